@@ -1,0 +1,185 @@
+"""Read the catalogue: CSV files in which every row is what one source says.
+
+A header cell is a figure's name with its unit (``hbm_bandwidth_TBps``); a subject may
+have several rows, one for each source. The first row that fills a cell gives the value
+the library uses; later rows are kept, so that two sources can disagree in the open.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from types import MappingProxyType
+
+from topology import units
+from topology.errors import CatalogueError
+
+CONFIDENCES = ("vendor", "measured", "derived", "estimate")
+"""How a figure is known, best first; ``estimate`` covers press, analysts and guesses."""
+
+_BOOKKEEPING = ("source", "date", "confidence", "note")
+_UNITS: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {
+        "ns_per_m": (units.ns, "s/m"),
+        "GBps": (units.GB, "B/s"),
+        "TBps": (units.TB, "B/s"),
+        "GB": (units.GB, "B"),
+        "TB": (units.TB, "B"),
+        "ns": (units.ns, "s"),
+        "us": (units.us, "s"),
+        "m": (units.m, "m"),
+        "W": (units.W, "W"),
+        "kW": (units.kW, "W"),
+        "TFLOPS": (units.TFLOPS, "FLOP/s"),
+        "PFLOPS": (units.PFLOPS, "FLOP/s"),
+        "USD": (1.0, "USD"),
+        "FIT": (1.0, "FIT"),
+    }
+)
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number, in SI units, and how it is known."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+    date: str
+    confidence: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Everything the catalogue knows about one subject: words, and figures with sources."""
+
+    name: str
+    words: Mapping[str, str]
+    figures: Mapping[str, tuple[Figure, ...]]
+
+    def figure(self, name: str) -> Figure | None:
+        """Return the figure the library uses, or None where no source gives one."""
+        known = self.figures.get(name, ())
+        return known[0] if known else None
+
+    def value(self, name: str, default: float = 0.0) -> float:
+        """Return a figure's value in SI units, or the default where there is none."""
+        figure = self.figure(name)
+        return default if figure is None else figure.value
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every source cited for this subject, in the order of the rows."""
+        every = (figure.source for known in self.figures.values() for figure in known)
+        return tuple(dict.fromkeys(every))
+
+
+def _column(header: str) -> tuple[str, float, str]:
+    for suffix, (factor, unit) in _UNITS.items():
+        if header.endswith("_" + suffix):
+            return header.removesuffix("_" + suffix), factor, unit
+    return header, 1.0, ""
+
+
+def _row_faults(row: Mapping[str, str], numbers: Iterable[str]) -> list[str]:
+    faults = [f"{name} is empty" for name in ("source", "date", "confidence") if not row[name]]
+    if row["confidence"] and row["confidence"] not in CONFIDENCES:
+        faults.append(f"confidence {row['confidence']!r} is not one of {', '.join(CONFIDENCES)}")
+    if row["date"] and not _DATE.fullmatch(row["date"]):
+        faults.append(f"date {row['date']!r} is not YYYY, YYYY-MM or YYYY-MM-DD")
+    for header in numbers:
+        text = row[header]
+        if text and not _is_number(text):
+            faults.append(f"{header} {text!r} is not a finite number, zero or more")
+    return faults
+
+
+def _is_number(text: str) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and value >= 0
+
+
+def parse_catalogue(lines: Iterable[str], words: tuple[str, ...], where: str) -> dict[str, Entry]:
+    """Read a catalogue file's lines.
+
+    Parameters
+    ----------
+    lines
+        The lines of the CSV file, header first.
+    words
+        The columns that hold words; the first of them names the subject. All other columns
+        but source, date, confidence and note hold numbers.
+    where
+        The file's name, for messages.
+
+    Raises
+    ------
+    CatalogueError
+        Listing every faulty row at once.
+    """
+    reader = csv.DictReader(lines)
+    headers = list(reader.fieldnames or ())
+    missing = [name for name in (*words, *_BOOKKEEPING) if name not in headers]
+    if missing:
+        raise CatalogueError(f"{where}: the columns {', '.join(missing)} are missing")
+    numbers = [header for header in headers if header not in (*words, *_BOOKKEEPING)]
+    rows = []
+    faults = []
+    for row in reader:
+        if None in row or None in row.values():
+            faults.append(f"{where}, line {reader.line_num}: the row has not {len(headers)} cells")
+            continue
+        cells = {header: (text or "").strip() for header, text in row.items()}
+        found = _row_faults(cells, numbers)
+        if not cells[words[0]]:
+            found.append(f"{words[0]} is empty")
+        faults += [f"{where}, line {reader.line_num}: {fault}" for fault in found]
+        rows.append(cells)
+    if faults:
+        raise CatalogueError("\n".join(faults))
+    return _entries(rows, words, numbers)
+
+
+def _entries(
+    rows: Iterable[Mapping[str, str]], words: tuple[str, ...], numbers: Iterable[str]
+) -> dict[str, Entry]:
+    columns = {header: _column(header) for header in numbers}
+    texts: dict[str, dict[str, str]] = {}
+    figures: dict[str, dict[str, list[Figure]]] = {}
+    for row in rows:
+        name = row[words[0]]
+        said = texts.setdefault(name, {})
+        for word in words[1:]:
+            if row[word]:
+                said.setdefault(word, row[word])
+        for header, (figure, factor, unit) in columns.items():
+            if row[header]:
+                value = float(row[header]) * factor
+                record = Figure(figure, value, unit, *(row[name] for name in _BOOKKEEPING))
+                figures.setdefault(name, {}).setdefault(figure, []).append(record)
+    return {
+        name: Entry(
+            name,
+            MappingProxyType(said),
+            MappingProxyType({k: tuple(v) for k, v in figures.get(name, {}).items()}),
+        )
+        for name, said in texts.items()
+    }
+
+
+@lru_cache(maxsize=None)
+def load_catalogue(file: str, words: tuple[str, ...]) -> Mapping[str, Entry]:
+    """Read one of the library's own catalogue files, once."""
+    text = resources.files("topology").joinpath("data", file).read_text(encoding="utf-8")
+    return MappingProxyType(parse_catalogue(text.splitlines(), words, file))

@@ -1,0 +1,200 @@
+"""Compile a supernode's graph to NumPy arrays, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+
+from topology.errors import RoutingError
+from topology.media import Link
+from topology.naming import label, natural_sort
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ArcClass:
+    """Directed links of one sort: from one tier to another over one medium.
+
+    Attributes
+    ----------
+    tail, head
+        Words for the two ends: "NPU", "L1", "L2", "NIC".
+    medium
+        "copper" or "optical".
+    arcs
+        Indices into the fabric's arcs, shape (k,).
+    """
+
+    tail: str
+    head: str
+    medium: str
+    arcs: IntArray
+
+    @property
+    def name(self) -> str:
+        """Return the class in words: "NPU→L1"."""
+        return f"{self.tail}→{self.head}"
+
+
+@dataclass(frozen=True, eq=False)
+class Fabric:
+    """A supernode's graph as arrays; nodes in natural order of their ids, arcs by their ends.
+
+    Attributes
+    ----------
+    nodes
+        Node ids, n of them.
+    npus
+        Node index of each rank, shape (ranks,).
+    tail, head
+        Node indices of each arc, shape (m,), sorted by tail, then head.
+    capacity
+        Bytes/s of each arc, shape (m,).
+    latency
+        Seconds of each arc, shape (m,).
+    lanes
+        Parallel lanes of each arc, shape (m,).
+    link
+        Index into ``links`` of each arc, shape (m,).
+    links
+        The distinct link records.
+    forwards
+        Which nodes pass others' traffic on, shape (n,).
+    kind
+        "npu", "cpu", "switch" or "nic" of each node.
+    labels
+        The word for each node's tier.
+    node_latency
+        Seconds from port to port of each node, shape (n,).
+    node_capacity
+        Bytes/s a node can forward in all, shape (n,); infinite where it is not limited.
+    """
+
+    nodes: tuple[str, ...]
+    npus: IntArray
+    tail: IntArray
+    head: IntArray
+    capacity: FloatArray
+    latency: FloatArray
+    lanes: FloatArray
+    link: IntArray
+    links: tuple[Link, ...]
+    forwards: BoolArray
+    kind: tuple[str, ...]
+    labels: tuple[str, ...]
+    node_latency: FloatArray
+    node_capacity: FloatArray
+
+    @cached_property
+    def arcs(self) -> list[tuple[str, str]]:
+        """Every directed link as (tail id, head id), in the order of the arrays."""
+        names = self.nodes
+        ends = zip(self.tail.tolist(), self.head.tolist(), strict=True)
+        return [(names[u], names[v]) for u, v in ends]
+
+    @cached_property
+    def index(self) -> Mapping[str, int]:
+        """Node index of each id."""
+        return {node: i for i, node in enumerate(self.nodes)}
+
+    @cached_property
+    def out_start(self) -> IntArray:
+        """Where each node's outgoing arcs begin, shape (n + 1,): arcs are sorted by tail."""
+        counts = np.bincount(self.tail, minlength=len(self.nodes))
+        return np.concatenate(([0], np.cumsum(counts)))
+
+    @cached_property
+    def is_nic(self) -> BoolArray:
+        """Which nodes are NICs, shape (n,)."""
+        return np.array([kind == "nic" for kind in self.kind], dtype=bool)
+
+    @cached_property
+    def classes(self) -> tuple[ArcClass, ...]:
+        """Every class of directed links, from the NPUs upwards."""
+        words = list(dict.fromkeys(self.labels))
+        code = {word: i for i, word in enumerate(words)}
+        of_node = np.array([code[word] for word in self.labels], dtype=np.int64)
+        optical = np.array([link.medium == "optical" for link in self.links], dtype=np.int64)
+        key = (of_node[self.tail] * len(words) + of_node[self.head]) * 2 + optical[self.link]
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        found = []
+        for lo, hi in pairwise([*starts.tolist(), len(order)]):
+            arcs = order[lo:hi]
+            ends, light = divmod(int(key[arcs[0]]), 2)
+            tail, head = divmod(ends, len(words))
+            medium = "optical" if light else "copper"
+            found.append(ArcClass(words[tail], words[head], medium, arcs))
+        return tuple(sorted(found, key=self._class_order))
+
+    def _class_order(self, cls: ArcClass) -> tuple[int, str, str]:
+        rank = {"NPU": 0, "GPU": 0, "die": 0}
+        return min(rank.get(cls.tail, 1), rank.get(cls.head, 1)), cls.name, cls.medium
+
+    def arc(self, u: str, v: str) -> int:
+        """Return the index of the arc from u to v; raise `RoutingError` if there is none."""
+        index = self.index
+        if u in index and v in index:
+            i, j = index[u], index[v]
+            lo, hi = int(self.out_start[i]), int(self.out_start[i + 1])
+            at = lo + int(np.searchsorted(self.head[lo:hi], j))
+            if at < hi and self.head[at] == j:
+                return at
+        raise RoutingError(f"there is no link {u} -> {v}")
+
+
+def compile_fabric(graph: nx.DiGraph, npus: Sequence[str]) -> Fabric:
+    """Compile a validated graph; see `Fabric` for the arrays."""
+    data: dict[str, dict[str, Any]] = dict(graph.nodes(data=True))
+    nodes = natural_sort(data)
+    index = {node: i for i, node in enumerate(nodes)}
+    tails, heads, capacity, latency, lanes, link = [], [], [], [], [], []
+    records: dict[int, int] = {}
+    links: list[Link] = []
+    bare = Link()
+    for u, row in graph.adjacency():
+        i = index[u]
+        for v, edge in row.items():
+            tails.append(i)
+            heads.append(index[v])
+            capacity.append(edge["capacity"])
+            latency.append(edge.get("latency", 0.0))
+            lanes.append(edge.get("lanes", 1))
+            record = edge.get("link", bare)
+            at = records.get(id(record))
+            if at is None:
+                at = records[id(record)] = len(links)
+                links.append(record)
+            link.append(at)
+    tail = np.array(tails, dtype=np.int64)
+    head = np.array(heads, dtype=np.int64)
+    order = np.lexsort((head, tail))
+    attributes = [data[node] for node in nodes]
+    kinds = tuple(str(d.get("kind", "switch")) for d in attributes)
+    limits = (d.get("capacity") for d in attributes)
+    return Fabric(
+        nodes=tuple(nodes),
+        npus=np.array([index[npu] for npu in npus], dtype=np.int64),
+        tail=tail[order],
+        head=head[order],
+        capacity=np.array(capacity, dtype=float)[order],
+        latency=np.array(latency, dtype=float)[order],
+        lanes=np.array(lanes, dtype=float)[order],
+        link=np.array(link, dtype=np.int64)[order],
+        links=tuple(links),
+        forwards=np.array([bool(d.get("forwards", False)) for d in attributes], dtype=bool),
+        kind=kinds,
+        labels=tuple(label(node, kind) for node, kind in zip(nodes, kinds, strict=True)),
+        node_latency=np.array([float(d.get("latency", 0.0)) for d in attributes]),
+        node_capacity=np.array([np.inf if c is None else float(c) for c in limits]),
+    )

@@ -1,0 +1,35 @@
+"""Order and name nodes by their structured ids: ``npu/0``, ``l1/12/3``, ``l2/3/15``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable
+
+_DIGITS = re.compile(r"(\d+)")
+_LABELS = {
+    "npu": "NPU", "gpu": "GPU", "cpu": "CPU", "nic": "NIC", "l1": "L1", "l2": "L2", "l3": "L3",
+    "nvswitch": "NVSwitch", "ocs": "OCS", "gcd": "GCD", "tpu": "TPU", "oam": "OAM",
+}  # fmt: skip
+
+
+def node_id(node: Hashable) -> str:
+    """Return the string a node is known by; ids that are not strings are printed."""
+    return node if isinstance(node, str) else str(node)
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key under which ``npu/2`` comes before ``npu/10``."""
+    parts = _DIGITS.split(text)
+    return tuple((1, int(p), "") if i % 2 else (0, 0, p) for i, p in enumerate(parts) if p)
+
+
+def natural_sort(ids: Iterable[str]) -> list[str]:
+    """Return ids in natural order."""
+    return sorted(ids, key=natural_key)
+
+
+def label(node: str, kind: str) -> str:
+    """Return the word tables and pictures use for a node: its id's prefix, or its kind."""
+    prefix, slash, _ = node.partition("/")
+    word = prefix if slash else kind
+    return _LABELS.get(word, word)

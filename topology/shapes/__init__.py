@@ -1,0 +1,5 @@
+"""Generic families of topologies, one file each."""
+
+from topology.shapes.star import star
+
+__all__ = ["star"]

@@ -1,0 +1,381 @@
+"""Hold a supernode: a name, a frozen graph, the order of its ranks, and where it came from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import repeat
+from typing import Any
+
+import networkx as nx
+
+from topology.devices import device as find_device
+from topology.errors import GraphError
+from topology.fabric import Fabric, compile_fabric
+from topology.media import Link, LinkType, link_type
+from topology.naming import natural_sort, node_id
+from topology.validation import (
+    graph_faults,
+    is_number,
+    raise_faults,
+    validate,
+)
+
+Edge = tuple[Hashable, Hashable]
+
+
+@dataclass(frozen=True, eq=False)
+class Supernode:
+    """A machine as a graph of NPUs, switches, CPUs and NICs, joined by links.
+
+    Attributes
+    ----------
+    name
+        What tables and titles call it.
+    graph
+        A frozen `networkx.DiGraph`; a full-duplex cable is two edges. Edges carry ``capacity``
+        (bytes/s, one direction, all lanes), ``latency`` (s), ``lanes`` and ``link``.
+    npus
+        The ranks in order: rank r is ``npus[r]``.
+    sources
+        Where the wiring comes from.
+    parameters
+        What the builder was called with.
+    history
+        What has been done to it since: faults, degraded links.
+    """
+
+    name: str
+    graph: nx.DiGraph
+    npus: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    history: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        validate(self.graph, self.npus, self.name)
+        nx.freeze(self.graph)
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """The graph compiled to arrays, once."""
+        return compile_fabric(self.graph, self.npus)
+
+    def __repr__(self) -> str:
+        nodes, edges = self.graph.number_of_nodes(), self.graph.number_of_edges()
+        return f"<Supernode {self.name}: {len(self.npus)} NPUs, {nodes} nodes, {edges} edges>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "fabric"}
+
+    def without(
+        self,
+        *,
+        nodes: Iterable[Hashable] = (),
+        links: Iterable[Edge] = (),
+        both_directions: bool = True,
+    ) -> Supernode:
+        """Return this supernode without some nodes and links.
+
+        Parameters
+        ----------
+        nodes
+            Ids; an NPU among them is no longer a rank.
+        links
+            Pairs of ids. All lanes of the link go.
+        both_directions
+            A link is a full-duplex cable, so its other direction goes too; False removes just
+            the direction named.
+
+        Raises
+        ------
+        GraphError
+            If a node or link is not there, or no NPU would be left.
+        """
+        gone_nodes = self._known_nodes(nodes)
+        gone = self._known_links(links, both_directions=both_directions)
+        graph = nx.DiGraph()
+        graph.add_nodes_from((n, d) for n, d in self.graph.nodes(data=True) if n not in gone_nodes)
+        graph.add_edges_from(
+            (u, v, dict(data))
+            for u, v, data in self.graph.edges(data=True)
+            if (u, v) not in gone and u not in gone_nodes and v not in gone_nodes
+        )
+        npus = tuple(npu for npu in self.npus if npu not in gone_nodes)
+        said = f"without {len(gone_nodes)} node(s) and {len(gone)} directed link(s)"
+        return self._changed(graph, npus, said)
+
+    def degrade(
+        self, *, links: Iterable[Edge], factor: float, both_directions: bool = True
+    ) -> Supernode:
+        """Return this supernode with some links at ``factor`` times their capacity.
+
+        Parameters
+        ----------
+        links
+            Pairs of ids; an empty selection changes nothing.
+        factor
+            Above 0; use `without` to remove a link.
+        both_directions
+            As in `without`.
+        """
+        if not is_number(factor) or not 0 < factor < math.inf:
+            raise GraphError(
+                f"degrade: factor is {factor!r}; it must be a positive number, and without() "
+                "removes a link"
+            )
+        chosen = self._known_links(links, both_directions=both_directions)
+        graph = nx.DiGraph()
+        graph.add_nodes_from(self.graph.nodes(data=True))
+        for u, v, data in self.graph.edges(data=True):
+            scale = factor if (u, v) in chosen else 1.0
+            graph.add_edge(u, v, **{**data, "capacity": data["capacity"] * scale})
+        return self._changed(graph, self.npus, f"{len(chosen)} directed link(s) at x{factor:g}")
+
+    def _changed(self, graph: nx.DiGraph, npus: tuple[str, ...], said: str) -> Supernode:
+        history = (*self.history, said)
+        return Supernode(self.name, graph, npus, self.sources, self.parameters, history)
+
+    def _known_nodes(self, nodes: Iterable[Hashable]) -> set[str]:
+        if isinstance(nodes, str):
+            nodes = [nodes]
+        known = {node_id(node) for node in nodes}
+        absent = natural_sort(node for node in known if node not in self.graph)
+        if absent:
+            raise GraphError(f"{self.name} has no node {', '.join(absent[:5])}")
+        return known
+
+    def _known_links(self, links: Iterable[Edge], *, both_directions: bool) -> set[tuple[str, str]]:
+        known = set()
+        for u, v in links:
+            edge = (node_id(u), node_id(v))
+            if not self.graph.has_edge(*edge):
+                raise GraphError(f"{self.name} has no link {edge[0]} -> {edge[1]}")
+            known.add(edge)
+            if both_directions and self.graph.has_edge(*edge[::-1]):
+                known.add(edge[::-1])
+        return known
+
+
+class Builder:
+    """Collect the nodes and links of a supernode; the one writer of edges.
+
+    Nodes and links are given in bulk: every attribute is one value for all, or a sequence
+    with one for each.
+    """
+
+    def __init__(self) -> None:
+        self._graph = nx.DiGraph()
+
+    def add_nodes(
+        self,
+        ids: Iterable[str],
+        *,
+        kind: str,
+        tier: int,
+        device: str | None = None,
+        forwards: bool | None = None,
+        **attributes: object,
+    ) -> list[str]:
+        """Add nodes of one kind and return their ids.
+
+        Parameters
+        ----------
+        ids
+            Structured strings such as ``l1/12/3``.
+        kind
+            "npu", "cpu", "switch" or "nic".
+        tier
+            0 at the NPUs.
+        device
+            Name in devices.csv; a switch takes its latency and abilities from there.
+        forwards
+            Whether the node passes others' traffic on; by default only switches do.
+        **attributes
+            ``rack``, ``node``, ``plane``, ``slot`` and the like: one value, or a list with one
+            for each id.
+        """
+        names = list(ids)
+        common: dict[str, object] = {"kind": kind, "tier": tier}
+        common["forwards"] = kind == "switch" if forwards is None else forwards
+        if device is not None:
+            common["device"] = device
+            common |= _device_attributes(device)
+        columns = {k: v for k, v in attributes.items() if isinstance(v, list | tuple | range)}
+        common |= {k: v for k, v in attributes.items() if k not in columns and v is not None}
+        rows = zip(*columns.values(), strict=True) if columns else repeat((), len(names))
+        for name, row in zip(names, rows, strict=True):
+            if name in self._graph:
+                raise GraphError(f"node {name} is added twice; ids must differ")
+            self._graph.add_node(name, **common, **dict(zip(columns, row, strict=True)))
+        return names
+
+    def connect(
+        self,
+        tails: Iterable[str],
+        heads: Iterable[str],
+        link: str | float | LinkType,
+        *,
+        lanes: int | Iterable[int] = 1,
+        duplex: bool = True,
+    ) -> None:
+        """Link tails[i] to heads[i], both ways unless ``duplex`` is False.
+
+        Parameters
+        ----------
+        tails, heads
+            Node ids, equally many.
+        link
+            A link type: its name in media.csv, a rate per lane in bytes/s, or a `LinkType`.
+        lanes
+            Parallel equal links between the two: one number, or one for each pair.
+
+        Raises
+        ------
+        GraphError
+            If a link is there already (use ``lanes``), a node is not, or a node would be linked
+            to itself.
+        """
+        kind = link_type(link)
+        record = kind.link()
+        latency = record.latency
+        counts = repeat(lanes) if isinstance(lanes, int) else lanes
+        for u, v, n in zip(tails, heads, counts):  # noqa: B905 - counts may be endless
+            self._write(u, v, kind.capacity * n, latency, n, record)
+            if duplex:
+                self._write(v, u, kind.capacity * n, latency, n, record)
+
+    def _write(
+        self, u: str, v: str, capacity: float, latency: float, lanes: int, link: Link
+    ) -> None:
+        graph = self._graph
+        if u not in graph or v not in graph or u == v or graph.has_edge(u, v):
+            raise GraphError(self._refusal(u, v))
+        graph.add_edge(u, v, capacity=capacity, latency=latency, lanes=lanes, link=link)
+
+    def _refusal(self, u: str, v: str) -> str:
+        if u == v:
+            return f"edge {u} -> {v}: a node cannot be linked to itself"
+        if self._graph.has_edge(u, v):
+            return f"edge {u} -> {v} is there already; use lanes= for parallel links"
+        absent = u if u not in self._graph else v
+        return f"edge {u} -> {v}: {absent} is not a node; add it first"
+
+    def build(
+        self,
+        name: str,
+        npus: Sequence[str],
+        *,
+        sources: Iterable[str] = (),
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Supernode:
+        """Return the supernode; raise `GraphError` with every fault of the graph."""
+        return Supernode(name, self._graph, tuple(npus), tuple(sources), dict(parameters or {}))
+
+
+def _device_attributes(name: str) -> dict[str, object]:
+    entry = find_device(name)
+    found: dict[str, object] = {}
+    if entry.figure("latency") is not None:
+        found["latency"] = entry.value("latency")
+    for ability in ("reduces", "multicasts"):
+        if entry.value(ability):
+            found[ability] = True
+    return found
+
+
+def from_networkx(
+    graph: nx.Graph,
+    npus: Iterable[Hashable] | None = None,
+    *,
+    name: str = "custom",
+    sources: Iterable[str] = (),
+) -> Supernode:
+    """Return a supernode from any NetworkX graph whose edges have ``capacity``.
+
+    Parameters
+    ----------
+    graph
+        A `DiGraph`, or a `Graph` whose edges are full-duplex links. Edges need ``capacity``
+        (bytes/s in one direction); ``latency`` (s), ``lanes``, ``medium`` and ``link`` are
+        optional. Nodes may carry the attributes of a supernode. The graph is copied.
+    npus
+        The ranks in order; by default the nodes with ``kind="npu"``, in natural order.
+    name
+        What tables call it.
+
+    Notes
+    -----
+    Ids that are not strings become strings. Nodes without ``kind`` are NPUs if they are ranks
+    and switches if not. Without a ``forwards`` attribute switches pass traffic on, and NPUs do
+    only where the graph has no switch (a torus, a ring).
+
+    Raises
+    ------
+    GraphError
+        Listing every fault: missing, zero, negative or NaN capacities, unknown ranks, ids that
+        become equal as strings, parallel edges.
+    """
+    if not isinstance(graph, nx.Graph):
+        raise GraphError(f"from_networkx needs a networkx graph, not {type(graph).__name__}")
+    if graph.is_multigraph():
+        raise GraphError(
+            "from_networkx: a multigraph has parallel edges; merge them into one edge with "
+            "lanes= and the capacity of all lanes together"
+        )
+    ranks = _ranks(graph, npus)
+    faults = _import_faults(graph, ranks)
+    raise_faults(faults, name)
+    built = nx.DiGraph()
+    members = set(ranks)
+    direct = not any(_kind(n, d, members) == "switch" for n, d in graph.nodes(data=True))
+    for node, data in graph.nodes(data=True):
+        kind = _kind(node, data, members)
+        default = kind == "switch" or (kind == "npu" and direct)
+        attributes = {"kind": kind, "tier": 0 if kind == "npu" else 1, "forwards": default}
+        built.add_node(node_id(node), **{**attributes, **data, "kind": kind})
+    for u, v, data in graph.edges(data=True):
+        built.add_edge(node_id(u), node_id(v), **_edge_attributes(data))
+        if not graph.is_directed():
+            built.add_edge(node_id(v), node_id(u), **_edge_attributes(data))
+    return Supernode(name, built, tuple(node_id(rank) for rank in ranks), tuple(sources))
+
+
+def _ranks(graph: nx.Graph, npus: Iterable[Hashable] | None) -> list[Hashable]:
+    if npus is not None:
+        return list(npus)
+    chosen = [node for node, data in graph.nodes(data=True) if data.get("kind") == "npu"]
+    by_id = {node_id(node): node for node in chosen}
+    return [by_id[name] for name in natural_sort(by_id)]
+
+
+def _kind(node: Hashable, data: Mapping[str, Any], members: set[Hashable]) -> str:
+    return str(data.get("kind", "npu" if node in members else "switch"))
+
+
+def _import_faults(graph: nx.Graph, ranks: Sequence[Hashable]) -> list[str]:
+    faults = graph_faults(graph, ranks)
+    names: dict[str, Hashable] = {}
+    for node in graph:
+        other = names.setdefault(node_id(node), node)
+        if other != node:
+            faults.append(f"nodes {other!r} and {node!r} have the same id {node_id(node)!r}")
+    return faults
+
+
+def _edge_attributes(data: Mapping[str, Any]) -> dict[str, Any]:
+    latency = float(data.get("latency", 0.0))
+    link = data.get("link")
+    if not isinstance(link, Link):
+        kind = LinkType(capacity=1.0, medium=data.get("medium", "copper"), latency=latency)
+        link = kind.link()
+    known = {
+        "capacity": float(data["capacity"]),
+        "latency": latency,
+        "lanes": data.get("lanes", 1),
+        "link": link,
+    }
+    return {**data, **known}
+

@@ -1,0 +1,73 @@
+"""Real machines, one file each, and the catalogue that finds them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from topology.catalogue import Entry, load_catalogue
+from topology.errors import GraphError, unknown_name
+from topology.supernode import Supernode
+from topology.systems.cloudmatrix384 import cloudmatrix384
+from topology.systems.dgx_h100 import dgx_h100
+from topology.systems.gb200_nvl72 import gb200_nvl72
+
+_SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
+    {
+        "cloudmatrix384": cloudmatrix384,
+        "gb200-nvl72": gb200_nvl72,
+        "dgx-h100": dgx_h100,
+    }
+)
+
+
+def system_names() -> list[str]:
+    """Return the names `system` knows."""
+    return sorted(_SYSTEMS)
+
+
+def system(name: str, **parameters: Any) -> Supernode:
+    """Return a machine of the catalogue by name; ``-`` and ``_`` are the same.
+
+    Parameters
+    ----------
+    name
+        One of `system_names`.
+    **parameters
+        Passed to the machine's own builder.
+
+    Raises
+    ------
+    UnknownNameError
+        If the name is not known; the near ones are listed.
+    GraphError
+        If a parameter is not one the machine takes, or has a value it refuses.
+    """
+    builder = _SYSTEMS.get(canonical_name(name))
+    if builder is None:
+        raise unknown_name("system", name, _SYSTEMS)
+    try:
+        return builder(**parameters)
+    except TypeError as error:
+        raise GraphError(f"system {name!r}: {error}") from error
+
+
+def canonical_name(name: str) -> str:
+    """Return a system's name with dashes, in lower case."""
+    return str(name).strip().lower().replace("_", "-")
+
+
+def system_catalogue() -> Mapping[str, Entry]:
+    """Return every row of systems.csv: what is published about whole machines, by name."""
+    return load_catalogue("systems.csv", ("system", "title", "vendor"))
+
+
+__all__ = [
+    "cloudmatrix384",
+    "dgx_h100",
+    "gb200_nvl72",
+    "system",
+    "system_catalogue",
+    "system_names",
+]

@@ -1,0 +1,224 @@
+"""Huawei CloudMatrix384: 384 Ascend 910C NPUs on a two-tier optical fabric.
+
+Wiring: *Serving Large Language Models on Huawei CloudMatrix384*, arXiv:2506.12708v2, §3.3.
+A node has 8 NPUs (two dies each), 4 CPUs and 7 L1 switch chips; chip k belongs to sub-plane k,
+and sub-planes never meet inside the network. Every sub-plane has its own L2 chips of 48 ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from math import ceil
+
+from topology.errors import GraphError
+from topology.supernode import Builder, Supernode
+
+_PLANES = 7
+_UPLINKS = 16
+_L2_PORTS = 48
+_MOST_NODES = 48
+_NPUS, _CPUS = 8, 4
+_NODES_PER_RACK = 4
+_COMMUNICATION_RACKS = 4
+_RANKS = ("npu", "die")
+_SOURCES = (
+    "Serving Large Language Models on Huawei CloudMatrix384, arXiv:2506.12708v2, §3.3, Fig. 5, "
+    "Table 11",
+    "one UB link from each die to each L1 chip of its node, and the equal CPU fan-out: derived",
+)
+
+
+def cloudmatrix384(
+    nodes: int = 48, *, ranks: str = "npu", cpus: bool = True, scale_out: bool = False
+) -> Supernode:
+    """Return the supernode with 48 nodes, or a smaller one of the same kind.
+
+    ::
+
+        L2 chips, 16 to a plane     [0] [1] ... [15]       x 7 planes (48 ports of 28 GB/s)
+                                     |   |       |         optical, 28 GB/s each
+        L1 chips, 7 to a node       [plane 0] ... [plane 6]
+                                     |  copper, 56 GB/s to an NPU, 22.9 GB/s to a CPU
+        8 NPUs and 4 CPUs            o o o o o o o o  x x x x
+
+    Parameters
+    ----------
+    nodes
+        1 to 48. The L2 chips follow: two for every 6 nodes in each plane, as in Table 11 of the
+        paper (a logical switch there is two chips). See `l2_wiring` for the links.
+    ranks
+        "npu" for 8 ranks a node, or "die" for 16, with 270 GB/s between the dies of a package.
+    cpus
+        Whether the Kunpeng CPUs are on the UB plane too.
+    scale_out
+        Whether to add the RDMA plane: 400 Gbps per NPU, two switch tiers without
+        oversubscription (the wiring is derived from the optics count).
+
+    Raises
+    ------
+    GraphError
+        If nodes is not a whole number from 1 to 48, or ranks is neither "npu" nor "die".
+    """
+    if isinstance(nodes, bool) or not isinstance(nodes, int) or not 1 <= nodes <= _MOST_NODES:
+        raise GraphError(f"cloudmatrix384: nodes is {nodes!r}; it must be 1 to {_MOST_NODES}")
+    if ranks not in _RANKS:
+        raise GraphError(f"cloudmatrix384: ranks is {ranks!r}; it must be one of 'npu', 'die'")
+    builder = Builder()
+    npus = _add_npus(builder, nodes, dies=ranks == "die")
+    _add_planes(builder, nodes, npus, cpus=cpus, lanes=1 if ranks == "die" else 2)
+    if ranks == "die":
+        builder.connect(npus[0::2], npus[1::2], "die-to-die")
+    if scale_out:
+        _add_rdma(builder, npus)
+    parameters = {"nodes": nodes, "ranks": ranks, "cpus": cpus, "scale_out": scale_out}
+    return builder.build(
+        "cloudmatrix384" if nodes == _MOST_NODES else f"cloudmatrix384-{nodes}-nodes",
+        npus,
+        sources=_SOURCES,
+        parameters=parameters,
+    )
+
+
+def _add_npus(builder: Builder, nodes: int, *, dies: bool) -> list[str]:
+    each = 2 if dies else 1
+    total = nodes * _NPUS * each
+    home = [i // (_NPUS * each) for i in range(total)]
+    return builder.add_nodes(
+        (f"die/{i}" if dies else f"npu/{i}" for i in range(total)),
+        kind="npu",
+        tier=0,
+        device="ascend910c-die" if dies else "ascend910c",
+        node=home,
+        rack=[n // _NODES_PER_RACK for n in home],
+        slot=[i % (_NPUS * each) for i in range(total)],
+    )
+
+
+def _add_planes(builder: Builder, nodes: int, npus: list[str], *, cpus: bool, lanes: int) -> None:
+    homes = [(n, k) for n in range(nodes) for k in range(_PLANES)]
+    builder.add_nodes(
+        (f"l1/{n}/{k}" for n, k in homes),
+        kind="switch",
+        tier=1,
+        device="ub-switch-l1",
+        node=[n for n, _ in homes],
+        plane=[k for _, k in homes],
+        rack=[n // _NODES_PER_RACK for n, _ in homes],
+    )
+    each = len(npus) // nodes
+    down = [(npu, f"l1/{i // each}/{k}") for i, npu in enumerate(npus) for k in range(_PLANES)]
+    builder.connect(*zip(*down, strict=True), "ub-copper", lanes=lanes)
+    if cpus:
+        _add_cpus(builder, nodes)
+    _add_l2(builder, nodes)
+
+
+def _add_cpus(builder: Builder, nodes: int) -> None:
+    homes = [i // _CPUS for i in range(nodes * _CPUS)]
+    names = builder.add_nodes(
+        (f"cpu/{i}" for i in range(nodes * _CPUS)),
+        kind="cpu",
+        tier=0,
+        device="kunpeng920",
+        node=homes,
+        rack=[n // _NODES_PER_RACK for n in homes],
+    )
+    up = [(cpu, f"l1/{n}/{k}") for cpu, n in zip(names, homes, strict=True) for k in range(_PLANES)]
+    builder.connect(*zip(*up, strict=True), "ub-cpu")
+
+
+def _add_l2(builder: Builder, nodes: int) -> None:
+    chips = l2_chips(nodes)
+    places = [(k, j) for k in range(_PLANES) for j in range(chips)]
+    first = ceil(nodes / _NODES_PER_RACK)
+    builder.add_nodes(
+        (f"l2/{k}/{j}" for k, j in places),
+        kind="switch",
+        tier=2,
+        device="ub-switch-l2",
+        plane=[k for k, _ in places],
+        rack=[first + j * _COMMUNICATION_RACKS // chips for _, j in places],
+    )
+    links = [
+        (f"l1/{n}/{k}", f"l2/{k}/{j}", lanes)
+        for n, j, lanes in l2_wiring(nodes)
+        for k in range(_PLANES)
+    ]
+    lower, upper, lanes = zip(*links, strict=True)
+    builder.connect(lower, upper, "ub-optical", lanes=lanes)
+
+
+def l2_chips(nodes: int) -> int:
+    """Return the L2 chips in each sub-plane: two (a logical switch) for every 6 nodes.
+
+    The uplinks of a plane, 16 a node, fill the 96 ports of a logical switch: Table 11 of the
+    paper has 56 logical switches for 48 and 44 nodes, 42 for 36 and 32, and 28 for 24.
+    """
+    return 2 * ceil(_UPLINKS * nodes / (2 * _L2_PORTS))
+
+
+def l2_wiring(nodes: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (node, L2 chip, lanes) for one sub-plane: 16 uplinks over the chips of `l2_chips`.
+
+    Where the chips divide 16, every node has the same number of lanes to every chip. Where they
+    do not (6, 10, 12, 14 chips), giving some chips more lanes than others would overload the
+    thin ones: traffic that a node sends up two lanes comes down one. So a node has equal lanes
+    to some chips and none to the rest, and which chips it leaves out follows a balanced
+    incomplete block design: any two nodes with different chips have equally many in common.
+    With equal shares of nodes per block, uniform traffic then loads every link the same.
+    """
+    chips = l2_chips(nodes)
+    blocks = _blocks(chips)
+    for n in range(nodes):
+        block = blocks[n % len(blocks)]
+        for j in block:
+            yield n, j, _UPLINKS // len(block)
+
+
+def _blocks(chips: int) -> list[list[int]]:
+    """Return which chips the nodes use in turn: the blocks of a design over groups of chips."""
+    if _UPLINKS % chips == 0:
+        return [list(range(chips))]
+    groups, used = {6: (3, 2), 10: (5, 4), 12: (3, 2), 14: (7, 4)}[chips]
+    size = chips // groups
+    if groups == _PLANES:  # the complements of the lines of the Fano plane
+        lines = [{(i + d) % groups for d in (0, 1, 3)} for i in range(groups)]
+        chosen = [[g for g in range(groups) if g not in line] for line in lines]
+    else:
+        chosen = [list(block) for block in combinations(range(groups), used)]
+    return [[g * size + j for g in block for j in range(size)] for block in chosen]
+
+
+def _add_rdma(builder: Builder, npus: list[str]) -> None:
+    """Add the RoCE plane: a NIC per NPU, leaves of 32 down and 32 up, spines of 64 ports."""
+    ports = 64
+    owners = npus if npus[0].startswith("npu/") else npus[0::2]
+    per_leaf = ports // 2
+    leaves = ceil(len(owners) / per_leaf)
+    spines = max(1, ceil(leaves / 2))
+    while per_leaf % spines:
+        spines += 1
+    nics = builder.add_nodes(
+        (f"nic/{i}" for i in range(len(owners))),
+        kind="nic",
+        tier=1,
+        device="rdma-nic-910c",
+        forwards=True,
+        node=[i // _NPUS for i in range(len(owners))],
+        rack=[i // (_NPUS * _NODES_PER_RACK) for i in range(len(owners))],
+    )
+    leaf = builder.add_nodes(
+        (f"leaf/{i}" for i in range(leaves)), kind="switch", tier=2, device="roce-switch-400g"
+    )
+    spine = builder.add_nodes(
+        (f"spine/{i}" for i in range(spines)), kind="switch", tier=3, device="roce-switch-400g"
+    )
+    if owners is npus:
+        builder.connect(owners, nics, "roce-internal")
+    else:  # each die has 200 Gbps of its own
+        for offset in (0, 1):
+            builder.connect(npus[offset::2], nics, "roce-internal-die")
+    builder.connect(nics, [leaf[i // per_leaf] for i in range(len(nics))], "roce-optical")
+    pairs = [(u, v) for u in leaf for v in spine]
+    builder.connect(*zip(*pairs, strict=True), "roce-optical", lanes=per_leaf // spines)

@@ -1,0 +1,120 @@
+"""NVIDIA DGX H100 nodes on a rail-optimised InfiniBand leaf and spine: the traditional cluster.
+
+Wiring: Hot Chips 34 (NVLink Network switch) for the 5/4/4/5 links of a GPU to its four
+NVSwitches; NVIDIA DGX SuperPOD H100 Reference Architecture RA-11333-001, Table 4, for the
+network: NIC i of every node goes to leaf i of its scalable unit of 32 nodes.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from topology.errors import GraphError
+from topology.supernode import Builder, Supernode
+from topology.validation import is_number
+
+_GPUS = 8
+_NVLINKS = (5, 4, 4, 5)
+_PORTS = 64
+_SOURCES = (
+    "NVIDIA, The NVLink-Network Switch, Hot Chips 34, 2022-08: 5/4/4/5 links",
+    "NVIDIA DGX SuperPOD H100 Reference Architecture RA-11333-001, Table 4",
+)
+
+
+def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
+    """Return a cluster of DGX H100 nodes, 8 GPUs each.
+
+    ::
+
+        spines of 64 x 400G           [0]    ...    [s]
+                                       | \\  /  |
+        leaves, one to a rail      [rail 0] ... [rail 7]     x ceil(nodes / downlinks)
+                                       |           |
+        NICs, 400G, one to a GPU       n           n         x nodes
+        8 GPUs, 4 NVSwitches           o ..5/4/4/5.. o
+
+    Parameters
+    ----------
+    nodes
+        1 or more. One node has no network.
+    oversubscription
+        Leaf downlinks over leaf uplinks, at least 1. A leaf takes as many nodes as its 64
+        ports allow at this ratio (32 at 1:1), and uplinks are rounded up to whole links.
+
+    Raises
+    ------
+    GraphError
+        If nodes is not a positive whole number, oversubscription is below 1, or two tiers of
+        64-port switches do not reach (more than 64 leaves).
+    """
+    if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 1:
+        raise GraphError(f"dgx_h100: nodes is {nodes!r}; it must be a whole number, 1 or more")
+    if not is_number(oversubscription) or not 1 <= oversubscription < float("inf"):
+        raise GraphError(
+            f"dgx_h100: oversubscription is {oversubscription!r}; it must be 1 (none) or more"
+        )
+    builder = Builder()
+    total = nodes * _GPUS
+    home = [i // _GPUS for i in range(total)]
+    gpus = builder.add_nodes(
+        (f"npu/{i}" for i in range(total)),
+        kind="npu", tier=0, device="h100", node=home, slot=[i % _GPUS for i in range(total)],
+    )  # fmt: skip
+    chips = [(n, j) for n in range(nodes) for j in range(len(_NVLINKS))]
+    builder.add_nodes(
+        (f"nvswitch/{n}/{j}" for n, j in chips),
+        kind="switch", tier=1, device="nvswitch3",
+        node=[n for n, _ in chips], plane=[j for _, j in chips],
+    )  # fmt: skip
+    links = [
+        (f"npu/{i}", f"nvswitch/{home[i]}/{j}", lanes)
+        for i in range(total)
+        for j, lanes in enumerate(_NVLINKS)
+    ]
+    lower, upper, lanes = zip(*links, strict=True)
+    builder.connect(lower, upper, "nvlink4", lanes=lanes)
+    if nodes > 1:
+        _add_rails(builder, nodes, gpus, oversubscription)
+    return builder.build(
+        f"dgx-h100-{nodes}-nodes" if nodes > 1 else "dgx-h100",
+        gpus,
+        sources=_SOURCES,
+        parameters={"nodes": nodes, "oversubscription": oversubscription},
+    )
+
+
+def _add_rails(builder: Builder, nodes: int, gpus: list[str], ratio: float) -> None:
+    down = min(nodes, int(_PORTS * ratio / (1 + ratio)))
+    units = ceil(nodes / down)
+    leaves = units * _GPUS
+    if leaves > _PORTS:
+        most = down * (_PORTS // _GPUS)
+        raise GraphError(
+            f"dgx_h100: nodes is {nodes}; two tiers of 64-port switches reach {most} nodes at "
+            f"{ratio:g}:1; a larger cluster needs a third tier"
+        )
+    up = ceil(down / ratio)
+    spines = ceil(leaves * up / _PORTS)
+    while up % spines:
+        spines += 1
+    rails = [i % _GPUS for i in range(len(gpus))]
+    units_of = [i // _GPUS // down for i in range(len(gpus))]
+    nics = builder.add_nodes(
+        (f"nic/{i}" for i in range(len(gpus))),
+        kind="nic", tier=1, device="connectx7", forwards=True,
+        node=[i // _GPUS for i in range(len(gpus))], plane=rails,
+    )  # fmt: skip
+    places = [(unit, rail) for unit in range(units) for rail in range(_GPUS)]
+    leaf = builder.add_nodes(
+        (f"leaf/{unit}/{rail}" for unit, rail in places),
+        kind="switch", tier=2, device="quantum2", plane=[rail for _, rail in places],
+    )  # fmt: skip
+    spine = builder.add_nodes(
+        (f"spine/{i}" for i in range(spines)), kind="switch", tier=3, device="quantum2"
+    )
+    builder.connect(gpus, nics, "pcie5-x16")
+    above = [f"leaf/{unit}/{rail}" for unit, rail in zip(units_of, rails, strict=True)]
+    builder.connect(nics, above, "ndr-optical")
+    pairs = [(u, v) for u in leaf for v in spine]
+    builder.connect(*zip(*pairs, strict=True), "ndr-optical", lanes=up // spines)
