@@ -1,0 +1,238 @@
+"""Merge nodes that no one can tell apart, so that routing them once is enough.
+
+Two nodes are *twins* when they have the same neighbours over equal links. Swapping twins is an
+automorphism of the graph, whatever the rest of it looks like, so merging them is exact: also on
+damaged fabrics, where the twins of a damaged node simply stay apart from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Quotient:
+    """A graph of groups of twins.
+
+    Attributes
+    ----------
+    group
+        Group of each node of the fabric, shape (n,).
+    size
+        Members of each group, shape (g,).
+    member
+        One member of each group, shape (g,).
+    tail, head
+        Groups at the ends of each merged arc, shape (a,), sorted by tail, then head.
+    capacity, latency
+        Of one arc of the fabric, shape (a,).
+    fan_out, fan_in
+        Arcs of the fabric at one tail member and at one head member, shape (a,).
+    count
+        Arcs of the fabric merged into each arc, shape (a,).
+    arc
+        Merged arc of each arc of the fabric, shape (m,).
+    sample
+        One arc of the fabric for each merged arc, shape (a,).
+    forwards
+        Which groups pass traffic on, shape (g,).
+    node_latency
+        Seconds from port to port, shape (g,).
+    cost
+        Hops each arc counts for, shape (a,): 1, or more than any path for an arc into a NIC.
+    """
+
+    group: IntArray
+    size: IntArray
+    member: IntArray
+    tail: IntArray
+    head: IntArray
+    capacity: FloatArray
+    latency: FloatArray
+    fan_out: FloatArray
+    fan_in: FloatArray
+    count: IntArray
+    arc: IntArray
+    sample: IntArray
+    forwards: BoolArray
+    node_latency: FloatArray
+    cost: IntArray
+    out_start: IntArray
+    in_start: IntArray
+    in_arc: IntArray
+
+
+def twin_groups(fabric: Fabric, colour: IntArray | None = None) -> IntArray:
+    """Return the group of twins each node belongs to, shape (n,).
+
+    Parameters
+    ----------
+    fabric
+        The fabric.
+    colour
+        Nodes of different colours are never twins, shape (n,).
+    """
+    nodes = len(fabric.nodes)
+    arc_colour = _arc_colours(fabric)
+    token = _scramble(np.arange(nodes, dtype=np.uint64))
+    to_head = _scramble(token[fabric.head] + arc_colour)
+    to_tail = _scramble(token[fabric.tail] + arc_colour)
+    out_hash, in_hash = np.zeros(nodes, np.uint64), np.zeros(nodes, np.uint64)
+    np.add.at(out_hash, fabric.tail, to_head)
+    np.add.at(in_hash, fabric.head, to_tail)
+    base = _node_colours(fabric, colour)
+    apart = np.unique(
+        np.stack([base.astype(np.uint64), out_hash, in_hash]), axis=1, return_inverse=True
+    )[1].reshape(-1)
+    groups = _merge_adjacent_twins(fabric, apart, base, arc_colour, token, out_hash, in_hash)
+    return groups if _all_twins(fabric, groups, arc_colour) else np.arange(nodes)
+
+
+def _merge_adjacent_twins(
+    fabric: Fabric,
+    apart: IntArray,
+    base: IntArray,
+    arc_colour: IntArray,
+    token: IntArray,
+    out_hash: IntArray,
+    in_hash: IntArray,
+) -> IntArray:
+    """Join nodes that are linked to each other and equal but for that link."""
+    u, v = fabric.tail, fabric.head
+    seen_from_u = _scramble(token[v] + arc_colour)
+    seen_from_v = _scramble(token[u] + arc_colour)
+    same = (
+        (base[u] == base[v])
+        & (out_hash[u] - seen_from_u == out_hash[v] - seen_from_v)
+        & (in_hash[u] - seen_from_u == in_hash[v] - seen_from_v)
+    )
+    if not same.any():
+        return apart
+    nodes = len(fabric.nodes)
+    first = np.zeros(int(apart.max()) + 1, dtype=np.int64)
+    first[apart] = np.arange(nodes)
+    rows = np.concatenate([u[same], np.arange(nodes)])
+    columns = np.concatenate([v[same], first[apart]])
+    ones = np.ones(len(rows), dtype=np.int8)
+    joined = sparse.coo_array((ones, (rows, columns)), shape=(nodes, nodes))
+    return connected_components(joined, directed=False)[1].astype(np.int64)
+
+
+def _all_twins(fabric: Fabric, groups: IntArray, arc_colour: IntArray) -> bool:
+    """Check that between any two groups there are all links or none, and all are equal."""
+    size = np.bincount(groups)
+    tail, head = groups[fabric.tail], groups[fabric.head]
+    key = tail * len(size) + head
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    if not len(starts):
+        return True
+    counts = np.diff(np.append(starts, len(order)))
+    a, b = tail[order][starts], head[order][starts]
+    full = np.where(a == b, size[a] * (size[a] - 1), size[a] * size[b])
+    colours = arc_colour[order]
+    even = np.minimum.reduceat(colours, starts) == np.maximum.reduceat(colours, starts)
+    return bool((counts == full).all() and even.all())
+
+
+def _arc_colours(fabric: Fabric) -> IntArray:
+    columns = [fabric.capacity, fabric.latency, fabric.lanes, fabric.link.astype(float)]
+    return _codes(columns).astype(np.uint64)
+
+
+def _node_colours(fabric: Fabric, colour: IntArray | None) -> IntArray:
+    kinds = {kind: i for i, kind in enumerate(dict.fromkeys(fabric.kind))}
+    words = {word: i for i, word in enumerate(dict.fromkeys(fabric.labels))}
+    rank = np.zeros(len(fabric.nodes))
+    rank[fabric.npus] = 1
+    columns = [
+        np.array([kinds[kind] for kind in fabric.kind], dtype=float),
+        np.array([words[word] for word in fabric.labels], dtype=float),
+        fabric.forwards.astype(float),
+        fabric.node_latency,
+        fabric.node_capacity,
+        rank,
+    ]
+    if colour is not None:
+        columns.append(colour.astype(float))
+    return _codes(columns)
+
+
+def _codes(columns: list[FloatArray]) -> IntArray:
+    """Number the distinct rows of some columns."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        level = np.unique(column, return_inverse=True)[1].reshape(-1)
+        code = code * (int(level.max(initial=0)) + 1) + level
+        code = np.unique(code, return_inverse=True)[1].reshape(-1)
+    return code
+
+
+def _scramble(x: IntArray) -> IntArray:
+    """Mix the bits of 64-bit words (the finaliser of SplitMix64)."""
+    x = (x + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def quotient(fabric: Fabric, groups: IntArray) -> Quotient:
+    """Return the graph of groups; ``groups`` must be twins, or finer than twins."""
+    group = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    size = np.bincount(group)
+    count_groups = len(size)
+    member = np.zeros(count_groups, dtype=np.int64)
+    member[group[::-1]] = np.arange(len(group))[::-1]
+    key = group[fabric.tail] * count_groups + group[fabric.head]
+    keys, sample, arc, count = np.unique(
+        key, return_index=True, return_inverse=True, return_counts=True
+    )
+    tail, head = np.divmod(keys, count_groups)
+    in_arc = np.argsort(head, kind="stable")
+    toll = np.where(fabric.is_nic[member[head]], len(fabric.nodes) + 1, 1)
+    return Quotient(
+        group=group,
+        size=size,
+        member=member,
+        tail=tail,
+        head=head,
+        capacity=fabric.capacity[sample],
+        latency=fabric.latency[sample],
+        fan_out=count / size[tail],
+        fan_in=count / size[head],
+        count=count,
+        arc=arc.reshape(-1),
+        sample=sample,
+        forwards=fabric.forwards[member],
+        node_latency=fabric.node_latency[member],
+        cost=toll,
+        out_start=_starts(tail, count_groups),
+        in_start=_starts(head[in_arc], count_groups),
+        in_arc=in_arc,
+    )
+
+
+def _starts(ends: IntArray, count: int) -> IntArray:
+    return np.concatenate(([0], np.cumsum(np.bincount(ends, minlength=count))))
+
+
+def expand(starts: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return, for each row of a CSR structure, its entries: (which row, which entry).
+
+    Parameters
+    ----------
+    starts
+        Where each row begins, shape (n + 1,).
+    rows
+        The rows wanted, shape (k,).
+    """
+    lengths = starts[rows + 1] - starts[rows]
+    which = np.repeat(np.arange(len(rows)), lengths)
+    offset = np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return which, starts[rows][which] + offset
