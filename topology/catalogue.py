@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
@@ -178,7 +178,7 @@ def _entries(
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_catalogue(file: str, words: tuple[str, ...]) -> Mapping[str, Entry]:
     """Read one of the library's own catalogue files, once."""
     text = resources.files("topology").joinpath("data", file).read_text(encoding="utf-8")

@@ -214,19 +214,18 @@ class Builder:
 
     def connect(
         self,
-        tails: Iterable[str],
-        heads: Iterable[str],
+        ends: Iterable[tuple[str, str]],
         link: str | float | LinkType,
         *,
         lanes: int | Iterable[int] = 1,
         duplex: bool = True,
     ) -> None:
-        """Link tails[i] to heads[i], both ways unless ``duplex`` is False.
+        """Link pairs of nodes, both ways unless ``duplex`` is False.
 
         Parameters
         ----------
-        tails, heads
-            Node ids, equally many.
+        ends
+            Pairs of node ids.
         link
             A link type: its name in media.csv, a rate per lane in bytes/s, or a `LinkType`.
         lanes
@@ -242,7 +241,7 @@ class Builder:
         record = kind.link()
         latency = record.latency
         counts = repeat(lanes) if isinstance(lanes, int) else lanes
-        for u, v, n in zip(tails, heads, counts):  # noqa: B905 - counts may be endless
+        for (u, v), n in zip(ends, counts):  # noqa: B905 - counts may be endless
             self._write(u, v, kind.capacity * n, latency, n, record)
             if duplex:
                 self._write(v, u, kind.capacity * n, latency, n, record)
@@ -378,4 +377,3 @@ def _edge_attributes(data: Mapping[str, Any]) -> dict[str, Any]:
         "link": link,
     }
     return {**data, **known}
-

@@ -94,7 +94,7 @@ def _from_mapping(fabric: Fabric, demand: Mapping[tuple[object, object], float])
     def find(who: object) -> int:
         if isinstance(who, int | np.integer) and str(who) not in rank:
             return int(who)
-        name = node_id(who)  # type: ignore[arg-type]
+        name = node_id(who)
         if name not in rank:
             near = ", ".join(natural_sort(rank)[:3])
             raise RoutingError(f"demand: {name} is not an NPU of the fabric; NPUs are {near}, ...")
@@ -109,7 +109,7 @@ def _from_matrix(demand: object, count: int) -> Pairs:
     matrix = sparse.coo_array(demand) if sparse.issparse(demand) else None
     if matrix is None:
         dense = np.asarray(demand, dtype=float)
-        if dense.ndim != 2:  # noqa: PLR2004
+        if dense.ndim != 2:
             raise RoutingError(f"demand: a matrix has 2 dimensions, this has {dense.ndim}")
         if np.isnan(dense).any():
             raise RoutingError("demand: the matrix holds NaN; amounts are zero or more")
@@ -140,7 +140,7 @@ def _checked_pairs(demand: Pairs, count: int) -> Pairs:
             "amounts are finite, zero or more"
         )
     for ends in (demand.src, demand.dst):
-        if len(ends) and not (0 <= ends.min() and ends.max() < count):
+        if len(ends) and not (ends.min() >= 0 and ends.max() < count):
             worst = ends.min() if ends.min() < 0 else ends.max()
             raise RoutingError(f"demand: there is no rank {worst}; ranks are 0 to {count - 1}")
     keep = (demand.src != demand.dst) & (demand.amount > 0)

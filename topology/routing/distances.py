@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from topology.fabric import Fabric, IntArray
 from topology.routing.quotient import Quotient, expand, quotient, twin_groups
+
+CostArray = npt.NDArray[np.int32]
 
 UNREACHABLE = np.iinfo(np.int32).max
 _CELLS = 4_000_000
@@ -31,14 +34,14 @@ class Distances:
         Column of each rank, shape (ranks,).
     """
 
-    cost: IntArray
+    cost: CostArray
     row: IntArray
     column: IntArray
 
-    def between(self, nodes: IntArray, ranks: IntArray, targets: IntArray) -> IntArray:
+    def between(self, nodes: IntArray, ranks: IntArray, targets: IntArray) -> CostArray:
         """Return the cost from nodes to ranks (whose nodes are ``targets``), elementwise."""
         cost = self.cost[self.row[nodes], self.column[ranks]]
-        return np.where(nodes == targets, 0, cost)
+        return np.where(nodes == targets, 0, cost).astype(np.int32)
 
 
 def split_representatives(groups: IntArray, chosen: IntArray) -> tuple[IntArray, IntArray]:
@@ -80,7 +83,7 @@ def npu_distances(fabric: Fabric) -> Distances:
     return Distances(cost, row, column_of[groups[fabric.npus]])
 
 
-def distances(q: Quotient, targets: IntArray) -> IntArray:
+def distances(q: Quotient, targets: IntArray) -> CostArray:
     """Return the cost of the shortest paths to some groups, shape (groups, targets).
 
     A breadth-first search from all targets at once, backwards, in order of cost.
@@ -94,7 +97,7 @@ def distances(q: Quotient, targets: IntArray) -> IntArray:
     return cost
 
 
-def _search(q: Quotient, targets: IntArray) -> IntArray:
+def _search(q: Quotient, targets: IntArray) -> CostArray:
     width = len(targets)
     cost = np.full(len(q.size) * width, UNREACHABLE, dtype=np.int32)
     owner = np.zeros(len(q.size) * width, dtype=np.int64)
@@ -126,4 +129,5 @@ def _distinct(cells: IntArray, owner: IntArray) -> IntArray:
     """Return cells without repeats, without sorting; ``owner`` is scratch space."""
     turn = np.arange(len(cells))
     owner[cells] = turn
-    return cells[owner[cells] == turn]
+    kept: IntArray = cells[owner[cells] == turn]
+    return kept

@@ -18,6 +18,7 @@ from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import DemandLike, Pairs, Uniform, as_demand
 from topology.routing.distances import (
     UNREACHABLE,
+    CostArray,
     Distances,
     npu_distances,
     split_representatives,
@@ -186,7 +187,7 @@ class _Router:
 
     def _cost(
         self, group: IntArray, column: IntArray, ranks: IntArray, target: IntArray
-    ) -> IntArray:
+    ) -> CostArray:
         nodes = self.q.member[group]
         targets = self.q.member[target[column]]
         return self.distances.between(nodes, ranks[column], targets)
@@ -209,9 +210,7 @@ class _Router:
         after = self._cost(head, column, ranks, target)
         good = (after != UNREACHABLE) & (after + q.cost[arc] == now)
         good &= q.forwards[head] | (head == target[column])
-        which, arc, head, column, after = (
-            x[good] for x in (which, arc, head, column, after)
-        )
+        which, arc, head, column, after = (x[good] for x in (which, arc, head, column, after))
         share = q.capacity[arc] * q.fan_out[arc]
         total = np.bincount(which, share, minlength=len(key))
         flow = (amount / total)[which] * q.capacity[arc]
@@ -288,6 +287,13 @@ class Ecmp:
     def _twins(self) -> IntArray:
         return twin_groups(self.fabric)
 
+    @cached_property
+    def _separate(self) -> Quotient:
+        """Twins merged, but every NPU on its own."""
+        groups = self._twins.copy()
+        groups[self.fabric.npus] = int(groups.max()) + 1 + np.arange(len(self.fabric.npus))
+        return quotient(self.fabric, groups)
+
     def loads(self, demand: DemandLike = None) -> FloatArray:
         """Return what each arc carries, shape (arcs,), in the order of ``fabric.arcs``.
 
@@ -347,14 +353,10 @@ class Ecmp:
         other = group != targets[column]
         amount = np.full(int(other.sum()), demand.amount)
         sources = _Sources(group[other], column[other], amount)
-        return _Router(
-            self.fabric, q, self._distances, rank_of[representatives], weight, sources
-        )
+        return _Router(self.fabric, q, self._distances, rank_of[representatives], weight, sources)
 
     def _pairs(self, demand: Pairs) -> _Router:
-        groups = self._twins.copy()
-        groups[self.fabric.npus] = int(groups.max()) + 1 + np.arange(len(self.fabric.npus))
-        q = quotient(self.fabric, groups)
+        q = self._separate
         target_rank, column = np.unique(demand.dst, return_inverse=True)
         order = np.argsort(column, kind="stable")
         sources = _Sources(
@@ -399,28 +401,33 @@ class Ecmp:
 
 def _trace(fabric: Fabric, used: BoolArray, source: int, target: int) -> list[int]:
     """Follow used arcs from source to target by the highest latency; they form a DAG."""
-    after: dict[int, tuple[float, int]] = {target: (0.0, -1)}
-
-    def best(node: int) -> float:
-        if node not in after:
-            lo, hi = fabric.out_start[node], fabric.out_start[node + 1]
-            found = (-1.0, -1)
-            for arc in range(int(lo), int(hi)):
-                if used[arc]:
-                    head = int(fabric.head[arc])
-                    inside = 0.0 if head == target else float(fabric.node_latency[head])
-                    on = float(fabric.latency[arc]) + inside + best(head)
-                    found = max(found, (on, -arc))
-            after[node] = (found[0], -found[1])
-        return after[node][0]
-
-    best(source)
+    best = {target: (0.0, -1)}
+    stack = [source]
+    while stack:
+        node = stack[-1]
+        lo, hi = fabric.out_start[node], fabric.out_start[node + 1]
+        arcs = [arc for arc in range(int(lo), int(hi)) if used[arc]]
+        unknown = [int(fabric.head[arc]) for arc in arcs if int(fabric.head[arc]) not in best]
+        if unknown and node not in best:
+            stack += unknown
+            continue
+        stack.pop()
+        if node not in best:
+            best[node] = max(
+                (_onward(fabric, arc, target) + best[int(fabric.head[arc])][0], arc) for arc in arcs
+            )
     path = []
     while source != target:
-        arc = after[source][1]
-        path.append(arc)
-        source = int(fabric.head[arc])
+        path.append(best[source][1])
+        source = int(fabric.head[path[-1]])
     return path
+
+
+def _onward(fabric: Fabric, arc: int, target: int) -> float:
+    """Return the latency of an arc and of the node behind it."""
+    head = int(fabric.head[arc])
+    inside = 0.0 if head == target else float(fabric.node_latency[head])
+    return float(fabric.latency[arc]) + inside
 
 
 _ROUTINGS: WeakKeyDictionary[Fabric, Ecmp] = WeakKeyDictionary()

@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
+
+HashArray = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +101,10 @@ def _merge_adjacent_twins(
     fabric: Fabric,
     apart: IntArray,
     base: IntArray,
-    arc_colour: IntArray,
-    token: IntArray,
-    out_hash: IntArray,
-    in_hash: IntArray,
+    arc_colour: HashArray,
+    token: HashArray,
+    out_hash: HashArray,
+    in_hash: HashArray,
 ) -> IntArray:
     """Join nodes that are linked to each other and equal but for that link."""
     u, v = fabric.tail, fabric.head
@@ -121,10 +124,11 @@ def _merge_adjacent_twins(
     columns = np.concatenate([v[same], first[apart]])
     ones = np.ones(len(rows), dtype=np.int8)
     joined = sparse.coo_array((ones, (rows, columns)), shape=(nodes, nodes))
-    return connected_components(joined, directed=False)[1].astype(np.int64)
+    labels: IntArray = connected_components(joined, directed=False)[1].astype(np.int64)
+    return labels
 
 
-def _all_twins(fabric: Fabric, groups: IntArray, arc_colour: IntArray) -> bool:
+def _all_twins(fabric: Fabric, groups: IntArray, arc_colour: HashArray) -> bool:
     """Check that between any two groups there are all links or none, and all are equal."""
     size = np.bincount(groups)
     tail, head = groups[fabric.tail], groups[fabric.head]
@@ -141,7 +145,7 @@ def _all_twins(fabric: Fabric, groups: IntArray, arc_colour: IntArray) -> bool:
     return bool((counts == full).all() and even.all())
 
 
-def _arc_colours(fabric: Fabric) -> IntArray:
+def _arc_colours(fabric: Fabric) -> HashArray:
     columns = [fabric.capacity, fabric.latency, fabric.lanes, fabric.link.astype(float)]
     return _codes(columns).astype(np.uint64)
 
@@ -165,7 +169,7 @@ def _node_colours(fabric: Fabric, colour: IntArray | None) -> IntArray:
 
 
 def _codes(columns: list[FloatArray]) -> IntArray:
-    """Number the distinct rows of some columns."""
+    """Return a number for each distinct row of some columns."""
     code = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
         level = np.unique(column, return_inverse=True)[1].reshape(-1)
@@ -174,7 +178,7 @@ def _codes(columns: list[FloatArray]) -> IntArray:
     return code
 
 
-def _scramble(x: IntArray) -> IntArray:
+def _scramble(x: HashArray) -> HashArray:
     """Mix the bits of 64-bit words (the finaliser of SplitMix64)."""
     x = (x + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

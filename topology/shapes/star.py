@@ -8,12 +8,12 @@ from topology.supernode import Builder, Supernode
 
 
 def star(npus: int, *, link: str | float | LinkType, lanes: int = 1) -> Supernode:
-    """Return NPUs around one switch.
+    r"""Return NPUs around one switch.
 
     ::
 
         o   o   o   o
-         \\  |   |  /
+         \  |   |  /
           [switch]
 
     N + 1 nodes, N links, diameter 2 hops.
@@ -33,6 +33,6 @@ def star(npus: int, *, link: str | float | LinkType, lanes: int = 1) -> Supernod
     builder = Builder()
     names = builder.add_nodes((f"npu/{i}" for i in range(npus)), kind="npu", tier=0)
     hub = builder.add_nodes(["switch/0"], kind="switch", tier=1)
-    builder.connect(names, hub * npus, kind, lanes=lanes)
+    builder.connect(((name, hub[0]) for name in names), kind, lanes=lanes)
     parameters = {"npus": npus, "link": kind.name, "lanes": lanes}
     return builder.build(f"star-{npus}", names, parameters=parameters)

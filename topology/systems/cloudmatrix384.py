@@ -68,7 +68,7 @@ def cloudmatrix384(
     npus = _add_npus(builder, nodes, dies=ranks == "die")
     _add_planes(builder, nodes, npus, cpus=cpus, lanes=1 if ranks == "die" else 2)
     if ranks == "die":
-        builder.connect(npus[0::2], npus[1::2], "die-to-die")
+        builder.connect(zip(npus[0::2], npus[1::2], strict=True), "die-to-die")
     if scale_out:
         _add_rdma(builder, npus)
     parameters = {"nodes": nodes, "ranks": ranks, "cpus": cpus, "scale_out": scale_out}
@@ -108,7 +108,7 @@ def _add_planes(builder: Builder, nodes: int, npus: list[str], *, cpus: bool, la
     )
     each = len(npus) // nodes
     down = [(npu, f"l1/{i // each}/{k}") for i, npu in enumerate(npus) for k in range(_PLANES)]
-    builder.connect(*zip(*down, strict=True), "ub-copper", lanes=lanes)
+    builder.connect(down, "ub-copper", lanes=lanes)
     if cpus:
         _add_cpus(builder, nodes)
     _add_l2(builder, nodes)
@@ -125,7 +125,7 @@ def _add_cpus(builder: Builder, nodes: int) -> None:
         rack=[n // _NODES_PER_RACK for n in homes],
     )
     up = [(cpu, f"l1/{n}/{k}") for cpu, n in zip(names, homes, strict=True) for k in range(_PLANES)]
-    builder.connect(*zip(*up, strict=True), "ub-cpu")
+    builder.connect(up, "ub-cpu")
 
 
 def _add_l2(builder: Builder, nodes: int) -> None:
@@ -140,13 +140,10 @@ def _add_l2(builder: Builder, nodes: int) -> None:
         plane=[k for k, _ in places],
         rack=[first + j * _COMMUNICATION_RACKS // chips for _, j in places],
     )
-    links = [
-        (f"l1/{n}/{k}", f"l2/{k}/{j}", lanes)
-        for n, j, lanes in l2_wiring(nodes)
-        for k in range(_PLANES)
-    ]
-    lower, upper, lanes = zip(*links, strict=True)
-    builder.connect(lower, upper, "ub-optical", lanes=lanes)
+    wiring = list(l2_wiring(nodes))
+    for k in range(_PLANES):
+        ends = [(f"l1/{n}/{k}", f"l2/{k}/{j}") for n, j, _ in wiring]
+        builder.connect(ends, "ub-optical", lanes=[lanes for _, _, lanes in wiring])
 
 
 def l2_chips(nodes: int) -> int:
@@ -215,10 +212,10 @@ def _add_rdma(builder: Builder, npus: list[str]) -> None:
         (f"spine/{i}" for i in range(spines)), kind="switch", tier=3, device="roce-switch-400g"
     )
     if owners is npus:
-        builder.connect(owners, nics, "roce-internal")
+        builder.connect(zip(owners, nics, strict=True), "roce-internal")
     else:  # each die has 200 Gbps of its own
         for offset in (0, 1):
-            builder.connect(npus[offset::2], nics, "roce-internal-die")
-    builder.connect(nics, [leaf[i // per_leaf] for i in range(len(nics))], "roce-optical")
-    pairs = [(u, v) for u in leaf for v in spine]
-    builder.connect(*zip(*pairs, strict=True), "roce-optical", lanes=per_leaf // spines)
+            builder.connect(zip(npus[offset::2], nics, strict=True), "roce-internal-die")
+    builder.connect(((nic, leaf[i // per_leaf]) for i, nic in enumerate(nics)), "roce-optical")
+    pairs = ((u, v) for u in leaf for v in spine)
+    builder.connect(pairs, "roce-optical", lanes=per_leaf // spines)

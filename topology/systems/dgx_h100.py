@@ -23,12 +23,12 @@ _SOURCES = (
 
 
 def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
-    """Return a cluster of DGX H100 nodes, 8 GPUs each.
+    r"""Return a cluster of DGX H100 nodes, 8 GPUs each.
 
     ::
 
         spines of 64 x 400G           [0]    ...    [s]
-                                       | \\  /  |
+                                       | \  /  |
         leaves, one to a rail      [rail 0] ... [rail 7]     x ceil(nodes / downlinks)
                                        |           |
         NICs, 400G, one to a GPU       n           n         x nodes
@@ -67,13 +67,9 @@ def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
         kind="switch", tier=1, device="nvswitch3",
         node=[n for n, _ in chips], plane=[j for _, j in chips],
     )  # fmt: skip
-    links = [
-        (f"npu/{i}", f"nvswitch/{home[i]}/{j}", lanes)
-        for i in range(total)
-        for j, lanes in enumerate(_NVLINKS)
-    ]
-    lower, upper, lanes = zip(*links, strict=True)
-    builder.connect(lower, upper, "nvlink4", lanes=lanes)
+    for j, lanes in enumerate(_NVLINKS):
+        ends = ((gpu, f"nvswitch/{home[i]}/{j}") for i, gpu in enumerate(gpus))
+        builder.connect(ends, "nvlink4", lanes=lanes)
     if nodes > 1:
         _add_rails(builder, nodes, gpus, oversubscription)
     return builder.build(
@@ -113,8 +109,7 @@ def _add_rails(builder: Builder, nodes: int, gpus: list[str], ratio: float) -> N
     spine = builder.add_nodes(
         (f"spine/{i}" for i in range(spines)), kind="switch", tier=3, device="quantum2"
     )
-    builder.connect(gpus, nics, "pcie5-x16")
     above = [f"leaf/{unit}/{rail}" for unit, rail in zip(units_of, rails, strict=True)]
-    builder.connect(nics, above, "ndr-optical")
-    pairs = [(u, v) for u in leaf for v in spine]
-    builder.connect(*zip(*pairs, strict=True), "ndr-optical", lanes=up // spines)
+    builder.connect(zip(gpus, nics, strict=True), "pcie5-x16")
+    builder.connect(zip(nics, above, strict=True), "ndr-optical")
+    builder.connect(((u, v) for u in leaf for v in spine), "ndr-optical", lanes=up // spines)

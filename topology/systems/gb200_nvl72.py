@@ -47,18 +47,17 @@ def gb200_nvl72(*, cpus: bool = True, nics: bool = True) -> Supernode:
         kind="switch", tier=1, device="nvswitch4", plane=range(_CHIPS), rack=0,
         slot=[j // 2 for j in range(_CHIPS)],
     )  # fmt: skip
-    pairs = [(gpu, chip) for gpu in gpus for chip in chips]
-    builder.connect(*zip(*pairs, strict=True), "nvlink5")
+    builder.connect(((gpu, chip) for gpu in gpus for chip in chips), "nvlink5")
     if cpus:
         homes = [i // _CPUS for i in range(_TRAYS * _CPUS)]
         names = (f"cpu/{i}" for i in range(_TRAYS * _CPUS))
         grace = builder.add_nodes(names, kind="cpu", tier=0, device="grace", node=homes, rack=0)
-        builder.connect(gpus, [grace[i // 2] for i in range(total)], "c2c")
+        builder.connect(((gpu, grace[i // 2]) for i, gpu in enumerate(gpus)), "c2c")
     if nics:
         names = (f"nic/{i}" for i in range(total))
         cards = builder.add_nodes(
             names, kind="nic", tier=1, device="connectx7", node=trays, rack=0, forwards=False
         )
-        builder.connect(gpus, cards, "pcie5-x16")
+        builder.connect(zip(gpus, cards, strict=True), "pcie5-x16")
     parameters = {"cpus": cpus, "nics": nics}
     return builder.build("gb200-nvl72", gpus, sources=_SOURCES, parameters=parameters)

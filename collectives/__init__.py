@@ -1,0 +1,15 @@
+"""What is sent over a supernode, how long it takes, and what limits it."""
+
+from collectives.algorithms import algorithm_names, register
+from collectives.analysis import Analysis, analyze, make_schedule
+from collectives.bottleneck import Bottleneck, LinkClass
+from collectives.bounds import Bound, bound
+from collectives.collective import Collective, collective, collective_names
+from collectives.cost import Cost, Latency, Plan, plan
+from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
+
+__all__ = [
+    "Analysis", "Bottleneck", "Bound", "Collective", "Cost", "Latency", "LinkClass", "Plan",
+    "Schedule", "ScheduleError", "Step", "Team", "Transfers", "algorithm_names", "analyze", "bound",
+    "collective", "collective_names", "make_schedule", "plan", "register",
+]  # fmt: skip

@@ -1,0 +1,70 @@
+"""Direct algorithms: every rank talks to every other at once.
+
+References
+----------
+Chan, Heimlich, Purkayastha and van de Geijn, Collective communication: theory, practice, and
+experience, CCPE 19 (2007) 1749-1783; the two-shot all-reduce is its reduce-scatter and all-gather
+with all messages of a phase in flight together, as in TensorRT-LLM and MSCCL++.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from collectives.collective import collective
+from collectives.schedule import IntArray, Schedule, Step, Team, Transfers, as_team
+from topology.routing import Uniform
+
+
+def _every_pair(p: int) -> tuple[IntArray, IntArray]:
+    src = np.repeat(np.arange(p), p - 1)
+    offset = np.tile(np.arange(1, p), p)
+    return src, (src + offset) % p
+
+
+def _everyone(p: int) -> Uniform:
+    return Uniform(np.arange(p), 1 / p)
+
+
+def direct_steps(p: int, *, reduce: bool) -> tuple[Step, ...]:
+    """Return one step in which every rank sends a block of S/p to every other."""
+    if p == 1:
+        return ()
+
+    def transfers(_: int) -> Transfers:
+        src, dst = _every_pair(p)
+        return Transfers(src, dst, dst if reduce else src, reduce=reduce)
+
+    return (Step(transfers, _everyone(p), 1, "reduce-scatter" if reduce else "all-gather"),)
+
+
+def direct_reduce_scatter(team: Team | int) -> Schedule:
+    """Reduce-scatter in one step: α + (p-1)/p · S/B."""
+    p = as_team(team).size
+    steps = direct_steps(p, reduce=True)
+    return Schedule("direct", collective("reduce_scatter"), p, p, steps)
+
+
+def direct_all_gather(team: Team | int) -> Schedule:
+    """All-gather in one step: α + (p-1)/p · S/B."""
+    p = as_team(team).size
+    return Schedule("direct", collective("all_gather"), p, p, direct_steps(p, reduce=False))
+
+
+def direct_all_reduce(team: Team | int) -> Schedule:
+    """Two-shot all-reduce: 2α + 2(p-1)/p · S/B."""
+    p = as_team(team).size
+    steps = (*direct_steps(p, reduce=True), *direct_steps(p, reduce=False))
+    return Schedule("direct", collective("all_reduce"), p, p, steps)
+
+
+def direct_all_to_all(team: Team | int) -> Schedule:
+    """All-to-all in one step of p - 1 messages of S/p: α + (p-1)·o + (p-1)/p · S/B."""
+    p = as_team(team).size
+
+    def transfers(_: int) -> Transfers:
+        src, dst = _every_pair(p)
+        return Transfers(src, dst, src * p + dst)
+
+    steps = (Step(transfers, _everyone(p), 1, "exchange"),) if p > 1 else ()
+    return Schedule("direct", collective("all_to_all"), p, p * p, steps)

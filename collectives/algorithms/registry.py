@@ -1,0 +1,43 @@
+"""Find an algorithm by collective and name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from collectives.collective import collective
+from collectives.schedule import Schedule, Team
+from topology.errors import unknown_name
+
+Algorithm: TypeAlias = Callable[[Team], Schedule]
+
+_REGISTRY: dict[str, dict[str, Algorithm]] = {}
+
+
+def register(collective_name: str, name: str, algorithm: Algorithm) -> None:
+    """Make an algorithm known by name.
+
+    Parameters
+    ----------
+    collective_name
+        What it carries out: "all_reduce".
+    name
+        What `analyze` and the command line call it.
+    algorithm
+        A function from a `Team` to a `Schedule`.
+    """
+    _REGISTRY.setdefault(collective(collective_name).name, {})[name] = algorithm
+
+
+def algorithm_names(collective_name: str) -> list[str]:
+    """Return the algorithms known for a collective."""
+    return list(_REGISTRY.get(collective(collective_name).name, {}))
+
+
+def find_algorithm(collective_name: str, name: str) -> Algorithm:
+    """Return an algorithm; raise `UnknownNameError` with the near names if it is not known."""
+    known = _REGISTRY.get(collective(collective_name).name, {})
+    if name not in known:
+        title = collective(collective_name).title
+        raise unknown_name(f"{title} algorithm", name, [*known, "auto"])
+    return known[name]

@@ -1,0 +1,313 @@
+"""Find how long a schedule takes on a fabric, and where the time goes.
+
+The α-β model with contention: a step takes its endpoint overhead, plus the time of its slowest
+transfer: the latency of the slowest path, plus its bytes through the most loaded link on the way
+at that link's rate. Steps follow one another; equal steps are routed once and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.schedule import Schedule, ScheduleError, Step
+from topology.devices import device, device_catalogue
+from topology.errors import unknown_name
+from topology.fabric import Fabric, FloatArray, IntArray
+from topology.routing import Demand, Flow, Pairs, Slowest, Uniform, check_ranks, ecmp
+from topology.supernode import Supernode
+from topology.validation import is_number
+
+RATES = ("line", "effective")
+ROUTINGS = ("ecmp",)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Where the time goes on the critical path, in seconds; the parts add up to the total.
+
+    Attributes
+    ----------
+    endpoint
+        Software and engines at the ends: α of every step and its messages.
+    serialisation
+        Bytes through the most loaded links.
+    switches
+        Port to port, in switches and NICs.
+    propagation
+        Along copper and fibre.
+    transceivers
+        In optical modules.
+    fec
+        Forward error correction.
+    """
+
+    endpoint: float = 0.0
+    serialisation: float = 0.0
+    switches: float = 0.0
+    propagation: float = 0.0
+    transceivers: float = 0.0
+    fec: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Return the sum of the parts."""
+        return float(sum(getattr(self, part.name) for part in fields(self)))
+
+    def times(self, count: float) -> Latency:
+        """Return every part ``count`` times."""
+        return Latency(**{part.name: getattr(self, part.name) * count for part in fields(self)})
+
+    def __add__(self, other: Latency) -> Latency:
+        parts = (part.name for part in fields(self))
+        return Latency(**{part: getattr(self, part) + getattr(other, part) for part in parts})
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Endpoint software: seconds per step and per message, and where the figures come from."""
+
+    alpha: float
+    message: float
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class StepCost:
+    """One step of a schedule at one size.
+
+    Attributes
+    ----------
+    phase, repeat
+        As in the step.
+    time
+        Seconds of one repetition.
+    latency
+        The parts of that time.
+    transfer
+        Seconds the most loaded link is busy in one repetition.
+    busy
+        Seconds each arc is busy in one repetition, shape (arcs,).
+    """
+
+    phase: str
+    repeat: int
+    time: float
+    latency: Latency
+    transfer: float
+    busy: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Cost:
+    """A schedule on a fabric at one size.
+
+    Attributes
+    ----------
+    size
+        S in bytes.
+    steps
+        Every distinct step.
+    """
+
+    size: float
+    steps: tuple[StepCost, ...]
+
+    @cached_property
+    def time(self) -> float:
+        """Return seconds from the first step's start to the last one's end."""
+        return float(sum(step.repeat * step.time for step in self.steps))
+
+    @cached_property
+    def latency(self) -> Latency:
+        """Return where the time goes."""
+        return sum((step.latency.times(step.repeat) for step in self.steps), Latency())
+
+    @cached_property
+    def transfer(self) -> float:
+        """Return seconds the most loaded links of the steps are busy, added up."""
+        return float(sum(step.repeat * step.transfer for step in self.steps))
+
+
+@dataclass(frozen=True, eq=False)
+class _Routed:
+    step: Step
+    flow: Flow
+    busy: FloatArray  # per byte of S
+    slowest: Slowest
+    endpoint: float
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A schedule routed on a fabric: its cost at any size is then a few multiplications.
+
+    Attributes
+    ----------
+    supernode, schedule
+        What runs where.
+    ranks
+        Rank at each position, shape (p,).
+    rate
+        "line" or "effective".
+    endpoint
+        Endpoint overheads.
+    """
+
+    supernode: Supernode
+    schedule: Schedule
+    ranks: IntArray
+    rate: str
+    endpoint: Endpoint
+    routing: str = "ecmp"
+    _steps: tuple[_Routed, ...] = field(default=(), repr=False)
+
+    @property
+    def fabric(self) -> Fabric:
+        """Return the fabric it runs on."""
+        return self.supernode.fabric
+
+    def cost(self, size: float) -> Cost:
+        """Return the cost at a size in bytes; raise `ScheduleError` if it is not a size."""
+        if not is_number(size) or not 0 <= size < np.inf:
+            raise ScheduleError(f"size is {size!r}; it must be a number of bytes, zero or more")
+        return Cost(float(size), tuple(self._step_cost(routed, size) for routed in self._steps))
+
+    def _step_cost(self, routed: _Routed, size: float) -> StepCost:
+        total = routed.slowest.latency + size * routed.slowest.transfer
+        at = int(np.argmax(total))
+        serial = size * float(routed.slowest.transfer[at])
+        path = self._path(int(routed.slowest.src[at]), int(routed.slowest.dst[at]))
+        split = path + Latency(endpoint=routed.endpoint, serialisation=serial)
+        busy = size * routed.busy
+        nodes = routed.flow.node_busy()
+        transfer = max(float(busy.max(initial=0.0)), size * float(nodes.max(initial=0.0)))
+        time = routed.endpoint + float(total[at])
+        return StepCost(routed.step.phase, routed.step.repeat, time, split, transfer, busy)
+
+    def _path(self, source: int, target: int) -> Latency:
+        """Split the latency of the slowest path between two nodes."""
+        fabric = self.fabric
+        rank_of = {int(node): r for r, node in enumerate(fabric.npus)}
+        arcs = ecmp(self.supernode).slowest_path(rank_of[source], rank_of[target])
+        links = [fabric.links[fabric.link[arc]] for arc in arcs]
+        inside = sum(float(fabric.node_latency[fabric.head[arc]]) for arc in arcs[:-1])
+        transceivers = sum(link.transceivers for link in links)
+        fec = sum(link.fec for link in links)
+        whole = sum(float(fabric.latency[arc]) for arc in arcs)
+        rest = max(0.0, whole - transceivers - fec)
+        return Latency(0.0, 0.0, inside, rest, transceivers, whole - rest - transceivers)
+
+
+def endpoint_of(
+    supernode: Supernode, ranks: IntArray, alpha: float | None, message: float | None
+) -> Endpoint:
+    """Return the endpoint overheads of some ranks: the slowest device's, unless given.
+
+    Parameters
+    ----------
+    supernode, ranks
+        Whose devices to look up.
+    alpha, message
+        Seconds per step and per message, instead of the catalogue's.
+    """
+    for name, value in (("alpha", alpha), ("message", message)):
+        if value is not None and (not is_number(value) or not 0 <= value < np.inf):
+            raise ScheduleError(f"{name} is {value!r}; it must be seconds, zero or more")
+    graph = supernode.graph
+    names = {graph.nodes[supernode.npus[r]].get("device") for r in ranks.tolist()}
+    known = device_catalogue()
+    rows = [device(name) for name in sorted(n for n in names if n in known)]
+    found_alpha = max((row.value("alpha") for row in rows), default=0.0)
+    found_message = max((row.value("message") for row in rows), default=0.0)
+    if alpha is None and message is None and not rows:
+        source = "no device row for these NPUs: no endpoint overhead"
+    else:
+        given = alpha is not None or message is not None
+        source = "given" if given else "device row " + ", ".join(row.name for row in rows)
+    return Endpoint(
+        found_alpha if alpha is None else float(alpha),
+        found_message if message is None else float(message),
+        source,
+    )
+
+
+def plan(
+    supernode: Supernode,
+    schedule: Schedule,
+    *,
+    ranks: npt.ArrayLike | None = None,
+    routing: str = "ecmp",
+    rate: str = "line",
+    alpha: float | None = None,
+    message: float | None = None,
+) -> Plan:
+    """Route every distinct step of a schedule once.
+
+    Parameters
+    ----------
+    supernode
+        What it runs on.
+    schedule
+        What runs.
+    ranks
+        Rank of each position; by default position r is rank r.
+    routing
+        "ecmp".
+    rate
+        "line", or "effective" for what software reaches according to the link types.
+    alpha, message
+        Endpoint seconds per step and per message; by default from the devices' rows.
+
+    Raises
+    ------
+    SupernodeError
+        If the ranks do not fit the schedule, or a pair has no path.
+    """
+    if routing not in ROUTINGS:
+        raise unknown_name("routing", routing, ROUTINGS)
+    if rate not in RATES:
+        raise unknown_name("rate", rate, RATES)
+    fabric = supernode.fabric
+    chosen = check_ranks(np.arange(schedule.ranks) if ranks is None else ranks, len(fabric.npus))
+    if len(chosen) != schedule.ranks:
+        raise ScheduleError(
+            f"schedule {schedule.name!r} is for {schedule.ranks} ranks, not {len(chosen)}"
+        )
+    endpoint = endpoint_of(supernode, chosen, alpha, message)
+    capacity = _capacity(fabric, rate)
+    routes: dict[object, tuple[Flow, FloatArray, Slowest]] = {}
+    routed = []
+    for step in schedule.steps:
+        key = _key(step.traffic)
+        if key not in routes:
+            flow = ecmp(supernode).route(_placed(step.traffic, chosen))
+            routes[key] = (flow, flow.busy(capacity), flow.slowest(capacity))
+        overhead = endpoint.alpha + step.messages * endpoint.message
+        routed.append(_Routed(step, *routes[key], overhead))
+    return Plan(supernode, schedule, chosen, rate, endpoint, routing, tuple(routed))
+
+
+def _key(traffic: Demand) -> tuple[object, ...]:
+    """Return what two equal traffics have in common."""
+    if isinstance(traffic, Uniform):
+        return ("uniform", traffic.ranks.tobytes(), traffic.amount)
+    return ("pairs", traffic.src.tobytes(), traffic.dst.tobytes(), traffic.amount.tobytes())
+
+
+def _placed(traffic: Demand, ranks: IntArray) -> Demand:
+    """Put positions on ranks."""
+    if isinstance(traffic, Uniform):
+        return Uniform(ranks[traffic.ranks], traffic.amount)
+    return Pairs(ranks[traffic.src], ranks[traffic.dst], traffic.amount)
+
+
+def _capacity(fabric: Fabric, rate: str) -> FloatArray:
+    if rate == "line":
+        return fabric.capacity
+    efficiency = np.array([link.efficiency for link in fabric.links])
+    reached: FloatArray = fabric.capacity * efficiency[fabric.link]
+    return reached

@@ -1,0 +1,183 @@
+"""Say who sends which chunks to whom, step by step, whatever the network.
+
+A schedule is for p positions, 0 to p - 1; which NPU stands at which position is decided when it
+is costed. Data is cut into equal chunks. A step that repeats one pattern, as a ring does, is
+one `Step` with a count, and its chunks are generated when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.collective import Collective
+from topology.errors import SupernodeError
+from topology.routing import Demand, Pairs, Uniform
+from topology.supernode import Supernode
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class ScheduleError(SupernodeError):
+    """A schedule that cannot be made, or that is wrong."""
+
+
+@dataclass(frozen=True, eq=False)
+class Transfers:
+    """What moves in one step, all at once: sender, receiver and chunk of each transfer.
+
+    Attributes
+    ----------
+    src, dst
+        Positions, shape (k,).
+    chunk
+        Which chunk, shape (k,). For all-to-all, the block from o to d is chunk o * p + d.
+    reduce
+        Whether the receiver adds the chunk to its own (True) or takes it as it is (False).
+    """
+
+    src: IntArray
+    dst: IntArray
+    chunk: IntArray
+    reduce: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One communication step, or several with the same pattern.
+
+    Attributes
+    ----------
+    transfers
+        Returns what moves in repetition t, 0 to repeat - 1.
+    traffic
+        How much each position sends to each other, as a fraction of the size S; the same in
+        every repetition.
+    repeat
+        How many times.
+    phase
+        A word for tables: "reduce-scatter in the node".
+    """
+
+    transfers: Callable[[int], Transfers]
+    traffic: Demand
+    repeat: int = 1
+    phase: str = ""
+
+    @cached_property
+    def messages(self) -> int:
+        """The most messages any position sends in one repetition."""
+        if isinstance(self.traffic, Uniform):
+            return len(self.traffic.ranks) - 1
+        sent = np.bincount(self.traffic.src[self.traffic.src != self.traffic.dst])
+        return int(sent.max(initial=0))
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Steps that carry out a collective.
+
+    Attributes
+    ----------
+    name
+        The algorithm's name.
+    collective
+        What it carries out.
+    ranks
+        How many positions, p.
+    chunks
+        Into how many equal chunks the data is cut: the vector of an all-reduce, all-gather or
+        reduce-scatter; for all-to-all p * p blocks.
+    steps
+        In order; a step starts when the one before has ended everywhere.
+    """
+
+    name: str
+    collective: Collective
+    ranks: int
+    chunks: int
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def step_count(self) -> int:
+        """How many steps there are, repetitions counted."""
+        return sum(step.repeat for step in self.steps)
+
+    @property
+    def chunk_fraction(self) -> float:
+        """Return the size of a chunk as a fraction of the size S."""
+        blocks = self.ranks if self.collective.name == "all_to_all" else 1
+        return blocks / self.chunks
+
+    def transfers(self) -> Iterator[Transfers]:
+        """Yield what moves, step by step."""
+        for step in self.steps:
+            for t in range(step.repeat):
+                yield step.transfers(t)
+
+    def __repr__(self) -> str:
+        what = f"{self.collective.title} {self.name}"
+        return f"<Schedule {what}: {self.ranks} ranks, {self.step_count} steps>"
+
+
+@dataclass(frozen=True, eq=False)
+class Team:
+    """The ranks that take part, as an algorithm sees them.
+
+    Attributes
+    ----------
+    size
+        How many, p.
+    groups
+        Positions that are near each other (in one node), as equal-sized rows, shape (m, g);
+        None where they do not form such groups.
+    supernode
+        What they run on, if the algorithm wants to know.
+    ranks
+        Rank of each position, shape (p,).
+    """
+
+    size: int
+    groups: IntArray | None = None
+    supernode: Supernode | None = None
+    ranks: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ScheduleError(f"a collective needs 1 rank or more, not {self.size}")
+
+
+def as_team(team: Team | int) -> Team:
+    """Return a team from itself or from a number of ranks."""
+    return team if isinstance(team, Team) else Team(team)
+
+
+def require_groups(team: Team, algorithm: str) -> IntArray:
+    """Return the team's groups, shape (m, g); raise `ScheduleError` if it has none."""
+    if team.groups is None:
+        raise ScheduleError(
+            f"{algorithm} needs ranks in groups of equal size (the NPUs of a node); these "
+            f"{team.size} ranks have none: give group_size=, or nodes a 'node' attribute"
+        )
+    return team.groups
+
+
+def consecutive_groups(size: int, group_size: int) -> IntArray:
+    """Return positions in rows of ``group_size``; raise `ScheduleError` if it does not divide."""
+    if group_size < 1 or size % group_size:
+        raise ScheduleError(
+            f"group_size is {group_size}; it must divide the number of ranks, {size}"
+        )
+    return np.arange(size).reshape(-1, group_size)
+
+
+def permutation(src: Sequence[int] | IntArray, dst: IntArray, fraction: float) -> Pairs:
+    """Return traffic in which src[i] sends a fraction of S to dst[i]."""
+    ends = np.asarray(src, dtype=np.int64)
+    return Pairs(ends, np.asarray(dst, dtype=np.int64), np.full(len(ends), fraction))

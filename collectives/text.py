@@ -1,0 +1,109 @@
+"""Lay out answers for people: sentences and tables, in colour on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from io import StringIO
+from typing import TypeAlias
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from collectives.bottleneck import LinkClass
+from collectives.cost import Latency
+from topology import units
+
+_PLAIN_WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under headers; the first column is words, the rest are figures.
+
+    Attributes
+    ----------
+    title
+        Above the table; may be empty.
+    headers
+        One for each column; all empty for a table without a header.
+    rows
+        Cells as text.
+    """
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+Part: TypeAlias = str | Table
+
+
+def links_table(rows: Iterable[LinkClass]) -> Table:
+    """Return the links by class with their utilisation."""
+    return Table(
+        "links by class",
+        ("class", "medium", "links", "each, one way", "most loaded", "utilisation", "mean"),
+        [
+            (
+                row.name,
+                row.medium,
+                f"{row.links:,}",
+                units.format_rate(row.capacity),
+                units.format_size(round(row.load)),
+                units.format_percent(row.utilisation),
+                units.format_percent(row.mean),
+            )
+            for row in rows
+        ],
+    )
+
+
+def latency_table(latency: Latency) -> Table:
+    """Return where the time goes."""
+    total = latency.total
+    rows = []
+    for part in fields(latency):
+        value = getattr(latency, part.name)
+        share = units.format_percent(value / total) if total > 0 else "0 %"
+        rows.append((part.name, units.format_time(value), share))
+    return Table("time on the critical path", ("part", "time", "share"), rows)
+
+
+def rich_parts(parts: Iterable[Part]) -> list[RenderableType]:
+    """Return the parts as rich renderables; the first sentence stands out."""
+    shown: list[RenderableType] = []
+    for at, part in enumerate(parts):
+        if isinstance(part, Table):
+            shown.append(_rich_table(part))
+        else:
+            shown.append(Text(part, style="bold" if at == 0 else ""))
+    return shown
+
+
+def _rich_table(table: Table) -> RichTable:
+    made = RichTable(
+        title=table.title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_header=any(table.headers),
+        pad_edge=False,
+    )
+    for at, header in enumerate(table.headers):
+        words = at == 0 or not any(table.headers)
+        made.add_column(header, justify="left" if words else "right", overflow="fold")
+    for row in table.rows:
+        made.add_row(*(Text(str(cell)) for cell in row))
+    return made
+
+
+def plain(*parts: Part, width: int = _PLAIN_WIDTH) -> str:
+    """Return the parts as text without colour."""
+    file = StringIO()
+    console = Console(file=file, width=width, color_system=None, highlight=False)
+    for part in rich_parts(parts):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
