@@ -1,0 +1,71 @@
+"""Read what several commands take: systems, sizes, ranks."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, Namespace
+
+from topology.errors import SupernodeError
+from topology.supernode import Supernode
+from topology.systems import system
+
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+
+
+def add_system(parser: ArgumentParser, *, many: bool = False) -> None:
+    """Add the machine, or machines, a command is about."""
+    told = "a name from `supernode list`"
+    if many:
+        parser.add_argument("systems", nargs="+", metavar="SYSTEM", help=told)
+    else:
+        parser.add_argument("system", metavar="SYSTEM", help=told)
+
+
+def add_ranks(parser: ArgumentParser) -> None:
+    """Add the choice of ranks."""
+    parser.add_argument("--ranks", metavar="0-319", help="ranks that take part: 0-31,64,72-79")
+
+
+def load_system(name: str) -> Supernode:
+    """Return the machine a system argument means; ``name:key=value,...`` sets parameters."""
+    base, _, rest = name.partition(":")
+    parameters = {}
+    for item in filter(None, rest.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise SupernodeError(
+                f"{name!r}: {item!r} is not key=value; write it like dgx-h100:nodes=16"
+            )
+        parameters[key.strip().replace("-", "_")] = _value(value.strip())
+    return system(base, **parameters)
+
+
+def _value(text: str) -> object:
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def parse_ranks(text: str | None) -> list[int] | None:
+    """Return the ranks a text such as ``0-31,64`` names; None for all."""
+    if text is None:
+        return None
+    ranks: list[int] = []
+    for part in text.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        if match is None:
+            raise SupernodeError(f"ranks {text!r}: {part!r} is not a rank or a range like 0-31")
+        first = int(match[1])
+        last = int(match[2]) if match[2] is not None else first
+        if last < first:
+            raise SupernodeError(f"ranks {text!r}: the range {part!r} runs backwards")
+        ranks += range(first, last + 1)
+    return ranks
+
+
+def given(arguments: Namespace, *names: str) -> dict[str, object]:
+    """Return the named options that were given."""
+    return {name: value for name in names if (value := getattr(arguments, name)) is not None}
