@@ -1,7 +1,7 @@
 """What is sent over a supernode, how long it takes, and what limits it."""
 
 from collectives.algorithms import algorithm_names, register
-from collectives.analysis import Analysis, analyze, make_schedule
+from collectives.analysis import Analysis, analyze, analyze_sizes, make_schedule
 from collectives.bottleneck import Bottleneck, LinkClass
 from collectives.bounds import Bound, bound
 from collectives.collective import Collective, collective, collective_names
@@ -10,6 +10,6 @@ from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
 
 __all__ = [
     "Analysis", "Bottleneck", "Bound", "Collective", "Cost", "Latency", "LinkClass", "Plan",
-    "Schedule", "ScheduleError", "Step", "Team", "Transfers", "algorithm_names", "analyze", "bound",
+    "Schedule", "ScheduleError", "Step", "Team", "Transfers", "algorithm_names", "analyze", "analyze_sizes", "bound",
     "collective", "collective_names", "make_schedule", "plan", "register",
 ]  # fmt: skip

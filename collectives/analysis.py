@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -283,24 +284,50 @@ def analyze(
     SupernodeError
         One clear message for anything that does not fit.
     """
+    options = {
+        "algorithm": algorithm, "routing": routing, "ranks": ranks, "group_size": group_size,
+        "rate": rate, "alpha": alpha, "message": message,
+    }  # fmt: skip
+    return analyze_sizes(supernode, kind, [size], **options)[0]
+
+
+def analyze_sizes(
+    supernode: Supernode,
+    kind: str,
+    sizes: Iterable[float | str],
+    *,
+    algorithm: str | Schedule = "auto",
+    ranks: npt.ArrayLike | None = None,
+    group_size: int | None = None,
+    **choices: Any,
+) -> list[Analysis]:
+    """Analyse a collective at several sizes, routing every schedule once.
+
+    Takes what `analyze` takes, with ``sizes`` instead of one size, and returns an `Analysis` for
+    each.
+    """
     wanted = collective(kind)
     if not isinstance(supernode, Supernode):
         raise SupernodeError(
             f"analyze needs a Supernode, not {type(supernode).__name__}; "
             "topology.from_networkx() makes one of a graph"
         )
-    amount = units.parse_size(size) if isinstance(size, str) else size
+    amounts = [units.parse_size(size) if isinstance(size, str) else size for size in sizes]
     team = team_of(supernode, ranks, group_size)
-    choices = {"routing": routing, "rate": rate, "alpha": alpha, "message": message}
     plans = [
-        plan(supernode, schedule, ranks=team.ranks, **choices)  # type: ignore[arg-type]
+        plan(supernode, schedule, ranks=team.ranks, **choices)
         for schedule in _schedules(wanted, algorithm, team)
     ]
-    costs = [p.cost(amount) for p in plans]
-    best = min(range(len(plans)), key=lambda i: costs[i].time)
-    limit = bound(supernode, wanted, team.ranks).at(float(amount))
-    notes = _assumptions(plans[best], [p.schedule.name for p in plans], auto=algorithm == "auto")
-    return Analysis(supernode, wanted, float(amount), plans[best], costs[best], limit, notes)
+    tried = [candidate.schedule.name for candidate in plans]
+    limit = bound(supernode, wanted, team.ranks)
+    found = []
+    for amount in amounts:
+        costs = [candidate.cost(amount) for candidate in plans]
+        best = min(range(len(plans)), key=lambda i: costs[i].time)
+        chosen, cost, size = plans[best], costs[best], float(amount)
+        notes = _assumptions(chosen, tried, auto=algorithm == "auto")
+        found.append(Analysis(supernode, wanted, size, chosen, cost, limit.at(size), notes))
+    return found
 
 
 def _schedules(wanted: Collective, algorithm: str | Schedule, team: Team) -> list[Schedule]:
