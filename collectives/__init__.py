@@ -9,7 +9,26 @@ from collectives.cost import Cost, Latency, Plan, plan
 from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
 
 __all__ = [
-    "Analysis", "Bottleneck", "Bound", "Collective", "Cost", "Latency", "LinkClass", "Plan",
-    "Schedule", "ScheduleError", "Step", "Team", "Transfers", "algorithm_names", "analyze", "analyze_sizes", "bound",
-    "collective", "collective_names", "make_schedule", "plan", "register",
-]  # fmt: skip
+    "Analysis",
+    "Bottleneck",
+    "Bound",
+    "Collective",
+    "Cost",
+    "Latency",
+    "LinkClass",
+    "Plan",
+    "Schedule",
+    "ScheduleError",
+    "Step",
+    "Team",
+    "Transfers",
+    "algorithm_names",
+    "analyze",
+    "analyze_sizes",
+    "bound",
+    "collective",
+    "collective_names",
+    "make_schedule",
+    "plan",
+    "register",
+]

@@ -284,7 +284,7 @@ def analyze(
     SupernodeError
         One clear message for anything that does not fit.
     """
-    options = {
+    options: dict[str, Any] = {
         "algorithm": algorithm, "routing": routing, "ranks": ranks, "group_size": group_size,
         "rate": rate, "alpha": alpha, "message": message,
     }  # fmt: skip

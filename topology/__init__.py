@@ -13,8 +13,26 @@ from topology.systems import cloudmatrix384, dgx_h100, gb200_nvl72, system, syst
 from topology.validation import validate
 
 __all__ = [
-    "ArcClass", "Builder", "Fabric", "Link", "LinkType", "Supernode", "SupernodeError",
-    "cloudmatrix384", "device", "device_catalogue", "dgx_h100", "from_networkx", "gb200_nvl72",
-    "link_type", "routing", "shapes", "star", "system", "system_names", "systems", "units",
+    "ArcClass",
+    "Builder",
+    "Fabric",
+    "Link",
+    "LinkType",
+    "Supernode",
+    "SupernodeError",
+    "cloudmatrix384",
+    "device",
+    "device_catalogue",
+    "dgx_h100",
+    "from_networkx",
+    "gb200_nvl72",
+    "link_type",
+    "routing",
+    "shapes",
+    "star",
+    "system",
+    "system_names",
+    "systems",
+    "units",
     "validate",
-]  # fmt: skip
+]
