@@ -1,0 +1,178 @@
+"""Draw machines, demands and choices of ranks.
+
+In every strategy ``None`` means "draw it" and a value pins it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from hypothesis import strategies as st
+
+import topology
+from topology import Supernode
+from topology.routing import Pairs
+from topology.units import GB, GiB, KiB, ns
+
+capacities = st.sampled_from([25 * GB, 50 * GB, 100 * GB, 7 * GB, 33.3 * GB])
+"""Bytes/s from a short list, so that twins and equal paths are common."""
+
+latencies = st.sampled_from([0.0, 10 * ns, 250 * ns])
+"""Seconds of a link or of a switch."""
+
+sizes = st.sampled_from([1.0, 8 * KiB, 3e6, GiB])
+"""Bytes of a collective."""
+
+
+@st.composite
+def random_graphs(draw: st.DrawFn, nodes: int) -> nx.Graph:
+    """Draw a connected graph of 0 to nodes - 1: a random tree and some more edges."""
+    graph = nx.Graph()
+    graph.add_nodes_from(range(nodes))
+    for node in range(1, nodes):
+        graph.add_edge(node, draw(st.integers(0, node - 1)))
+    ends = st.tuples(st.integers(0, nodes - 1), st.integers(0, nodes - 1))
+    more = draw(st.lists(ends, max_size=2 * nodes))
+    graph.add_edges_from((u, v) for u, v in more if u != v)
+    return graph
+
+
+def _with_links(draw: st.DrawFn, graph: nx.Graph, *, symmetric: bool | None) -> nx.DiGraph:
+    """Give every edge a capacity, a latency and lanes; both directions equal if symmetric."""
+    if symmetric is None:
+        symmetric = draw(st.booleans())
+    made = nx.DiGraph()
+    made.add_nodes_from(graph.nodes(data=True))
+    for u, v in graph.edges:
+        capacity, latency = draw(capacities), draw(latencies)
+        lanes = draw(st.integers(1, 4))
+        back = capacity if symmetric else draw(capacities)
+        made.add_edge(u, v, capacity=capacity, latency=latency, lanes=lanes)
+        made.add_edge(v, u, capacity=back, latency=latency, lanes=lanes)
+    return made
+
+
+@st.composite
+def direct_networks(
+    draw: st.DrawFn, npus: int | None = None, *, symmetric: bool | None = None
+) -> Supernode:
+    """Draw NPUs linked to one another, all of them routers: connected, 2 to 8 of them."""
+    count = draw(st.integers(2, 8)) if npus is None else npus
+    graph = _with_links(draw, draw(random_graphs(count)), symmetric=symmetric)
+    return topology.from_networkx(graph, npus=range(count), name="direct")
+
+
+@st.composite
+def switched_networks(
+    draw: st.DrawFn,
+    npus: int | None = None,
+    switches: int | None = None,
+    *,
+    symmetric: bool | None = None,
+) -> Supernode:
+    """Draw 2 to 8 NPUs that do not forward, each on one or more of 1 to 5 connected switches."""
+    count = draw(st.integers(2, 8)) if npus is None else npus
+    inside = draw(st.integers(1, 5)) if switches is None else switches
+    graph = nx.relabel_nodes(draw(random_graphs(inside)), {i: f"s/{i}" for i in range(inside)})
+    for name in list(graph):
+        graph.nodes[name].update(kind="switch", latency=draw(latencies))
+    for i in range(count):
+        graph.add_node(f"npu/{i}", kind="npu")
+        above = draw(st.sets(st.integers(0, inside - 1), min_size=1, max_size=inside))
+        graph.add_edges_from((f"npu/{i}", f"s/{j}") for j in sorted(above))
+    return topology.from_networkx(_with_links(draw, graph, symmetric=symmetric), name="switched")
+
+
+@st.composite
+def stars(draw: st.DrawFn, npus: int | None = None, capacity: float | None = None) -> Supernode:
+    """Draw 2 to 12 NPUs on one switch."""
+    count = draw(st.integers(2, 12)) if npus is None else npus
+    rate = draw(capacities) if capacity is None else capacity
+    link = topology.LinkType(capacity=rate, latency=draw(latencies))
+    return topology.star(count, link=link, lanes=draw(st.integers(1, 4)))
+
+
+@st.composite
+def two_levels(
+    draw: st.DrawFn,
+    nodes: int | None = None,
+    each: int | None = None,
+    *,
+    inner: float | None = None,
+    outer: float | None = None,
+    spine: bool | None = None,
+) -> Supernode:
+    """Draw m nodes of g NPUs: a switch in every node, and a switch for every rail.
+
+    ``inner`` and ``outer`` are the bytes/s of an NPU's link into the node and onto its rail;
+    without a ``spine`` over the rails an NPU reaches its own node and rail only.
+    """
+    m = draw(st.integers(1, 4)) if nodes is None else nodes
+    g = draw(st.integers(1, 4)) if each is None else each
+    b_i = draw(capacities) if inner is None else inner
+    b_e = draw(capacities) if outer is None else outer
+    graph = nx.Graph()
+    for i in range(m * g):
+        graph.add_node(f"npu/{i}", kind="npu", node=i // g)
+        graph.add_edge(f"npu/{i}", f"inner/{i // g}", capacity=b_i)
+        graph.add_edge(f"npu/{i}", f"rail/{i % g}", capacity=b_e)
+    if draw(st.booleans()) if spine is None else spine:
+        up = draw(capacities)
+        graph.add_edges_from((f"rail/{j}", "spine/0", {"capacity": up}) for j in range(g))
+    return topology.from_networkx(graph, name="two-level")
+
+
+@st.composite
+def small_systems(draw: st.DrawFn, name: str | None = None) -> Supernode:
+    """Draw a machine of the catalogue in a small size."""
+    chosen = name or draw(st.sampled_from(["cloudmatrix384", "gb200-nvl72", "dgx-h100"]))
+    parameters: dict[str, Any] = {}
+    if chosen == "cloudmatrix384":
+        parameters = {
+            "nodes": draw(st.integers(1, 6)),
+            "ranks": draw(st.sampled_from(["npu", "die"])),
+            "cpus": draw(st.booleans()),
+            "scale_out": draw(st.booleans()),
+        }
+    elif chosen == "dgx-h100":
+        ratio = draw(st.sampled_from([1, 1.5, 2, 3]))
+        parameters = {"nodes": draw(st.integers(1, 5)), "oversubscription": ratio}
+    return topology.system(chosen, **parameters)
+
+
+def supernodes() -> st.SearchStrategy[Supernode]:
+    """Draw any small machine: direct, switched, star, two levels, or of the catalogue."""
+    return st.one_of(
+        direct_networks(),
+        switched_networks(),
+        stars(),
+        two_levels(nodes=2, spine=True),
+        small_systems(),
+    )
+
+
+def networks(*, symmetric: bool | None = None) -> st.SearchStrategy[Supernode]:
+    """Draw a small machine that no one designed: direct or switched."""
+    return st.one_of(direct_networks(symmetric=symmetric), switched_networks(symmetric=symmetric))
+
+
+@st.composite
+def rank_choices(draw: st.DrawFn, count: int, *, least: int = 2) -> list[int]:
+    """Draw some of the ranks 0 to count - 1, in any order."""
+    order = draw(st.permutations(range(count)))
+    return list(order[: draw(st.integers(min(least, count), count))])
+
+
+@st.composite
+def demands(draw: st.DrawFn, count: int, *, pairs: int | None = None) -> Pairs:
+    """Draw up to 12 amounts between ranks 0 to count - 1; a pair may come twice."""
+    ends = st.tuples(st.integers(0, count - 1), st.integers(0, count - 1))
+    most = 12 if pairs is None else pairs
+    chosen = draw(st.lists(ends, min_size=pairs or 0, max_size=most))
+    src, dst = np.array(chosen, dtype=np.int64).reshape(-1, 2).T
+    amounts = draw(
+        st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=len(chosen), max_size=len(chosen))
+    )
+    return Pairs(src, dst, np.array(amounts, dtype=float))
