@@ -188,11 +188,24 @@ class Plan:
         time = routed.endpoint + float(total[at])
         return StepCost(routed.step.phase, routed.step.repeat, time, split, transfer, busy)
 
+    @cached_property
+    def _rank_of(self) -> dict[int, int]:
+        return {int(node): r for r, node in enumerate(self.fabric.npus)}
+
+    @cached_property
+    def _paths(self) -> dict[tuple[int, int], Latency]:
+        return {}
+
     def _path(self, source: int, target: int) -> Latency:
         """Split the latency of the slowest path between two nodes."""
+        known = self._paths.get((source, target))
+        if known is None:
+            known = self._paths[source, target] = self._split(source, target)
+        return known
+
+    def _split(self, source: int, target: int) -> Latency:
         fabric = self.fabric
-        rank_of = {int(node): r for r, node in enumerate(fabric.npus)}
-        arcs = ecmp(self.supernode).slowest_path(rank_of[source], rank_of[target])
+        arcs = ecmp(self.supernode).slowest_path(self._rank_of[source], self._rank_of[target])
         links = [fabric.links[fabric.link[arc]] for arc in arcs]
         inside = sum(float(fabric.node_latency[fabric.head[arc]]) for arc in arcs[:-1])
         transceivers = sum(link.transceivers for link in links)
