@@ -1,6 +1,6 @@
 """The subcommands of ``supernode``, a module each."""
 
-from collectives.commands import analyze, listing
+from collectives.commands import analyze, listing, show
 
-COMMANDS = (listing, analyze)
+COMMANDS = (listing, show, analyze)
 """Every command, in the order the help lists them; each follows `answer.Command`."""

@@ -63,11 +63,26 @@ def system_catalogue() -> Mapping[str, Entry]:
     return load_catalogue("systems.csv", ("system", "title", "vendor"))
 
 
+def system_entry(name: str) -> Entry | None:
+    """Return what is published about the machine a supernode is, or is a variant of.
+
+    Parameters
+    ----------
+    name
+        A `Supernode.name`: "cloudmatrix384-24-nodes" is a variant of "cloudmatrix384".
+    """
+    known = system_catalogue()
+    own = canonical_name(name)
+    candidates = [key for key in known if own == key or own.startswith(key + "-")]
+    return known[max(candidates, key=len)] if candidates else None
+
+
 __all__ = [
     "cloudmatrix384",
     "dgx_h100",
     "gb200_nvl72",
     "system",
     "system_catalogue",
+    "system_entry",
     "system_names",
 ]

@@ -1,0 +1,69 @@
+"""Hold that ``supernode show`` prints what a machine is made of and where figures come from."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from collectives.cli import main
+from topology.devices import device
+from topology.inventory import inventory
+from topology.media import link_catalogue
+from topology.systems import system, system_entry
+
+
+def test_the_first_line_is_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "gb200-nvl72"]) == 0
+    said = capsys.readouterr().out
+    first = said.splitlines()[0]
+    assert first.startswith("NVIDIA GB200 NVL72 (gb200-nvl72): 72 NPUs, 18 switch chips")
+    assert "900 GB/s per NPU, one way" in " ".join(said.split())
+    assert "estimate" in said
+
+
+@pytest.mark.parametrize("name", ["cloudmatrix384", "gb200-nvl72", "dgx-h100"])
+def test_json_carries_every_figure_of_the_machine(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", name, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    made_of = inventory(system(name))
+    known = {(f["subject"], f["name"], f["value"]) for f in data["figures"]}
+    entries = [device(d) for d in made_of.devices]
+    entries += [link_catalogue()[t] for t in made_of.link_types]
+    entry = system_entry(name)
+    assert entry is not None
+    for subject in [entry, *entries]:
+        for figures in subject.figures.values():
+            for figure in figures:
+                assert (subject.name, figure.name, figure.value) in known
+    assert all(f["source"] and f["date"] and f["confidence"] for f in data["figures"])
+
+
+def test_sources_print_every_source(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "cloudmatrix384", "--sources"]) == 0
+    said = "".join(capsys.readouterr().out.split())
+    for subject in ("ascend910c", "ub-switch-l1", "kunpeng920"):
+        assert subject in said
+    assert "BF16,dense780TFLOPS(anothersource)" in said
+    assert "SemiAnalysis" in said
+
+
+def test_a_variant_says_that_the_published_figures_are_of_the_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["show", "cloudmatrix384:nodes=6"]) == 0
+    assert "cloudmatrix384-6-nodes is a variant" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_machine_the_catalogue_does_not_know_has_no_entry() -> None:
+    assert system_entry("star-8") is None
+    found = system_entry("cloudmatrix384-24-nodes")
+    assert found is not None
+    assert found.name == "cloudmatrix384"
+
+
+def test_an_unknown_name_lists_the_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "gb200"]) == 2
+    assert "gb200-nvl72" in capsys.readouterr().err
