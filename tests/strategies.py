@@ -176,3 +176,16 @@ def demands(draw: st.DrawFn, count: int, *, pairs: int | None = None) -> Pairs:
         st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=len(chosen), max_size=len(chosen))
     )
     return Pairs(src, dst, np.array(amounts, dtype=float))
+
+
+@st.composite
+def widths(draw: st.DrawFn, dims: tuple[int, ...] | None = None, most: int = 80) -> tuple[int, ...]:
+    """Draw the widths of a grid of at most ``most`` vertices; widths of 1 and 2 are common."""
+    if dims is not None:
+        return dims
+    room, found = most, []
+    for _ in range(draw(st.integers(1, 4))):
+        width = draw(st.integers(1, min(room, 9)))
+        found.append(width)
+        room //= width
+    return tuple(found)
