@@ -15,6 +15,7 @@ _DOMINANT = 0.5
 
 
 _ENDPOINTS = ("NPU", "GPU", "die")
+_FORWARDING = "forwarding of"
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,9 @@ def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
         sentence = f"{title} moves nothing over the links"
         return Bottleneck("latency", sentence, "", (), 0.0, None, 0.0, {})
     used = busy / whole
+    choked = max(shares, key=lambda name: shares[name])
+    if choked.startswith(_FORWARDING):
+        return _choked(title, cost, choked, shares, link_classes(fabric, cost))
     outward = {cls.name for cls in fabric.classes if cls.tail in _ENDPOINTS}
     first = max(shares, key=lambda name: (round(shares[name], 12), name in outward))
     arcs = np.concatenate([cls.arcs for cls in fabric.classes if cls.name == first])
@@ -166,17 +170,32 @@ def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
     )
 
 
+def _choked(
+    title: str, cost: Cost, name: str, shares: dict[str, float], rows: tuple[LinkClass, ...]
+) -> Bottleneck:
+    """Return the bottleneck where switches forward less than their ports carry."""
+    said = f"what the {name.removeprefix(_FORWARDING).strip()} switches can forward in all"
+    other = rows[0]
+    said += f"; the {other.name} links stand at {units.format_percent(other.utilisation)}"
+    slow = cost.latency.serialisation < _DOMINANT * cost.time
+    sentence = _slow(title, cost, said) if slow else f"{title} is limited by {said}"
+    kind = "latency" if slow else "bandwidth"
+    top = shares[name]
+    return Bottleneck(kind, sentence, name, (), top, other.name, other.utilisation, shares)
+
+
 def _shares(fabric: Fabric, cost: Cost) -> dict[str, float]:
     """Return for each class the share of the transfer time in which it is the busiest."""
     shares: dict[str, float] = {}
     for step in cost.steps:
-        peak = float(step.busy.max(initial=0.0))
-        if peak == 0:
+        if step.transfer == 0:
             continue
-        weight = step.repeat * step.transfer / cost.transfer
-        for name in {
-            cls.name for cls in fabric.classes if step.busy[cls.arcs].max() >= peak * _EQUAL
-        }:
+        least = step.transfer * _EQUAL
+        names = {cls.name for cls in fabric.classes if step.busy[cls.arcs].max() >= least}
+        nodes = np.flatnonzero(step.node_busy >= least).tolist()
+        names |= {f"{_FORWARDING} {fabric.labels[node]}" for node in nodes} if not names else set()
+        for name in names:
+            weight = step.repeat * step.transfer / cost.transfer
             shares[name] = shares.get(name, 0.0) + weight
     return dict(sorted(shares.items()))
 

@@ -91,6 +91,9 @@ class StepCost:
         Seconds the most loaded link is busy in one repetition.
     busy
         Seconds each arc is busy in one repetition, shape (arcs,).
+    node_busy
+        Seconds each switch's total forwarding capacity is busy, shape (nodes,); zero where a
+        switch forwards whatever its ports can carry.
     """
 
     phase: str
@@ -99,6 +102,7 @@ class StepCost:
     latency: Latency
     transfer: float
     busy: FloatArray
+    node_busy: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,16 +181,16 @@ class Plan:
         return Cost(float(size), tuple(self._step_cost(routed, size) for routed in self._steps))
 
     def _step_cost(self, routed: _Routed, size: float) -> StepCost:
-        total = routed.slowest.latency + size * routed.slowest.transfer
-        at = int(np.argmax(total))
-        serial = size * float(routed.slowest.transfer[at])
-        path = self._path(int(routed.slowest.src[at]), int(routed.slowest.dst[at]))
-        split = path + Latency(endpoint=routed.endpoint, serialisation=serial)
-        busy = size * routed.busy
-        nodes = routed.flow.node_busy()
-        transfer = max(float(busy.max(initial=0.0)), size * float(nodes.max(initial=0.0)))
-        time = routed.endpoint + float(total[at])
-        return StepCost(routed.step.phase, routed.step.repeat, time, split, transfer, busy)
+        split = Latency(endpoint=routed.endpoint)
+        slowest = routed.slowest
+        if len(slowest.latency):
+            at = int(np.argmax(slowest.latency + size * slowest.transfer))
+            serial = Latency(serialisation=size * float(slowest.transfer[at]))
+            split += self._path(int(slowest.src[at]), int(slowest.dst[at])) + serial
+        busy, node_busy = size * routed.busy, size * routed.flow.node_busy()
+        transfer = max(float(busy.max(initial=0.0)), float(node_busy.max(initial=0.0)))
+        step = routed.step
+        return StepCost(step.phase, step.repeat, split.total, split, transfer, busy, node_busy)
 
     @cached_property
     def _rank_of(self) -> dict[int, int]:
