@@ -1,0 +1,143 @@
+"""Do slowly and plainly what the library does fast: the other side of the comparison."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from heapq import heappop, heappush
+
+import networkx as nx
+import numpy as np
+
+from collectives.schedule import Schedule, Step
+from topology import Supernode
+from topology.fabric import FloatArray
+from topology.routing import Pairs, Uniform
+
+Distance = tuple[int, int]
+"""(NICs entered, hops), compared in that order."""
+
+
+def distances_to(graph: nx.DiGraph, target: str) -> dict[str, Distance]:
+    """Return the distance of every node that reaches a target through forwarding nodes."""
+    found: dict[str, Distance] = {}
+    waiting: list[tuple[Distance, str]] = [((0, 0), target)]
+    while waiting:
+        (nics, hops), node = heappop(waiting)
+        if node in found:
+            continue
+        found[node] = (nics, hops)
+        if node != target and not graph.nodes[node]["forwards"]:
+            continue
+        entered = nics + (graph.nodes[node]["kind"] == "nic")
+        for before in graph.pred[node]:
+            heappush(waiting, ((entered, hops + 1), before))
+    return found
+
+
+def next_hops(
+    graph: nx.DiGraph, distance: dict[str, Distance], node: str, target: str
+) -> list[str]:
+    """Return the nodes that follow on shortest paths to a target."""
+    return [
+        after
+        for after in graph.adj[node]
+        if after in distance
+        and (after == target or graph.nodes[after]["forwards"])
+        and distance[node]
+        == (distance[after][0] + (graph.nodes[after]["kind"] == "nic"), distance[after][1] + 1)
+    ]
+
+
+def route_pair(graph: nx.DiGraph, source: str, target: str) -> dict[tuple[str, str], float]:
+    """Return the share of a pair's traffic on every link it uses."""
+    distance = distances_to(graph, target)
+    arriving = defaultdict(float, {source: 1.0})
+    shares: dict[tuple[str, str], float] = {}
+    for node in sorted(distance, key=lambda n: distance[n], reverse=True):
+        if node == target or not arriving[node]:
+            continue
+        onward = next_hops(graph, distance, node, target)
+        total = sum(graph.edges[node, after]["capacity"] for after in onward)
+        for after in onward:
+            share = arriving[node] * graph.edges[node, after]["capacity"] / total
+            shares[node, after] = share
+            arriving[after] += share
+    return shares
+
+
+def as_triples(count: int, demand: Pairs | Uniform | None) -> list[tuple[int, int, float]]:
+    """Return (sender, receiver, amount) of every pair with demand."""
+    if demand is None:
+        demand = Uniform(np.arange(count))
+    if isinstance(demand, Uniform):
+        ranks = demand.ranks.tolist()
+        return [(u, v, demand.amount) for u in ranks for v in ranks if u != v]
+    rows = zip(demand.src.tolist(), demand.dst.tolist(), demand.amount.tolist(), strict=True)
+    return [(u, v, amount) for u, v, amount in rows if u != v]
+
+
+def loads(supernode: Supernode, demand: Pairs | Uniform | None = None) -> FloatArray:
+    """Return the load of every arc, pair by pair, in the order of ``fabric.arcs``."""
+    total: dict[tuple[str, str], float] = defaultdict(float)
+    for u, v, amount in as_triples(len(supernode.npus), demand):
+        shares = route_pair(supernode.graph, supernode.npus[u], supernode.npus[v])
+        for link, share in shares.items():
+            total[link] += share * amount
+    return np.array([total[arc] for arc in supernode.fabric.arcs])
+
+
+def slowest(
+    supernode: Supernode, source: str, target: str, busy: dict[tuple[str, str], float]
+) -> tuple[float, float]:
+    """Return the highest latency of a pair's paths, and the busiest link on any of them."""
+    graph = supernode.graph
+    used = route_pair(graph, source, target)
+    paths = nx.DiGraph(list(used))
+    latency = max(
+        sum(graph.edges[link]["latency"] for link in nx.utils.pairwise(path))
+        + sum(graph.nodes[node].get("latency", 0.0) for node in path[1:-1])
+        for path in nx.all_simple_paths(paths, source, target)
+    )
+    return latency, max(busy[link] for link in used)
+
+
+def traffic_of(schedule: Schedule, step: Step, t: int) -> dict[tuple[int, int], float]:
+    """Return what each position sends to each other in a repetition, from its transfers."""
+    moved = step.transfers(t)
+    total: dict[tuple[int, int], float] = defaultdict(float)
+    for u, v, _ in _rows(moved.src, moved.dst, moved.chunk):
+        total[u, v] += schedule.chunk_fraction
+    return dict(total)
+
+
+def run(schedule: Schedule) -> np.ndarray:
+    """Return what every position ends with, shape (p, chunks, p).
+
+    Entry (r, c, o) counts how often position r's chunk c holds what position o put into it, so
+    a sum that misses a term or adds one twice is seen.
+    """
+    p, chunks = schedule.ranks, schedule.chunks
+    held = np.zeros((p, chunks, p), dtype=np.int64)
+    for r in range(p):
+        held[r, list(own_chunks(schedule, r)), r] = 1
+    for moved in schedule.transfers():
+        before = held.copy()
+        for u, v, c in _rows(moved.src, moved.dst, moved.chunk):
+            if not before[u, c].any():
+                raise AssertionError(f"{u} sends chunk {c}, which it does not have")
+            held[v, c] = (held[v, c] if moved.reduce else 0) + before[u, c]
+    return held
+
+
+def own_chunks(schedule: Schedule, r: int) -> Iterable[int]:
+    """Return the chunks a position has at the start."""
+    p, each = schedule.ranks, schedule.chunks // schedule.ranks
+    if schedule.collective.name in ("all_gather", "all_to_all"):
+        return range(r * each, (r + 1) * each)
+    assert each * p == schedule.chunks
+    return range(schedule.chunks)
+
+
+def _rows(*columns: np.ndarray) -> Iterable[tuple[int, ...]]:
+    return zip(*(column.tolist() for column in columns), strict=True)
