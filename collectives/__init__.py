@@ -6,6 +6,7 @@ from collectives.bottleneck import Bottleneck, LinkClass
 from collectives.bounds import Bound, bound
 from collectives.collective import Collective, collective, collective_names
 from collectives.cost import Cost, Latency, Plan, plan
+from collectives.execution import execute, verify
 from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     "bound",
     "collective",
     "collective_names",
+    "execute",
     "make_schedule",
     "plan",
     "register",
+    "verify",
 ]

@@ -1,8 +1,11 @@
-"""Name the collectives, and how their sizes and bandwidths are counted (as nccl-tests does).
+"""Name the collectives: what each rank has before and after, and how sizes are counted.
+
+Data is cut into chunks. Each collective says at which ranks every chunk is at the start and
+where it must be at the end, and whether the ranks' chunks are added up on the way.
 
 References
 ----------
-NVIDIA nccl-tests, doc/PERFORMANCE.md.
+NVIDIA nccl-tests, doc/PERFORMANCE.md and src/*.cu, for sizes and bandwidth factors.
 """
 
 from __future__ import annotations
@@ -10,8 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+import numpy as np
 
 from topology.errors import unknown_name
+from topology.fabric import IntArray
+
+Place: TypeAlias = Literal["everyone", "owner", "root", "origin", "destination"]
 
 
 @dataclass(frozen=True)
@@ -26,36 +35,89 @@ class Collective:
         What the size S means, in words.
     factor
         busbw / algbw for n ranks.
+    before, after
+        Where each chunk is at the start, and must be at the end: at "everyone", at its "owner"
+        (rank r owns the r-th p-th of the vector), at the "root"; in an all-to-all at its
+        "origin" and its "destination".
+    adds
+        Whether every rank has its own version of the chunks and the result is their sum.
     """
 
     name: str
     size: str
     factor: Callable[[int], float]
+    before: Place = "everyone"
+    after: Place = "everyone"
+    adds: bool = False
 
     @property
     def title(self) -> str:
         """Return the name as people write it: "all-reduce"."""
         return self.name.replace("_", "-")
 
+    @property
+    def rooted(self) -> bool:
+        """Whether one rank, the root, has another part than the rest."""
+        return "root" in (self.before, self.after)
+
+
+def places(place: Place, ranks: int, chunks: int, root: int = 0) -> tuple[IntArray, IntArray]:
+    """Return every rank and chunk that a place means: two arrays, shape (k,).
+
+    Parameters
+    ----------
+    place
+        As in `Collective.before`.
+    ranks, chunks
+        How many there are. For "owner" the ranks divide the chunks evenly; for "origin" and
+        "destination" chunk (o * p + d) * k + j is the j-th of k from rank o to rank d.
+    root
+        The root's rank.
+    """
+    chunk = np.arange(chunks)
+    if place == "everyone":
+        return np.repeat(np.arange(ranks), chunks), np.tile(chunk, ranks)
+    if place == "root":
+        return np.full(chunks, root), chunk
+    if place == "owner":
+        return chunk // max(1, chunks // ranks), chunk
+    origin, destination = np.divmod(chunk // max(1, chunks // ranks**2), ranks)
+    return (origin if place == "origin" else destination), chunk
+
 
 def _share(n: int) -> float:
     return (n - 1) / n
 
 
+def _double_share(n: int) -> float:
+    return 2 * (n - 1) / n
+
+
+def _one(_: int) -> float:
+    return 1.0
+
+
+def _zero(_: int) -> float:
+    return 0.0
+
+
 _BUFFER = "bytes of each rank's buffer"
 _VECTOR = "bytes of the full vector"
+_SENT = "bytes each rank sends in all, its own share included"
+_SIGNAL = "bytes of a signal; nccl-tests gives a barrier no bandwidth"
 _COLLECTIVES: Mapping[str, Collective] = MappingProxyType(
     {
         c.name: c
         for c in (
-            Collective("all_reduce", _BUFFER, lambda n: 2 * (n - 1) / n),
-            Collective("reduce_scatter", _VECTOR, _share),
-            Collective("all_gather", _VECTOR, _share),
-            Collective(
-                "all_to_all", "bytes each rank sends in all, its own share included", _share
-            ),
-            Collective("broadcast", _BUFFER, lambda _: 1.0),
-            Collective("reduce", _BUFFER, lambda _: 1.0),
+            Collective("all_reduce", _BUFFER, _double_share, adds=True),
+            Collective("reduce_scatter", _VECTOR, _share, after="owner", adds=True),
+            Collective("all_gather", _VECTOR, _share, before="owner"),
+            Collective("all_to_all", _SENT, _share, "origin", "destination"),
+            Collective("broadcast", _BUFFER, _one, before="root"),
+            Collective("reduce", _BUFFER, _one, after="root", adds=True),
+            Collective("gather", _VECTOR, _share, "owner", "root"),
+            Collective("scatter", _VECTOR, _share, "root", "owner"),
+            Collective("barrier", _SIGNAL, _zero, adds=True),
         )
     }
 )

@@ -8,7 +8,7 @@ one `Step` with a count, and its chunks are generated when asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -21,6 +21,7 @@ from topology.routing import Demand, Pairs, Uniform
 from topology.supernode import Supernode
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 
 class ScheduleError(SupernodeError):
@@ -31,20 +32,49 @@ class ScheduleError(SupernodeError):
 class Transfers:
     """What moves in one step, all at once: sender, receiver and chunk of each transfer.
 
+    Every transfer sends what its sender held before the step.
+
     Attributes
     ----------
     src, dst
-        Positions, shape (k,).
+        Positions, shape (k,); lists will do.
     chunk
         Which chunk, shape (k,). For all-to-all, the block from o to d is chunk o * p + d.
     reduce
-        Whether the receiver adds the chunk to its own (True) or takes it as it is (False).
+        Whether the receiver adds the chunk to its own (True) or takes it as it is (False): one
+        for all, or one for each transfer, shape (k,).
     """
 
     src: IntArray
     dst: IntArray
     chunk: IntArray
-    reduce: bool = False
+    reduce: bool | BoolArray = False
+
+    def __post_init__(self) -> None:
+        for name in ("src", "dst", "chunk"):
+            given = getattr(self, name)
+            if not isinstance(given, np.ndarray):
+                made = np.array(given) if len(given) else np.zeros(0, dtype=np.int64)
+                object.__setattr__(self, name, made)
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+    @property
+    def adds(self) -> BoolArray:
+        """Return whether each transfer is added, shape (k,)."""
+        return np.broadcast_to(np.asarray(self.reduce, dtype=bool), self.src.shape)
+
+
+def join(parts: Sequence[Transfers]) -> Transfers:
+    """Return transfers that happen together as one."""
+    src, dst, chunk = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst", "chunk")
+    )
+    return Transfers(src, dst, chunk, np.concatenate([part.adds for part in parts]))
+
+
+UNSTATED = Pairs(np.array([], dtype=np.int64), np.array([], dtype=np.int64), np.array([]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +87,7 @@ class Step:
         Returns what moves in repetition t, 0 to repeat - 1.
     traffic
         How much each position sends to each other, as a fraction of the size S; the same in
-        every repetition.
+        every repetition. Where it is not stated, the schedule works it out from the transfers.
     repeat
         How many times.
     phase
@@ -65,7 +95,7 @@ class Step:
     """
 
     transfers: Callable[[int], Transfers]
-    traffic: Demand
+    traffic: Demand = UNSTATED
     repeat: int = 1
     phase: str = ""
 
@@ -95,6 +125,10 @@ class Schedule:
         reduce-scatter; for all-to-all p * p blocks.
     steps
         In order; a step starts when the one before has ended everywhere.
+    notes
+        What a reader should know.
+    root
+        The root's position, in a broadcast, reduce, gather or scatter.
     """
 
     name: str
@@ -103,6 +137,12 @@ class Schedule:
     chunks: int
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = field(default=())
+    root: int = 0
+
+    def __post_init__(self) -> None:
+        if any(step.traffic is UNSTATED for step in self.steps):
+            stated = (s for step in self.steps for s in _stated(step, self.chunk_fraction))
+            object.__setattr__(self, "steps", tuple(stated))
 
     @property
     def step_count(self) -> int:
@@ -126,6 +166,49 @@ class Schedule:
         return f"<Schedule {what}: {self.ranks} ranks, {self.step_count} steps>"
 
 
+def traffic_of(transfers: Transfers, fraction: float) -> Pairs:
+    """Return how much each position sends to each other.
+
+    Parameters
+    ----------
+    transfers
+        What moves.
+    fraction
+        Size of a chunk as a fraction of S.
+    """
+    width = int(max(transfers.src.max(initial=0), transfers.dst.max(initial=0))) + 1
+    key, count = np.unique(transfers.src * width + transfers.dst, return_counts=True)
+    return Pairs(key // width, key % width, count * fraction)
+
+
+def same_traffic(a: Pairs, b: Pairs) -> bool:
+    """Tell whether two results of `traffic_of` are equal."""
+    return (
+        np.array_equal(a.src, b.src)
+        and np.array_equal(a.dst, b.dst)
+        and np.allclose(a.amount, b.amount, rtol=1e-9, atol=0)
+    )
+
+
+def _stated(step: Step, fraction: float) -> Iterator[Step]:
+    """Yield a step as steps with traffic: one for each run of repetitions with the same."""
+    if step.traffic is not UNSTATED:
+        yield step
+        return
+    lo, held = 0, UNSTATED
+    for t in range(step.repeat + 1):
+        found = traffic_of(step.transfers(t), fraction) if t < step.repeat else UNSTATED
+        if t == 0 or (t < step.repeat and same_traffic(held, found)):
+            held = held if t else found
+            continue
+        yield replace(step, transfers=_from(step.transfers, lo), traffic=held, repeat=t - lo)
+        lo, held = t, found
+
+
+def _from(transfers: Callable[[int], Transfers], first: int) -> Callable[[int], Transfers]:
+    return transfers if first == 0 else lambda t: transfers(first + t)
+
+
 @dataclass(frozen=True, eq=False)
 class Team:
     """The ranks that take part, as an algorithm sees them.
@@ -141,12 +224,18 @@ class Team:
         What they run on, if the algorithm wants to know.
     ranks
         Rank of each position, shape (p,).
+    volume
+        The size S in bytes, where it is known: pipelines choose their segments by it.
+    alpha
+        Endpoint seconds per step, where it is given.
     """
 
     size: int
     groups: IntArray | None = None
     supernode: Supernode | None = None
     ranks: IntArray | None = None
+    volume: float | None = None
+    alpha: float | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
