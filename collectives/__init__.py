@@ -5,6 +5,7 @@ from collectives.analysis import Analysis, analyze, analyze_sizes, make_schedule
 from collectives.bottleneck import Bottleneck, LinkClass
 from collectives.bounds import Bound, bound
 from collectives.collective import Collective, collective, collective_names
+from collectives.comparison import Comparison, compare
 from collectives.cost import Cost, Latency, Plan, plan
 from collectives.execution import execute, verify
 from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
@@ -14,6 +15,7 @@ __all__ = [
     "Bottleneck",
     "Bound",
     "Collective",
+    "Comparison",
     "Cost",
     "Latency",
     "LinkClass",
@@ -29,6 +31,7 @@ __all__ = [
     "bound",
     "collective",
     "collective_names",
+    "compare",
     "execute",
     "make_schedule",
     "plan",

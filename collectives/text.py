@@ -21,7 +21,7 @@ _PLAIN_WIDTH = 110
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under headers; the first column is words, the rest are figures.
+    """Rows of text under headers; columns of figures are set to the right.
 
     Attributes
     ----------
@@ -93,11 +93,17 @@ def _rich_table(table: Table) -> RichTable:
         pad_edge=False,
     )
     for at, header in enumerate(table.headers):
-        words = at == 0 or not any(table.headers)
-        made.add_column(header, justify="left" if words else "right", overflow="fold")
+        figures = bool(header) and _figures([row[at] for row in table.rows])
+        made.add_column(header, justify="right" if figures else "left", overflow="fold")
     for row in table.rows:
         made.add_row(*(Text(str(cell)) for cell in row))
     return made
+
+
+def _figures(cells: Sequence[str]) -> bool:
+    """Tell whether most cells of a column begin with a digit."""
+    begun = sum(str(cell).lstrip("-≈<>×")[:1].isdigit() for cell in cells if cell)
+    return 2 * begun >= sum(bool(cell) for cell in cells) > 0
 
 
 def plain(*parts: Part, width: int = _PLAIN_WIDTH) -> str:

@@ -1,6 +1,6 @@
 """The subcommands of ``supernode``, a module each."""
 
-from collectives.commands import analyze, listing, show
+from collectives.commands import analyze, compare, listing, show
 
-COMMANDS = (listing, show, analyze)
+COMMANDS = (listing, show, analyze, compare)
 """Every command, in the order the help lists them; each follows `answer.Command`."""
