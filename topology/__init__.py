@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from topology import routing, shapes, systems, units
+from topology import metrics, routing, shapes, systems, units
 from topology.devices import device, device_catalogue
 from topology.errors import SupernodeError
 from topology.fabric import ArcClass, Fabric
 from topology.media import Link, LinkType, link_type
+from topology.metrics import (
+    bisection,
+    diameter,
+    girth,
+    mean_distance,
+    optics,
+    oversubscription,
+    path_diversity,
+    per_npu_bandwidth,
+    spectral_gap,
+)
 from topology.shapes import (
     full_mesh,
     hypercube,
@@ -31,22 +42,32 @@ __all__ = [
     "LinkType",
     "Supernode",
     "SupernodeError",
+    "bisection",
     "cloudmatrix384",
     "device",
     "device_catalogue",
     "dgx_h100",
+    "diameter",
     "from_networkx",
     "full_mesh",
     "gb200_nvl72",
+    "girth",
     "hypercube",
     "hyperx",
     "line",
     "link_type",
+    "mean_distance",
     "mesh",
+    "metrics",
     "nd_full_mesh",
+    "optics",
+    "oversubscription",
+    "path_diversity",
+    "per_npu_bandwidth",
     "ring",
     "routing",
     "shapes",
+    "spectral_gap",
     "star",
     "system",
     "system_names",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from types import MappingProxyType
 
 from topology.catalogue import Entry, load_catalogue
@@ -33,6 +34,8 @@ class Link:
         Pluggable transceivers per lane, both ends together (a module may carry several lanes).
     sources
         Where the figures come from.
+    power
+        Watts per transceiver, 0 where it is not known.
     """
 
     type: str = "custom"
@@ -44,6 +47,7 @@ class Link:
     efficiency: float = 1.0
     modules: float = 0.0
     sources: tuple[str, ...] = ()
+    power: float = 0.0
 
     @property
     def latency(self) -> float:
@@ -138,11 +142,12 @@ class LinkType:
             efficiency=self.efficiency,
             modules=self.modules,
             sources=self.sources,
+            power=self.power,
         )
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def link_catalogue() -> Mapping[str, Entry]:

@@ -1,0 +1,60 @@
+"""Measure what an NPU can send, and how the tiers above it narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from topology.fabric import FloatArray, IntArray
+from topology.metrics.carrying import live_arcs
+from topology.supernode import Supernode
+
+
+def npu_bandwidths(supernode: Supernode) -> FloatArray:
+    """Return bytes/s out of each rank over links that lead to other NPUs, shape (ranks,).
+
+    Links to CPUs, to NICs without a network and to switches that lead nowhere do not count.
+    """
+    fabric = supernode.fabric
+    live = live_arcs(fabric)
+    out = np.bincount(fabric.tail[live], fabric.capacity[live], minlength=len(fabric.nodes))
+    return np.asarray(out[fabric.npus], dtype=float)
+
+
+def per_npu_bandwidth(supernode: Supernode) -> float:
+    """Return bytes/s out of the NPU that has the least; see `npu_bandwidths` for each."""
+    return float(npu_bandwidths(supernode).min())
+
+
+def oversubscription(supernode: Supernode) -> Mapping[str, float]:
+    """Return, for each sort of switch with links up and down, capacity from below over upwards.
+
+    The worst switch of a sort counts: 1 is none, 2 is 2:1. Links to lower and to higher ``tier``
+    count if they can carry traffic between NPUs.
+    """
+    fabric = supernode.fabric
+    live = live_arcs(fabric)
+    tier = _tiers(supernode)
+    tail, head = fabric.tail[live], fabric.head[live]
+    capacity, nodes = fabric.capacity[live], len(fabric.nodes)
+    above, below = tier[head] > tier[tail], tier[tail] < tier[head]
+    up = np.bincount(tail[above], capacity[above], minlength=nodes)
+    down = np.bincount(head[below], capacity[below], minlength=nodes)
+    worst: dict[str, float] = {}
+    for i in np.flatnonzero((up > 0) & (down > 0)).tolist():
+        if fabric.kind[i] == "switch":
+            word = fabric.labels[i]
+            worst[word] = max(worst.get(word, 0.0), float(down[i] / up[i]))
+    return MappingProxyType(worst)
+
+
+def _tiers(supernode: Supernode) -> IntArray:
+    nodes = supernode.graph.nodes
+    fabric = supernode.fabric
+    tiers = (
+        nodes[name].get("tier", 0 if kind == "npu" else 1)
+        for name, kind in zip(fabric.nodes, fabric.kind, strict=True)
+    )
+    return np.array(list(tiers), dtype=np.int64)
