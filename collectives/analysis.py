@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from collectives.algorithms import algorithm_names, find_algorithm
+from collectives.algorithms import candidate_names, find_algorithm
 from collectives.bottleneck import (
     Bottleneck,
     LinkClass,
@@ -341,7 +341,7 @@ def _schedules(wanted: Collective, algorithm: str | Schedule, team: Team) -> lis
     if algorithm != "auto":
         return [find_algorithm(wanted.name, algorithm)(team)]
     found = []
-    for name in algorithm_names(wanted.name):
+    for name in candidate_names(wanted.name):
         try:
             found.append(find_algorithm(wanted.name, name)(team))
         except ScheduleError:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import topology
 from topology import Supernode
+from topology.fabric import FloatArray
 from topology.routing import Pairs
 from topology.units import GB, GiB, KiB, ns
 
@@ -189,3 +190,14 @@ def widths(draw: st.DrawFn, dims: tuple[int, ...] | None = None, most: int = 80)
         found.append(width)
         room //= width
     return tuple(found)
+
+
+@st.composite
+def byte_matrices(draw: st.DrawFn, ranks: int | None = None) -> FloatArray:
+    """Draw bytes from each of 1 to 12 ranks to each; nothing to some."""
+    p = draw(st.integers(1, 12)) if ranks is None else ranks
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    scale = draw(st.sampled_from([1.0, 1e6]))
+    found: FloatArray = np.floor(rng.exponential(scale, (p, p))) * (rng.random((p, p)) < 0.7)
+    found[0, -1] += scale
+    return found

@@ -1,0 +1,389 @@
+"""All-to-all step by step: pairwise, Bruck, along the dimensions of a grid, and uneven.
+
+The block from rank o to rank d is chunk o * p + d throughout. `uneven` turns any of these
+schedules, and the direct and hierarchical ones, into an all-to-all-v.
+
+References
+----------
+Bruck, Ho, Kipnis, Upfal and Weathersby, Efficient algorithms for all-to-all communications in
+multiport message-passing systems, IEEE TPDS 8 (1997) 1143-1156.
+Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH,
+IJHPCA 19 (2005) 49-66, for pairwise exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.algorithms.direct import direct_all_to_all
+from collectives.algorithms.hierarchical import hierarchical_all_to_all
+from collectives.collective import collective
+from collectives.schedule import (
+    IntArray,
+    Schedule,
+    ScheduleError,
+    Step,
+    Team,
+    Transfers,
+    as_team,
+    join,
+)
+from topology.fabric import FloatArray
+from topology.naming import natural_key
+from topology.routing import Pairs
+
+_MOST_PAIRWISE = 2048
+
+
+def pairwise_all_to_all(team: Team | int) -> Schedule:
+    """All-to-all in p - 1 steps of one message of S/p: (p-1)α + (p-1)/p · S/B.
+
+    In step t rank r exchanges with r XOR t where p is a power of two, and elsewhere sends to
+    r + t and receives from r - t.
+
+    Raises
+    ------
+    ScheduleError
+        Above 2048 ranks: every step has a pattern of its own, so cost grows as p².
+    """
+    p = as_team(team).size
+    if p > _MOST_PAIRWISE:
+        raise ScheduleError(
+            f"pairwise: {p} ranks would take {p - 1} different steps; it is made for up to "
+            f"{_MOST_PAIRWISE} ranks, use 'direct' or 'bruck'"
+        )
+    ranks = np.arange(p)
+    share = np.full(p, 1 / p)
+    steps = tuple(_pairwise_step(ranks, share, t) for t in range(1, p))
+    return Schedule("pairwise", collective("all_to_all"), p, p * p, steps)
+
+
+def _pairwise_step(ranks: IntArray, share: FloatArray, t: int) -> Step:
+    p = len(ranks)
+    to = ranks ^ t if p & (p - 1) == 0 else (ranks + t) % p
+
+    def transfers(_: int) -> Transfers:
+        return Transfers(ranks, to, ranks * p + to)
+
+    return Step(transfers, Pairs(ranks, to, share), 1, "exchange")
+
+
+def bruck_all_to_all(team: Team | int, *, radix: int = 2) -> Schedule:
+    """All-to-all in a logarithmic number of steps, by the digits of the distance to travel.
+
+    The block that has j = d - o ranks to go is forwarded z·r^k ranks in the step for digit z at
+    place k of j, written in base r. That is (r-1)·⌈log_r p⌉ steps at most; places whose digit
+    no distance below p has are left out, so it is (r-1)(w-1) + ⌈p/r^(w-1)⌉ - 1 for
+    w = ⌈log_r p⌉ exactly. Each step sends S/p for every distance with that digit: in all
+    (S/p)·Σ_j (nonzero digits of j), which is (r-1)/r · S · w where p is a power of r.
+
+    Parameters
+    ----------
+    team
+        Who takes part.
+    radix
+        r, 2 or more; p and above is a pairwise exchange.
+
+    Raises
+    ------
+    ScheduleError
+        If the radix is not a whole number of 2 or more.
+    """
+    if isinstance(radix, bool) or not isinstance(radix, int) or radix < 2:
+        raise ScheduleError(f"bruck: radix is {radix!r}; it must be a whole number, 2 or more")
+    p = as_team(team).size
+    name = "bruck" if radix == 2 else f"bruck{radix}"
+    steps = []
+    place = 1
+    while place < p:
+        steps += [_bruck_step(p, place, radix, z) for z in range(1, min(radix, -(-p // place)))]
+        place *= radix
+    return Schedule(name, collective("all_to_all"), p, p * p, tuple(steps))
+
+
+def _bruck_step(p: int, place: int, radix: int, digit: int) -> Step:
+    ranks = np.arange(p)
+    distance = ranks[(ranks // place) % radix == digit]
+    to = (ranks + digit * place) % p
+
+    def transfers(_: int) -> Transfers:
+        origin = (ranks[:, None] - distance % place) % p
+        chunk = origin * p + (origin + distance) % p
+        return Transfers(
+            np.repeat(ranks, len(distance)), np.repeat(to, len(distance)), chunk.reshape(-1)
+        )
+
+    traffic = Pairs(ranks, to, np.full(p, len(distance) / p))
+    return Step(transfers, traffic, 1, f"distance {digit * place}")
+
+
+def dimension_all_to_all(team: Team | int, *, dims: Sequence[int] | None = None) -> Schedule:
+    """All-to-all along one dimension of a grid after the other: a torus, a mesh, a HyperX.
+
+    In phase i every rank sends each of the a_i - 1 others in its row what is meant for
+    that coordinate, S/a_i: D steps, Σ (a_i-1)/a_i · S in all, with messages p/a_i times larger
+    than the direct ones and none that leaves its row.
+
+    Parameters
+    ----------
+    team
+        Who takes part; on a machine, the grid is the nodes' ``coord`` attribute.
+    dims
+        Ranks per dimension, instead; position (c_0, c_1, ...) counts the last fastest.
+
+    Raises
+    ------
+    ScheduleError
+        If the ranks do not form a full grid.
+    """
+    grid = grid_of(as_team(team), dims)
+    return Schedule(
+        "dimension", collective("all_to_all"), grid.size, grid.size**2, grid_steps(grid)
+    )
+
+
+def rotated_all_to_all(team: Team | int, *, dims: Sequence[int] | None = None) -> Schedule:
+    """All-to-all along the dimensions with every dimension at work at once.
+
+    Every block is cut in D parts; part i goes through the dimensions from the i-th on, round
+    and round. The bytes of `dimension_all_to_all`, but each phase spreads them over all
+    dimensions: on a grid of equal dimensions it is D times faster.
+
+    Parameters
+    ----------
+    team, dims
+        As in `dimension_all_to_all`.
+    """
+    grid = grid_of(as_team(team), dims)
+    grid = grid.reshape([n for n in grid.shape if n > 1])
+    parts = max(1, grid.ndim)
+    orders = [[(first + i) % parts for i in range(parts)] for first in range(parts)]
+    columns = [grid_steps(grid.transpose(order)) for order in orders if grid.ndim]
+    steps = tuple(_together(phase) for phase in zip(*columns, strict=True))
+    chunks = grid.size**2 * parts
+    return Schedule("rotated", collective("all_to_all"), grid.size, chunks, steps)
+
+
+def _together(phase: Sequence[Step]) -> Step:
+    """Return the steps of the parts of all blocks as one: part i takes the i-th."""
+    parts = len(phase)
+
+    def transfers(t: int) -> Transfers:
+        moved = [step.transfers(t) for step in phase]
+        return join([Transfers(m.src, m.dst, m.chunk * parts + i) for i, m in enumerate(moved)])
+
+    flows = [step.traffic for step in phase if isinstance(step.traffic, Pairs)]
+    src, dst = (np.concatenate([getattr(f, end) for f in flows]) for end in ("src", "dst"))
+    amount = np.concatenate([f.amount for f in flows]) / parts
+    return Step(transfers, Pairs(src, dst, amount), 1, "all dimensions at once")
+
+
+def grid_of(team: Team, dims: Sequence[int] | None = None) -> IntArray:
+    """Return the position at each point of a team's grid, one axis to a dimension.
+
+    Raises
+    ------
+    ScheduleError
+        If the ranks do not form a full grid.
+    """
+    if dims is not None:
+        sizes = tuple(int(n) for n in dims)
+        if not sizes or min(sizes) < 1 or prod(sizes) != team.size:
+            raise ScheduleError(
+                f"dimension: dims is {tuple(dims)}; their product must be the {team.size} ranks"
+            )
+        return np.arange(team.size).reshape(sizes)
+    return _grid_of_coordinates(_coordinates(team))
+
+
+def _coordinates(team: Team) -> list[tuple[object, ...]]:
+    if team.supernode is None or team.ranks is None:
+        raise ScheduleError("dimension needs a grid: give dims=, ranks per dimension")
+    nodes, npus = team.supernode.graph.nodes, team.supernode.npus
+    found = [nodes[npus[rank]].get("coord") for rank in team.ranks.tolist()]
+    bare = [rank for rank, at in zip(team.ranks.tolist(), found, strict=True) if at is None]
+    if bare:
+        raise ScheduleError(
+            f"dimension needs a grid, and {npus[bare[0]]} of {team.supernode.name} has no 'coord' "
+            "attribute: give dims=, ranks per dimension"
+        )
+    return [tuple(at) if isinstance(at, tuple | list) else (at,) for at in found]
+
+
+def _grid_of_coordinates(coordinates: list[tuple[object, ...]]) -> IntArray:
+    depths = {len(at) for at in coordinates}
+    if len(depths) > 1:
+        raise ScheduleError(
+            f"dimension: coordinates have {' and '.join(map(str, sorted(depths)))} dimensions"
+        )
+    axes = []
+    for axis in zip(*coordinates, strict=True):
+        values = sorted(set(axis), key=lambda value: natural_key(str(value)))
+        index = {value: i for i, value in enumerate(values)}
+        axes.append(np.array([index[value] for value in axis], dtype=np.int64))
+    sizes = tuple(int(axis.max()) + 1 for axis in axes)
+    cell = np.ravel_multi_index(tuple(axes), sizes)
+    if prod(sizes) != len(coordinates) or len(np.unique(cell)) != len(coordinates):
+        raise ScheduleError(
+            f"dimension: {len(coordinates)} ranks do not fill the {'x'.join(map(str, sizes))} grid "
+            "of their coordinates; choose ranks= that do, or give dims="
+        )
+    grid = np.empty(len(cell), dtype=np.int64)
+    grid[cell] = np.arange(len(cell))
+    return grid.reshape(sizes)
+
+
+def grid_steps(grid: IntArray, phases: Sequence[str] | None = None) -> tuple[Step, ...]:
+    """Return an all-to-all along the axes of a grid of positions, the first axis first.
+
+    Parameters
+    ----------
+    grid
+        Position at each point. With nodes along the first axis and places along the second,
+        blocks go along the rail and then inside the node; transposed, the other way round.
+    phases
+        A word for each axis; by default "dimension i".
+    """
+    words = phases or [f"dimension {axis}" for axis in range(grid.ndim)]
+    return tuple(
+        _axis_step(grid, axis, words[axis]) for axis in range(grid.ndim) if grid.shape[axis] > 1
+    )
+
+
+def _axis_step(grid: IntArray, axis: int, phase: str) -> Step:
+    p, width = grid.size, grid.shape[axis]
+    block = grid.reshape(prod(grid.shape[:axis]), width, -1)  # earlier axes, this one, later ones
+    apart = ~np.eye(width, dtype=bool)
+    here, there = (np.nonzero(apart)[i] for i in (0, 1))
+    src, dst = block[:, here], block[:, there]  # (earlier, pairs, later)
+
+    def transfers(_: int) -> Transfers:
+        origin = block[:, here].transpose(1, 2, 0)  # pairs, later, any earlier point
+        target = block[:, there].transpose(0, 1, 2)  # earlier, pairs, any later point
+        chunk = origin[None, :, :, :, None] * p + target[:, :, None, None, :]
+        each = chunk.shape[3] * chunk.shape[4]
+        return Transfers(
+            np.repeat(src.reshape(-1), each), np.repeat(dst.reshape(-1), each), chunk.reshape(-1)
+        )
+
+    share = np.full(src.size, 1 / width)
+    return Step(transfers, Pairs(src.reshape(-1), dst.reshape(-1), share), 1, phase)
+
+
+def check_matrix(matrix: npt.ArrayLike, ranks: int) -> FloatArray:
+    """Return a byte matrix as an array, row = sender; raise `ScheduleError` if it is not one.
+
+    Parameters
+    ----------
+    matrix
+        Bytes from each rank to each, shape (ranks, ranks).
+    ranks
+        How many ranks there are.
+    """
+    try:
+        bytes_to = np.asarray(matrix, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ScheduleError("all-to-all-v: the matrix must hold numbers of bytes") from error
+    if bytes_to.shape != (ranks, ranks):
+        raise ScheduleError(
+            f"all-to-all-v: the matrix has shape {bytes_to.shape}; {ranks} ranks need "
+            f"({ranks}, {ranks}), row = sender"
+        )
+    bad = ~(np.isfinite(bytes_to) & (bytes_to >= 0))
+    if bad.any():
+        o, d = (int(i) for i in np.argwhere(bad)[0])
+        raise ScheduleError(
+            f"all-to-all-v: rank {o} to rank {d} is {bytes_to[o, d]}; bytes are finite, zero or "
+            "more"
+        )
+    return bytes_to
+
+
+def mean_size(matrix: FloatArray) -> float:
+    """Return S of an all-to-all-v in bytes: what a rank sends on average, its own included."""
+    return float(matrix.sum()) / len(matrix)
+
+
+def uneven(schedule: Schedule, matrix: npt.ArrayLike) -> Schedule:
+    """Return an all-to-all schedule with blocks of different sizes: an all-to-all-v.
+
+    The blocks take the ways they took, each with its own bytes; a message of no bytes is not
+    sent. The size S is then the mean over the ranks of what each sends (`mean_size`), so the
+    schedule's cost at that size is the cost of the matrix, and at twice the size of its double.
+
+    Parameters
+    ----------
+    schedule
+        Any all-to-all schedule: direct, hierarchical (rail-aligned), pairwise, Bruck, ...
+    matrix
+        Bytes from each position to each, shape (p, p), row = sender.
+
+    Raises
+    ------
+    ScheduleError
+        If the schedule is not for all-to-all, or the matrix does not fit it.
+    """
+    if schedule.collective.name != "all_to_all":
+        raise ScheduleError(
+            f"all-to-all-v: schedule {schedule.name!r} is for {schedule.collective.title}"
+        )
+    share = check_matrix(matrix, schedule.ranks)
+    size = mean_size(share)
+    share = (share / size if size > 0 else share).reshape(-1)
+    pieces = max(1, schedule.chunks // schedule.ranks**2)  # of a block
+    steps = []
+    for step in schedule.steps:
+        for t in range(step.repeat):
+            moved = step.transfers(t)
+            amount = share[moved.chunk // pieces] / pieces
+            traffic = _sum_pairs(moved, amount, schedule.ranks)
+            steps.append(Step(_always(step, t), traffic, 1, step.phase))
+    note = "blocks of different sizes; S is the mean over the ranks of what each sends"
+    return Schedule(
+        schedule.name,
+        schedule.collective,
+        schedule.ranks,
+        schedule.chunks,
+        tuple(steps),
+        (*schedule.notes, note),
+    )
+
+
+def _always(step: Step, t: int) -> Callable[[int], Transfers]:
+    return lambda _: step.transfers(t)
+
+
+def _sum_pairs(moved: Transfers, amount: FloatArray, p: int) -> Pairs:
+    """Return what each pair sends: its blocks added up, pairs without bytes left out."""
+    total = np.bincount(moved.src * p + moved.dst, amount, minlength=p * p).astype(float)
+    at = np.flatnonzero(total)
+    return Pairs(at // p, at % p, total[at])
+
+
+def all_to_all_v(matrix: npt.ArrayLike, *, groups: npt.ArrayLike | None = None) -> Schedule:
+    """Return a direct all-to-all-v, or a rail-aligned one where ranks come in groups.
+
+    Parameters
+    ----------
+    matrix
+        Bytes from each position to each, shape (p, p), row = sender.
+    groups
+        Positions of each node, as equal rows: blocks then go to the neighbour on the right rail
+        and along that rail, as in `hierarchical_all_to_all`.
+    """
+    raw = np.asarray(matrix)
+    p = len(raw) if raw.ndim else 0
+    if not p:
+        raise ScheduleError("all-to-all-v: the matrix is empty; it needs a row for each rank")
+    if groups is None:
+        return uneven(direct_all_to_all(p), matrix)
+    rows = np.asarray(groups, dtype=np.int64)
+    if rows.ndim != 2 or not np.array_equal(np.sort(rows, axis=None), np.arange(p)):
+        raise ScheduleError(
+            f"all-to-all-v: groups must be equal rows that hold each position 0 to {p - 1} once"
+        )
+    return uneven(hierarchical_all_to_all(Team(p, rows)), matrix)
