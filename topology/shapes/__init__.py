@@ -1,10 +1,29 @@
 """Generic families of topologies, one file each."""
 
+from topology.shapes.bipartite import complete_bipartite, petersen
+from topology.shapes.circulant import circulant
 from topology.shapes.full_mesh import full_mesh, hyperx, nd_full_mesh
+from topology.shapes.kautz import de_bruijn, generalised_kautz, line_digraph
 from topology.shapes.lattice import hypercube, line, mesh, ring, torus, twisted_torus
+from topology.shapes.random_regular import random_regular
 from topology.shapes.star import star
 
 __all__ = [
-    "full_mesh", "hypercube", "hyperx", "line", "mesh", "nd_full_mesh", "ring", "star", "torus",
+    "circulant",
+    "complete_bipartite",
+    "de_bruijn",
+    "full_mesh",
+    "generalised_kautz",
+    "hypercube",
+    "hyperx",
+    "line",
+    "line_digraph",
+    "mesh",
+    "nd_full_mesh",
+    "petersen",
+    "random_regular",
+    "ring",
+    "star",
+    "torus",
     "twisted_torus",
-]  # fmt: skip
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,16 +37,22 @@ def whole(shape: str, what: str, value: object, least: int = 1, most: int | None
     GraphError
         If it is not a whole number, or outside the limits.
     """
-    number = int(value) if isinstance(value, Integral) and type(value) is not bool else None
+    number = _integer(value)
     if number is None or number < least or (most is not None and number > most):
         limits = f"{least} or more" if most is None else f"{least} to {most}"
         raise GraphError(f"{shape}: {what} is {value!r}; it must be a whole number, {limits}")
     return number
 
 
+def _integer(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return None
+    return int(value)
+
+
 def dimensions(shape: str, dims: object, what: str = "dims", least: int = 1) -> tuple[int, ...]:
     """Return the widths of every dimension; raise `GraphError` if one is below ``least``."""
-    if isinstance(dims, Integral):
+    if _integer(dims) is not None:
         return (whole(shape, what, dims, least),)
     if isinstance(dims, str) or not isinstance(dims, Iterable):
         raise GraphError(f"{shape}: {what} is {dims!r}; give the widths, such as (4, 4)")
@@ -113,7 +119,7 @@ def vertices(
     *,
     npus_per_switch: int = 0,
     link: LinkType | None = None,
-    coord: list[tuple[int, ...]] | None = None,
+    coord: Sequence[tuple[int, ...]] | None = None,
 ) -> tuple[list[str], list[str]]:
     """Add the vertices of a graph, as NPUs that forward or as switches with NPUs on them.
 
@@ -135,7 +141,7 @@ def vertices(
     vertices, npus
         The ids of both, the same list where the vertices are the NPUs.
     """
-    extra: dict[str, Any] = {} if coord is None else {"coord": coord}
+    extra: dict[str, Any] = {} if coord is None else {"coord": list(coord)}
     if not npus_per_switch:
         ids = (f"npu/{i}" for i in range(count))
         names = builder.add_nodes(ids, kind="npu", tier=0, forwards=True, **extra)

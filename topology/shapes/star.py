@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from topology.errors import GraphError
-from topology.media import LinkType, link_type
+from topology.media import link_type
+from topology.shapes.parts import LinkLike, whole
 from topology.supernode import Builder, Supernode
 
 
-def star(npus: int, *, link: str | float | LinkType, lanes: int = 1) -> Supernode:
+def star(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return NPUs around one switch.
 
     ::
@@ -27,12 +27,12 @@ def star(npus: int, *, link: str | float | LinkType, lanes: int = 1) -> Supernod
     lanes
         Parallel links from each NPU to the switch.
     """
-    if isinstance(npus, bool) or not isinstance(npus, int) or npus < 1:
-        raise GraphError(f"star: npus is {npus!r}; it must be a whole number, 1 or more")
+    n = whole("star", "npus", npus)
     kind = link_type(link)
     builder = Builder()
-    names = builder.add_nodes((f"npu/{i}" for i in range(npus)), kind="npu", tier=0)
+    names = builder.add_nodes((f"npu/{i}" for i in range(n)), kind="npu", tier=0)
     hub = builder.add_nodes(["switch/0"], kind="switch", tier=1)
-    builder.connect(((name, hub[0]) for name in names), kind, lanes=lanes)
-    parameters = {"npus": npus, "link": kind.name, "lanes": lanes}
-    return builder.build(f"star-{npus}", names, parameters=parameters)
+    width = whole("star", "lanes", lanes)
+    builder.connect(((name, hub[0]) for name in names), kind, lanes=width)
+    parameters = {"npus": n, "link": kind.name, "lanes": width}
+    return builder.build(f"star-{n}", names, parameters=parameters)

@@ -1,0 +1,89 @@
+"""Complete bipartite graphs, and the Petersen graph."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from topology.media import link_type
+from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.supernode import Builder, Supernode
+
+
+def complete_bipartite(
+    left: int, right: int | None = None, *, link: LinkLike, lanes: int = 1, switches: bool = False
+) -> Supernode:
+    r"""Return two sides, each vertex with a link to every vertex of the other.
+
+    ::
+
+        o   o   o   o
+        |\\\|XXX|///|      K4,4: m + n vertices, m n links, diameter 2, girth 4
+        o   o   o   o
+
+    Parameters
+    ----------
+    left
+        m, NPUs; 1 or more.
+    right
+        n, 1 or more; by default as many as on the left.
+    link
+        A link type: its name in the catalogue, a rate per lane in bytes/s, or a `LinkType`.
+    lanes
+        Parallel links between each two.
+    switches
+        Whether the right side is switches (every NPU has a link to each of n switch planes)
+        instead of NPUs. NPUs on both sides forward.
+    """
+    m = whole("complete_bipartite", "left", left)
+    n = m if right is None else whole("complete_bipartite", "right", right)
+    kind = link_type(link)
+    builder = Builder()
+    if switches:
+        names = builder.add_nodes((f"npu/{i}" for i in range(m)), kind="npu", tier=0)
+        others = builder.add_nodes(
+            (f"switch/{j}" for j in range(n)), kind="switch", tier=1, plane=range(n)
+        )
+        npus = names
+    else:
+        coord = [(0, i) for i in range(m)] + [(1, j) for j in range(n)]
+        npus, _ = vertices(builder, m + n, coord=coord)
+        names, others = npus[:m], npus[m:]
+    ends = ((u, v) for u in names for v in others)
+    builder.connect(ends, kind, lanes=whole("complete_bipartite", "lanes", lanes))
+    parameters = {
+        "left": m, "right": n, "link": kind.name, "lanes": lanes, "switches": switches
+    }  # fmt: skip
+    return builder.build(f"complete-bipartite-{m}-{n}", npus, parameters=parameters)
+
+
+def petersen(*, link: LinkLike, lanes: int = 1) -> Supernode:
+    r"""Return the Petersen graph: a pentagon around a pentagram.
+
+    ::
+
+              o
+            / | \
+           /  o  \           outer i - i + 1, spoke i - 5 + i, inner 5 + i - 5 + (i + 2)
+        o--o-/-\-o--o
+         \  X   X  /         10 vertices of degree 3, 15 links, diameter 2, girth 5:
+          o-------o          the Moore graph of degree 3; vertex-transitive
+
+    Petersen, Sur le theoreme de Tait, L'Intermediaire des Mathematiciens 5, 1898.
+
+    Parameters
+    ----------
+    link
+        A link type: its name in the catalogue, a rate per lane in bytes/s, or a `LinkType`.
+    lanes
+        Parallel links between neighbours.
+    """
+    kind = link_type(link)
+    builder = Builder()
+    coord = [(ring, i) for ring in range(2) for i in range(5)]
+    names, _ = vertices(builder, 10, coord=coord)
+    i = np.arange(5)
+    tails = np.concatenate([i, i, 5 + i])
+    heads = np.concatenate([(i + 1) % 5, 5 + i, 5 + (i + 2) % 5])
+    ends = pairs(names, tails, names, heads)
+    builder.connect(ends, kind, lanes=whole("petersen", "lanes", lanes))
+    return builder.build("petersen", names, parameters={"link": kind.name, "lanes": lanes})

@@ -1,0 +1,73 @@
+"""Circulant graphs: rings with chords of chosen lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+
+from topology.errors import GraphError
+from topology.media import link_type
+from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.supernode import Builder, Supernode
+
+
+def circulant(npus: int, offsets: Iterable[int], *, link: LinkLike, lanes: int = 1) -> Supernode:
+    r"""Return NPU i with links to i + s and i - s, modulo their number, for every offset s.
+
+    ::
+
+          o--o
+         /|\/|\        C(8, {1, 2}): a ring, and every second one joined as well
+        o-+-+-+-o
+         ...           N vertices, N links an offset (N / 2 for the offset N / 2)
+
+    Degree two for each offset, one for N / 2; vertex-transitive; connected if and only if the
+    offsets and N have no common divisor. Elspas and Turner, Graphs with circulant adjacency
+    matrices, J. Combinatorial Theory 9, 1970.
+
+    Parameters
+    ----------
+    npus
+        2 or more.
+    offsets
+        Each from 1 to N / 2, all different.
+    link
+        A link type: its name in the catalogue, a rate per lane in bytes/s, or a `LinkType`.
+    lanes
+        Parallel links between neighbours.
+
+    Raises
+    ------
+    GraphError
+        If an offset is out of range or stands twice, or the graph would fall apart.
+    """
+    n = whole("circulant", "npus", npus, least=2)
+    steps = _offsets(n, offsets)
+    kind = link_type(link)
+    builder = Builder()
+    names, _ = vertices(builder, n, coord=[(i,) for i in range(n)])
+    i = np.arange(n)
+    for step in steps:
+        start = i[: n // 2] if 2 * step == n else i
+        ends = pairs(names, start, names, (start + step) % n)
+        builder.connect(ends, kind, lanes=whole("circulant", "lanes", lanes))
+    parameters = {"npus": n, "offsets": steps, "link": kind.name, "lanes": lanes}
+    return builder.build(f"circulant-{n}-{'-'.join(map(str, steps))}", names, parameters=parameters)
+
+
+def _offsets(n: int, offsets: object) -> tuple[int, ...]:
+    if not isinstance(offsets, Iterable):
+        raise GraphError(f"circulant: offsets is {offsets!r}; give them in a list, such as [1, 2]")
+    found = sorted(whole("circulant", "an offset", step, most=n // 2) for step in offsets)
+    for step, following in pairwise(found):
+        if step == following:
+            raise GraphError(f"circulant: the offset {step} stands twice; use lanes=")
+    common = int(np.gcd.reduce([n, *found]))
+    if common > 1:
+        raise GraphError(
+            f"circulant: {n} NPUs and the offsets {found} have the common divisor {common}, so "
+            f"the graph falls into {common} parts; add an offset that {common} does not divide"
+        )
+    return tuple(found)
