@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from topology import metrics, routing, shapes, systems, units
+from topology import formats, metrics, routing, shapes, systems, units
 from topology.devices import device, device_catalogue
 from topology.errors import SupernodeError
 from topology.fabric import ArcClass, Fabric
+from topology.formats import load, save
 from topology.media import Link, LinkType, link_type
 from topology.metrics import (
     bisection,
@@ -58,6 +59,7 @@ __all__ = [
     "device_catalogue",
     "dgx_h100",
     "diameter",
+    "formats",
     "from_networkx",
     "full_mesh",
     "gb200_nvl72",
@@ -68,6 +70,7 @@ __all__ = [
     "line",
     "line_digraph",
     "link_type",
+    "load",
     "mean_distance",
     "mesh",
     "metrics",
@@ -80,6 +83,7 @@ __all__ = [
     "random_regular",
     "ring",
     "routing",
+    "save",
     "shapes",
     "spectral_gap",
     "star",
