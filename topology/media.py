@@ -147,7 +147,7 @@ class LinkType:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and value == value
+    return not isinstance(value, bool) and isinstance(value, Real) and value == value
 
 
 def link_catalogue() -> Mapping[str, Entry]:

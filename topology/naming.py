@@ -25,7 +25,7 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 def natural_sort(ids: Iterable[str]) -> list[str]:
     """Return ids in natural order."""
-    return sorted(ids, key=natural_key)
+    return sorted(ids, key=lambda text: (natural_key(text), text))
 
 
 def label(node: str, kind: str) -> str:

@@ -24,7 +24,7 @@ W, kW, MW = 1.0, 1e3, 1e6
 TFLOPS, PFLOPS = 1e12, 1e15
 
 _SIZES = {
-    "B": B, "KB": KB, "kB": KB, "MB": MB, "GB": GB, "TB": TB,
+    "B": B, "KB": KB, "kB": KB, "MB": MB, "GB": GB, "TB": TB, "PB": PB,
     "KiB": KiB, "MiB": MiB, "GiB": GiB, "TiB": TiB,
 }  # fmt: skip
 _BIT_RATES = {"bps": bps, "kbps": kbps, "Kbps": kbps, "Mbps": Mbps, "Gbps": Gbps, "Tbps": Tbps}
@@ -38,6 +38,7 @@ _TIMES = {"s": s, "ms": ms, "us": us, "µs": us, "μs": us, "ns": ns}
 _LENGTHS = {"m": m, "mm": mm, "cm": cm, "km": km}
 _POWERS = {"W": W, "kW": kW, "MW": MW}
 
+_MOST_WHOLE = 10_000
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
 
 
@@ -98,7 +99,7 @@ def format_size(value: float) -> str:
     """Print bytes, in the binary unit when that comes out whole: ``"64 MiB"``, ``"49.2 TB"``."""
     binary = ((TiB, "TiB"), (GiB, "GiB"), (MiB, "MiB"), (KiB, "KiB"))
     for factor, unit in binary:
-        if value >= factor and (value / factor).is_integer():
+        if factor <= value < _MOST_WHOLE * factor and (value / factor).is_integer():
             return f"{value / factor:.0f} {unit}"
     decimal = ((PB, "PB"), (TB, "TB"), (GB, "GB"), (MB, "MB"), (KB, "KB"), (B, "B"))
     return _scaled(value, decimal, 4)
