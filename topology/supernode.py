@@ -19,6 +19,7 @@ from topology.naming import natural_sort, node_id
 from topology.validation import (
     graph_faults,
     is_number,
+    lane_counts,
     raise_faults,
     validate,
 )
@@ -149,8 +150,7 @@ class Supernode:
 
     def _known_links(self, links: Iterable[Edge], *, both_directions: bool) -> set[tuple[str, str]]:
         known = set()
-        for u, v in links:
-            edge = (node_id(u), node_id(v))
+        for edge in map(_ends, links):
             if not self.graph.has_edge(*edge):
                 raise GraphError(f"{self.name} has no link {edge[0]} -> {edge[1]}")
             known.add(edge)
@@ -205,6 +205,12 @@ class Builder:
             common |= _device_attributes(device)
         columns = {k: v for k, v in attributes.items() if isinstance(v, list | tuple | range)}
         common |= {k: v for k, v in attributes.items() if k not in columns and v is not None}
+        for attribute, column in columns.items():
+            if len(column) != len(names):
+                raise GraphError(
+                    f"add_nodes: {attribute} has {len(column)} values for {len(names)} nodes; "
+                    "give one value, or one for each"
+                )
         rows = zip(*columns.values(), strict=True) if columns else repeat((), len(names))
         for name, row in zip(names, rows, strict=True):
             if name in self._graph:
@@ -240,8 +246,8 @@ class Builder:
         kind = link_type(link)
         record = kind.link()
         latency = record.latency
-        counts = repeat(lanes) if isinstance(lanes, int) else lanes
-        for (u, v), n in zip(ends, counts):  # noqa: B905 - counts may be endless
+        pairs = list(ends)
+        for (u, v), n in zip(pairs, lane_counts(lanes, len(pairs)), strict=True):
             self._write(u, v, kind.capacity * n, latency, n, record)
             if duplex:
                 self._write(v, u, kind.capacity * n, latency, n, record)
@@ -272,6 +278,13 @@ class Builder:
     ) -> Supernode:
         """Return the supernode; raise `GraphError` with every fault of the graph."""
         return Supernode(name, self._graph, tuple(npus), tuple(sources), dict(parameters or {}))
+
+
+def _ends(link: Edge) -> tuple[str, str]:
+    """Return the ids at the two ends of a link as the user gave it."""
+    if not isinstance(link, tuple | list) or len(link) != 2:
+        raise GraphError(f"link {link!r} is not a pair of node ids, such as ('npu/0', 'l1/0/0')")
+    return node_id(link[0]), node_id(link[1])
 
 
 def _device_attributes(name: str) -> dict[str, object]:

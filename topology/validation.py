@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import networkx as nx
@@ -17,7 +18,7 @@ _SHOWN = 20
 
 def is_number(value: object) -> bool:
     """Tell whether a value is a real number other than NaN."""
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool | str) or value is None:
         return False
     try:
         return not math.isnan(float(value))  # type: ignore[arg-type]
@@ -34,6 +35,27 @@ def raise_faults(faults: Sequence[str], what: str) -> None:
         shown.append(f"  - and {len(faults) - _SHOWN} more")
     count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
     raise GraphError("\n".join([f"{what} has {count}:", *shown]))
+
+
+def lane_counts(lanes: object, links: int) -> list[int]:
+    """Return the lanes of each link; raise `GraphError` unless all are whole, 1 or more.
+
+    Parameters
+    ----------
+    lanes
+        One number for all, or one for each.
+    links
+        How many links there are.
+    """
+    counts: list[Any] = list(lanes) if isinstance(lanes, Iterable) else [lanes] * links
+    if len(counts) != links:
+        raise GraphError(
+            f"lanes has {len(counts)} values for {links} links; give one, or one for each"
+        )
+    for n in counts:
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+            raise GraphError(f"lanes is {n!r}; it must be a whole number, 1 or more")
+    return [int(n) for n in counts]
 
 
 def edge_faults(u: object, v: object, data: Mapping[str, Any]) -> Iterator[str]:
@@ -70,10 +92,14 @@ def node_faults(node: object, data: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}: latency is {latency!r}; it must be zero or more seconds, and finite"
 
 
-def rank_faults(graph: nx.DiGraph, npus: Sequence[object]) -> Iterator[str]:
+def rank_faults(graph: nx.DiGraph, npus: Sequence[Any]) -> Iterator[str]:
     """Yield what is wrong with the order of the ranks."""
     if not npus:
         yield "there is no NPU; give npus=[...] or nodes with kind='npu'"
+    for node in npus:
+        if not isinstance(node, Hashable):
+            yield f"NPU {node!r} is not the id of a node"
+            return
     for node, count in Counter(npus).items():
         if count > 1:
             yield f"NPU {node} stands {count} times in npus; a rank is one NPU"
@@ -109,4 +135,16 @@ def validate(graph: nx.DiGraph, npus: Iterable[object], name: str = "the graph")
     name
         How to call the graph in the message.
     """
-    raise_faults(graph_faults(graph, npus), name)
+    raise_faults(list(_form_faults(graph)) or graph_faults(graph, npus), name)
+
+
+def _form_faults(graph: object) -> Iterator[str]:
+    """Yield why a graph cannot be a supernode's as it is."""
+    mended = "topology.from_networkx() makes a supernode of any graph"
+    if not isinstance(graph, nx.DiGraph) or graph.is_multigraph():
+        yield f"it must be a networkx.DiGraph, not {type(graph).__name__}; {mended}"
+        return
+    for node in graph:
+        if not isinstance(node, str):
+            yield f"node {node!r}: ids must be strings; {mended}"
+            return
