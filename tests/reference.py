@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
 import networkx as nx
 import numpy as np
 
-from collectives.schedule import Schedule, Step
 from topology import Supernode
 from topology.fabric import FloatArray
 from topology.routing import Pairs, Uniform
+
+if TYPE_CHECKING:
+    from collectives import Schedule, Step
 
 Distance = tuple[int, int]
 """(NICs entered, hops), compared in that order."""

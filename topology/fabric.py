@@ -159,8 +159,8 @@ def compile_fabric(graph: nx.DiGraph, npus: Sequence[str]) -> Fabric:
     nodes = natural_sort(data)
     index = {node: i for i, node in enumerate(nodes)}
     tails, heads, capacity, latency, lanes, link = [], [], [], [], [], []
-    records: dict[int, int] = {}
-    links: list[Link] = []
+    records: dict[int, int] = {}  # by identity: most edges share one record
+    links: dict[Link, int] = {}
     bare = Link()
     for u, row in graph.adjacency():
         i = index[u]
@@ -173,8 +173,7 @@ def compile_fabric(graph: nx.DiGraph, npus: Sequence[str]) -> Fabric:
             record = edge.get("link", bare)
             at = records.get(id(record))
             if at is None:
-                at = records[id(record)] = len(links)
-                links.append(record)
+                at = records[id(record)] = links.setdefault(record, len(links))
             link.append(at)
     tail = np.array(tails, dtype=np.int64)
     head = np.array(heads, dtype=np.int64)

@@ -13,6 +13,7 @@ from scipy import sparse
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.naming import natural_sort, node_id
+from topology.validation import is_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,11 @@ def _from_mapping(fabric: Fabric, demand: Mapping[tuple[object, object], float])
             raise RoutingError(f"demand: {name} is not an NPU of the fabric; NPUs are {near}, ...")
         return rank[name]
 
+    for pair, amount in demand.items():
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise RoutingError(f"demand: {pair!r} is not a pair (sender, receiver)")
+        if not is_number(amount):
+            raise RoutingError(f"demand: {pair[0]} to {pair[1]} is {amount!r}; it must be a number")
     ends = [(find(u), find(v)) for u, v in demand]
     src, dst = np.array(ends, dtype=np.int64).reshape(-1, 2).T
     return Pairs(src, dst, np.array(list(demand.values()), dtype=float))
@@ -108,7 +114,13 @@ def _from_mapping(fabric: Fabric, demand: Mapping[tuple[object, object], float])
 def _from_matrix(demand: object, count: int) -> Pairs:
     matrix = sparse.coo_array(demand) if sparse.issparse(demand) else None
     if matrix is None:
-        dense = np.asarray(demand, dtype=float)
+        try:
+            dense = np.asarray(demand, dtype=float)
+        except (TypeError, ValueError):
+            raise RoutingError(
+                f"demand: {type(demand).__name__} is not a matrix of numbers, a mapping from "
+                "(sender, receiver) to an amount, Uniform or Pairs"
+            ) from None
         if dense.ndim != 2:
             raise RoutingError(f"demand: a matrix has 2 dimensions, this has {dense.ndim}")
         if np.isnan(dense).any():
@@ -157,7 +169,10 @@ def check_ranks(ranks: npt.ArrayLike, count: int) -> IntArray:
     count
         How many ranks there are.
     """
-    raw = np.asarray(ranks)
+    try:
+        raw = np.asarray(ranks)
+    except ValueError:
+        raw = np.empty(0)
     if raw.ndim != 1 or not raw.size:
         raise RoutingError("ranks: give one rank or more, as a flat list such as [0, 1, 2]")
     if raw.dtype.kind not in "iu":
