@@ -123,6 +123,16 @@ class Analysis:
         """Return what limits."""
         return find_bottleneck(self.collective.title, self.supernode.fabric, self.cost)
 
+    @property
+    def asked(self) -> str:
+        """Return the question in words."""
+        ranks, total = len(self.ranks), len(self.supernode.npus)
+        return (
+            f"{self.collective.title} of {units.format_size(self.size)} on "
+            f"{ranks if ranks == total else f'{ranks} of {total}'} ranks of {self.supernode.name}, "
+            f"{self.algorithm}"
+        )
+
     def __str__(self) -> str:
         return plain(*self.parts())
 
@@ -137,15 +147,9 @@ class Analysis:
                       f"by {limit.certificate.words}"),
             ("bound / estimate", units.format_percent(self.efficiency)),
         ]  # fmt: skip
-        ranks, total = len(self.ranks), len(self.supernode.npus)
-        asked = (
-            f"{self.collective.title} of {units.format_size(self.size)} on "
-            f"{ranks if ranks == total else f'{ranks} of {total}'} ranks of {self.supernode.name}, "
-            f"{self.algorithm}"
-        )
         return [
             self.bottleneck.sentence,
-            asked,
+            self.asked,
             Table("", ("", ""), facts),
             links_table(self.links),
             latency_table(self.latency),
@@ -325,7 +329,7 @@ def analyze_sizes(
         costs = [candidate.cost(amount) for candidate in plans]
         best = min(range(len(plans)), key=lambda i: costs[i].time)
         chosen, cost, size = plans[best], costs[best], float(amount)
-        notes = _assumptions(chosen, tried, auto=algorithm == "auto")
+        notes = assumptions_of(chosen, tried, auto=algorithm == "auto")
         found.append(Analysis(supernode, wanted, size, chosen, cost, limit.at(size), notes))
     return found
 
@@ -351,7 +355,18 @@ def _schedules(wanted: Collective, algorithm: str | Schedule, team: Team) -> lis
     return found
 
 
-def _assumptions(chosen: Plan, tried: list[str], *, auto: bool) -> tuple[str, ...]:
+def assumptions_of(chosen: Plan, tried: list[str], *, auto: bool) -> tuple[str, ...]:
+    """Say what the numbers of a plan stand on.
+
+    Parameters
+    ----------
+    chosen
+        The plan.
+    tried
+        Names of all algorithms that were tried.
+    auto
+        Whether the fastest of them was wanted.
+    """
     name = chosen.schedule.name
     picked = f"algorithm: {name}"
     if auto:
