@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Protocol, runtime_checkable
 
 from collectives.collective import Collective
 from topology.errors import SupernodeError
@@ -28,6 +30,14 @@ class Certificate(Protocol):
         """Return True if the claim holds; raise `CertificateError` if not."""
 
 
+@runtime_checkable
+class Recorded(Protocol):
+    """A certificate that can be written down."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+
+
 @dataclass(frozen=True)
 class Bound:
     """A lower bound on the time of a collective.
@@ -44,6 +54,18 @@ class Bound:
         The proof.
     size
         S in bytes, if the bound is for one size.
+    latency
+        Seconds that not even an empty message can save.
+    exact
+        Bytes/s of `algbw` as a fraction, where it is known to be the optimum.
+    reached
+        The highest algbw in bytes/s that some algorithm is known to reach on an idle fabric, if
+        known; `gap` is what lies between.
+    composed
+        For all-reduce: seconds per byte of the best reduce-scatter followed by the best
+        all-gather. No schedule of that form beats it; other all-reduces might.
+    holds_for
+        Which algorithms the bound holds for.
     """
 
     collective: Collective
@@ -51,10 +73,17 @@ class Bound:
     seconds_per_byte: float
     certificate: Certificate
     size: float | None = None
+    latency: float = 0.0
+    exact: Fraction | None = None
+    reached: float | None = None
+    composed: float | None = None
+    holds_for: str = "any algorithm and any routing; NPUs may relay"
 
     @property
     def algbw(self) -> float:
-        """Return the highest S / time in bytes/s."""
+        """Return the highest S / time in bytes/s: at this size, or for large ones."""
+        if self.size is not None and self.time > 0:
+            return self.size / self.time
         return 1 / self.seconds_per_byte if self.seconds_per_byte > 0 else float("inf")
 
     @property
@@ -67,11 +96,39 @@ class Bound:
         """Return the shortest time for the size, in seconds."""
         if self.size is None:
             raise SupernodeError("this bound has no size; use at(size) for a time")
-        return self.seconds_per_byte * self.size
+        return max(self.latency, self.seconds_per_byte * self.size)
+
+    @property
+    def gap(self) -> float | None:
+        """Return how far the bound may lie above what can be reached, as a fraction of it."""
+        if self.reached is None or self.seconds_per_byte == 0:
+            return None
+        return max(0.0, 1 - self.reached * self.seconds_per_byte)
 
     def at(self, size: float) -> Bound:
         """Return the same bound for a size in bytes."""
-        return Bound(self.collective, self.ranks, self.seconds_per_byte, self.certificate, size)
+        return replace(self, size=size)
 
     def __float__(self) -> float:
         return self.time
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Return everything as plain data in SI units, for JSON."""
+        exact, proof = self.exact, self.certificate
+        return {
+            "collective": self.collective.name,
+            "ranks": self.ranks,
+            "seconds_per_byte": self.seconds_per_byte,
+            "algbw_Bps": self.algbw,
+            "busbw_Bps": self.busbw,
+            "algbw_exact_Bps": None if exact is None else f"{exact.numerator}/{exact.denominator}",
+            "reached_Bps": self.reached,
+            "gap": self.gap,
+            "latency_s": self.latency,
+            "size_bytes": self.size,
+            "time_s": None if self.size is None else self.time,
+            "reduce_scatter_all_gather_seconds_per_byte": self.composed,
+            "holds_for": self.holds_for,
+            "words": proof.words,
+            "certificate": proof.to_dict() if isinstance(proof, Recorded) else None,
+        }

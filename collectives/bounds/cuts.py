@@ -1,8 +1,8 @@
-"""Bound a collective by cuts: what must leave a part of the machine, over what can.
+"""Certify a bound by a cut: what must leave a part of the machine, over what can.
 
-These bounds hold for any algorithm, relaying NPUs included: data that one side has and the other
-needs crosses the cut at least once. The cuts tried are each NPU's own links, and the
-natural parts: nodes, racks and halves of the machine.
+Data that one side has and the other needs crosses the cut at least once, whatever the algorithm
+and the routing. These certificates are checked on the NetworkX graph, link by link, by code that
+shares nothing with the code that finds them.
 
 References
 ----------
@@ -12,20 +12,17 @@ Patarasuk and Yuan, JPDC 69 (2009) 117-124, for the sum over all parts (all-redu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import networkx as nx
-import numpy as np
-
-from collectives.bounds.bound import Bound, CertificateError
+from collectives.bounds.bound import CertificateError
 from collectives.collective import Collective, collective
-from collectives.schedule import IntArray
-from topology.routing import check_ranks
+from topology.naming import natural_sort
 from topology.supernode import Supernode
 
 _TOLERANCE = 1e-9
+REVERSED = ("reduce_scatter", "reduce", "scatter")
 
 
 @dataclass(frozen=True)
@@ -36,41 +33,130 @@ class Cut:
     ----------
     collective
         Name.
-    side
-        Ids of the sending side, sorted.
+    part
+        Ids of the nodes of one side.
+    inside
+        True if ``part`` is the sending side, False if everything else is.
     ranks
         Ids of the ranks that take part.
     claim
         Seconds per byte of S.
     where
-        The side in words.
+        The links in words.
+    halved
+        Switches cut in two by their own forwarding limit: they take in all that comes from the
+        sending side and pass on no more than their capacity.
+    relay
+        Whether NPUs that do not forward in the network may pass data on.
+    target
+        Without relaying, the one rank whose own links count (it receives; in a reduce-scatter
+        it sends); other ranks' links do not, as they would have to relay.
+    root
+        Of a broadcast, reduce, gather or scatter.
     """
 
     collective: str
-    side: frozenset[str]
+    part: frozenset[str]
+    inside: bool
     ranks: tuple[str, ...]
     claim: float
     where: str
+    halved: frozenset[str] = frozenset()
+    relay: bool = True
+    target: str | None = None
+    root: str | None = None
 
     @property
     def words(self) -> str:
         """Say what limits, in words."""
-        return f"the links that leave {self.where}"
+        return self.where
+
+    def sends(self, node: str) -> bool:
+        """Tell whether a node is on the sending side."""
+        return (node in self.part) == self.inside
 
     def seconds_per_byte(self, supernode: Supernode) -> float:
         """Recompute the claim: bytes that must cross, over the capacity that leaves."""
-        inside = sum(rank in self.side for rank in self.ranks)
+        _check_ranks(supernode, self.ranks)
+        inside = sum(map(self.sends, self.ranks))
         need = must_cross(collective(self.collective), inside, len(self.ranks) - inside)
-        return need / _leaving(supernode, self.side, set(self.ranks)) if need else 0.0
+        kind = collective(self.collective)
+        if kind.rooted and self.root not in self.ranks:
+            raise CertificateError(f"the root {self.root} is not one of the ranks")
+        if kind.rooted and self.sends(str(self.root)) != (kind.before == "root"):
+            raise CertificateError(f"the root {self.root} is on the wrong side of the cut")
+        if self.target is not None and not self._fits_target():
+            raise CertificateError(f"the rank {self.target} is on the wrong side of the cut")
+        return need / self._capacity(supernode) if need else 0.0
+
+    def _fits_target(self) -> bool:
+        sends = self.collective in REVERSED
+        return self.target in self.ranks and self.sends(str(self.target)) == sends
+
+    def _capacity(self, supernode: Supernode) -> float:
+        """Return bytes/s from the sending side to the rest."""
+        graph, members = supernode.graph, frozenset(self.ranks)
+        total = 0.0
+        for node in natural_sort(self.halved):
+            data = graph.nodes.get(node, {})
+            if data.get("kind") != "switch" or not data.get("capacity") or self.sends(node):
+                raise CertificateError(f"{node} has no forwarding limit to cut")
+            total += float(data["capacity"])
+        for u, v, capacity in self._border(supernode):
+            if v in self.halved:
+                continue
+            if self._may(graph.nodes[u], u, members, end=self.collective not in REVERSED) and (
+                self._may(graph.nodes[v], v, members, end=self.collective in REVERSED)
+            ):
+                total += capacity
+        if not total:
+            raise CertificateError("nothing leaves the sending side of the cut")
+        return total
+
+    def _border(self, supernode: Supernode) -> Iterator[tuple[str, str, float]]:
+        """Yield the links from the sending side to the rest."""
+        graph = supernode.graph
+        for node in natural_sort(self.part):
+            if node not in graph:
+                raise CertificateError(f"{node} is not a node of {supernode.name}")
+            for other, data in (graph.adj if self.inside else graph.pred)[node].items():
+                if other not in self.part:
+                    ends = (node, other) if self.inside else (other, node)
+                    yield (*ends, float(data["capacity"]))
+
+    def _may(self, data: dict[str, Any], node: str, members: frozenset[str], *, end: bool) -> bool:
+        """Tell whether a node's links count: it passes data on, or its own begins or ends there."""
+        if carries(data, member=node in members and self.relay, relay=self.relay):
+            return True
+        return node in members and (end or self.target in (None, node))
 
     def check(self, supernode: Supernode) -> bool:
         """Return True if the claim holds; raise `CertificateError` if not."""
-        return _check(self.claim, self.seconds_per_byte(supernode))
+        return check_claim(self.claim, self.seconds_per_byte(supernode))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+        return {
+            "kind": "cut",
+            "collective": self.collective,
+            "part": natural_sort(self.part),
+            "part_sends": self.inside,
+            "seconds_per_byte": self.claim,
+            "where": self.where,
+            "halved": natural_sort(self.halved),
+            "relay": self.relay,
+            "target": self.target,
+            "root": self.root,
+            "ranks": list(self.ranks),
+        }
 
 
 @dataclass(frozen=True)
 class PartsSum:
     """All-reduce among k parts: together they send 2(k - 1) times the buffer.
+
+    Each of the k - 1 additions that join parts takes a message that crosses from one part to
+    another, and the result has to come back to k - 1 of them.
 
     Attributes
     ----------
@@ -92,63 +178,91 @@ class PartsSum:
     @property
     def words(self) -> str:
         """Say what limits, in words."""
-        return f"the links that leave {self.where}, together"
+        return f"the links into {self.where}, together"
 
     def seconds_per_byte(self, supernode: Supernode) -> float:
         """Recompute the claim; raise `CertificateError` where it does not apply."""
+        _check_ranks(supernode, self.ranks)
         members = set(self.ranks)
         sizes = [len(part & members) for part in self.parts]
         disjoint = sum(map(len, self.parts)) == len(frozenset().union(*self.parts))
-        if not disjoint or sum(sizes) != len(members) or min(sizes) == 0:
+        if not disjoint or sum(sizes) != len(members) or min(sizes, default=0) == 0:
             raise CertificateError("the parts overlap, or do not hold every rank")
         if any(data.get("reduces") for _, data in supernode.graph.nodes(data=True)):
             raise CertificateError("the sum over parts does not hold where switches reduce")
-        total = sum(_leaving(supernode, part, members) for part in self.parts)
-        return 2 * (len(self.parts) - 1) / total
+        total = sum(entering(supernode, part, members) for part in self.parts)
+        return 2 * (len(self.parts) - 1) / total if total else math.inf
 
     def check(self, supernode: Supernode) -> bool:
         """Return True if the claim holds; raise `CertificateError` if not."""
-        return _check(self.claim, self.seconds_per_byte(supernode))
+        return check_claim(self.claim, self.seconds_per_byte(supernode))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+        return {
+            "kind": "sum over parts",
+            "parts": [natural_sort(part) for part in self.parts],
+            "seconds_per_byte": self.claim,
+            "where": self.where,
+            "ranks": list(self.ranks),
+        }
 
 
-def _check(claim: float, found: float) -> bool:
+@dataclass(frozen=True)
+class Nothing:
+    """The proof of a bound of zero: one rank alone has nothing to send."""
+
+    claim: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """Say what limits, in words."""
+        return "nothing, as nothing is sent"
+
+    def seconds_per_byte(self, supernode: Supernode) -> float:  # noqa: ARG002 - as in Certificate
+        """Return zero."""
+        return 0.0
+
+    def check(self, supernode: Supernode) -> bool:
+        """Return True if the claim holds; raise `CertificateError` if not."""
+        return check_claim(self.claim, self.seconds_per_byte(supernode))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+        return {"kind": "nothing", "seconds_per_byte": self.claim}
+
+
+def check_claim(claim: float, found: float) -> bool:
+    """Return True if a claim is what was found; raise `CertificateError` if not."""
     if not math.isclose(claim, found, rel_tol=_TOLERANCE, abs_tol=0.0):
-        raise CertificateError(f"claimed {claim:.12g} s/B, but the cut proves {found:.12g} s/B")
+        raise CertificateError(f"claimed {claim:.12g} s/B, but the graph proves {found:.12g} s/B")
     return True
 
 
-def carries(data: dict[str, Any], *, member: bool) -> bool:
-    """Tell whether a node can be inside a path: it forwards, or is a rank and may relay."""
-    return member or bool(data.get("forwards")) or data.get("kind") == "npu"
+def _check_ranks(supernode: Supernode, ranks: tuple[str, ...]) -> None:
+    known = set(supernode.npus)
+    if len(set(ranks)) != len(ranks) or not known.issuperset(ranks):
+        raise CertificateError(f"the ranks are not those of {supernode.name}, or repeat")
 
 
-def _leaving(supernode: Supernode, side: frozenset[str], members: set[str]) -> float:
-    """Return bytes/s from a side to the rest, over nodes that can carry traffic."""
+def carries(data: dict[str, Any], *, member: bool, relay: bool = True) -> bool:
+    """Tell whether a node can be inside a path: it forwards, or is an NPU and may relay."""
+    return member or bool(data.get("forwards")) or (relay and data.get("kind") == "npu")
+
+
+def entering(supernode: Supernode, part: frozenset[str], members: set[str]) -> float:
+    """Return bytes/s from the rest to a part, over nodes that can carry traffic."""
     graph = supernode.graph
     total = 0.0
-    for u in side:
-        if u not in graph:
-            raise CertificateError(f"{u} is not a node of {supernode.name}")
-        if not carries(graph.nodes[u], member=u in members):
+    for v in natural_sort(part):
+        if v not in graph:
+            raise CertificateError(f"{v} is not a node of {supernode.name}")
+        if not carries(graph.nodes[v], member=v in members):
             continue
-        for v, data in graph.adj[u].items():
-            if v not in side and carries(graph.nodes[v], member=v in members):
-                total += data["capacity"]
+        for u, data in graph.pred[v].items():
+            if u not in part and carries(graph.nodes[u], member=u in members):
+                total += float(data["capacity"])
     return total
-
-
-def _entering(supernode: Supernode, side: frozenset[str], members: set[str]) -> float:
-    """Return bytes/s from the rest to a side: what leaves the complement."""
-    graph = supernode.graph
-    return float(
-        sum(
-            data["capacity"]
-            for v in side
-            if carries(graph.nodes[v], member=v in members)
-            for u, data in graph.pred[v].items()
-            if u not in side and carries(graph.nodes[u], member=u in members)
-        )
-    )
 
 
 def must_cross(kind: Collective, inside: int, outside: int) -> float:
@@ -166,95 +280,8 @@ def must_cross(kind: Collective, inside: int, outside: int) -> float:
         return 0.0
     if kind.name == "all_to_all":
         return inside * outside / total
-    if kind.name == "all_gather":
+    if kind.name in ("all_gather", "gather"):
         return inside / total
-    if kind.name == "reduce_scatter":
+    if kind.name in ("reduce_scatter", "scatter"):
         return outside / total
     return 1.0
-
-
-def cut_bound(
-    supernode: Supernode, kind: str | Collective, ranks: Sequence[int] | IntArray | None = None
-) -> Bound:
-    """Return the best of the port and natural cut bounds.
-
-    Parameters
-    ----------
-    supernode
-        The machine.
-    kind
-        A collective other than broadcast and reduce, whose root is not known here.
-    ranks
-        Who takes part; by default all.
-    """
-    wanted = collective(kind)
-    count = len(supernode.npus)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
-    members = tuple(supernode.npus[r] for r in chosen.tolist())
-    best: Cut | PartsSum = Cut(wanted.name, frozenset(), members, 0.0, "nothing")
-    for where, parts in natural_parts(supernode, members):
-        for certificate in _certificates(supernode, wanted, members, where, parts):
-            if certificate.claim > best.claim * (1 + _TOLERANCE):
-                best = certificate
-    return Bound(wanted, len(members), best.claim, best)
-
-
-def _certificates(
-    supernode: Supernode,
-    kind: Collective,
-    members: tuple[str, ...],
-    where: str,
-    parts: list[frozenset[str]],
-) -> Iterator[Cut | PartsSum]:
-    graph = supernode.graph
-    inside = set(members)
-    every = frozenset(graph)
-    reduces = any(data.get("reduces") for _, data in graph.nodes(data=True))
-    rooted = kind.name in ("broadcast", "reduce")
-    leaving = [_leaving(supernode, part, inside) for part in parts]
-    if kind.name == "all_reduce" and not reduces and len(parts) > 1 and sum(leaving) > 0:
-        claim = 2 * (len(parts) - 1) / sum(leaving)
-        yield PartsSum(tuple(parts), members, claim, f"all {where}s")
-    for part, out in zip(parts, leaving, strict=True):
-        size = len(part & inside)
-        if rooted or not 0 < size < len(members):
-            continue
-        need = must_cross(kind, size, len(members) - size)
-        if out > 0:
-            yield Cut(kind.name, part, members, need / out, f"a {where}")
-        entering = _entering(supernode, part, inside)
-        need = must_cross(kind, len(members) - size, size)
-        if entering > 0:
-            yield Cut(kind.name, every - part, members, need / entering, f"all but one {where}")
-
-
-def natural_parts(
-    supernode: Supernode, members: tuple[str, ...]
-) -> Iterator[tuple[str, list[frozenset[str]]]]:
-    """Yield the ways to part a machine, each with a word and the parts that hold ranks."""
-    graph = supernode.graph
-    yield "NPU", [frozenset((npu, *_own_nics(graph, npu))) for npu in members]
-    for attribute in ("node", "rack"):
-        parts: dict[Any, set[str]] = {}
-        for node, data in graph.nodes(data=True):
-            if attribute in data:
-                parts.setdefault(data[attribute], set()).add(node)
-        for npu in members:  # a NIC belongs where its NPU does
-            home = graph.nodes[npu].get(attribute)
-            if home in parts:
-                parts[home].update(_own_nics(graph, npu))
-        held = [frozenset(part) for part in parts.values() if part & set(members)]
-        if len(held) > 1 and sum(len(part & set(members)) for part in held) == len(members):
-            yield attribute, held
-            half = len(held) // 2
-            yield "half", [frozenset().union(*held[:half]), frozenset().union(*held[half:])]
-
-
-def _own_nics(graph: nx.DiGraph, npu: str) -> list[str]:
-    """Return the NICs that no other NPU is linked to."""
-    nics = (v for v in graph.adj[npu] if graph.nodes[v].get("kind") == "nic")
-    return [
-        nic
-        for nic in nics
-        if all(u == npu or graph.nodes[u].get("kind") != "npu" for u in graph.pred[nic])
-    ]

@@ -1,0 +1,139 @@
+"""Keep what can carry a collective: forwarding nodes and the ranks, twins merged.
+
+CPUs, and NICs that pass nothing on, carry nothing. NPUs may relay by store-and-forward unless
+that is ruled out. Latencies, media and places do not matter to bandwidth, so more nodes are
+interchangeable here than in routing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from collectives.schedule import IntArray
+from topology.fabric import BoolArray, Fabric
+from topology.media import Link
+from topology.routing.quotient import Quotient, quotient, twin_groups
+from topology.symmetry import Orbits, codes, coloured_quotient, orbits
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The part of a fabric that can carry a collective.
+
+    Attributes
+    ----------
+    fabric
+        That part alone: ``npus`` are the ranks that take part, ``forwards`` the nodes that may
+        lie inside a path, ``node_capacity`` is finite at switches with a limit only.
+    node, arc
+        Index in the whole fabric of each node and each arc, shapes (n,) and (m,).
+    relay
+        Whether NPUs may pass others' data on.
+    mark
+        Nodes with different marks are never interchangeable, shape (n,).
+    """
+
+    fabric: Fabric
+    node: IntArray
+    arc: IntArray
+    relay: bool
+    mark: IntArray
+
+    @property
+    def ranks(self) -> int:
+        """Return how many take part."""
+        return len(self.fabric.npus)
+
+    @property
+    def passes(self) -> BoolArray:
+        """Return which nodes may lie inside a path, shape (n,)."""
+        return self.fabric.forwards
+
+    @cached_property
+    def groups(self) -> IntArray:
+        """Return the group of twins of each node, shape (n,)."""
+        return twin_groups(self.fabric, self.mark)
+
+    @cached_property
+    def quotient(self) -> Quotient:
+        """Return the graph of groups."""
+        return quotient(self.fabric, self.groups)
+
+    @cached_property
+    def rank_groups(self) -> IntArray:
+        """Return the groups that hold ranks, shape (k,)."""
+        return np.unique(self.quotient.group[self.fabric.npus])
+
+    @cached_property
+    def orbits(self) -> Orbits:
+        """Return groups and merged arcs sorted by symmetry."""
+        q = self.quotient
+        is_rank = np.zeros(len(q.size), dtype=np.int64)
+        is_rank[self.rank_groups] = 1
+        limit = np.unique(self.fabric.node_capacity[q.member], return_inverse=True)[1]
+        colour = codes([is_rank, limit.reshape(-1), self.mark[q.member]])
+        graph = coloured_quotient(q, colour, np.zeros(len(q.tail), dtype=np.int64))
+        return orbits(graph)
+
+    @cached_property
+    def representatives(self) -> IntArray:
+        """Return a group of ranks for each orbit of them, shape (k,), in the fabric's order."""
+        groups = self.rank_groups
+        _, first = np.unique(self.orbits.node[groups], return_index=True)
+        chosen = groups[first]
+        ordered: IntArray = chosen[np.argsort(self.quotient.member[chosen])]
+        return ordered
+
+    def reversed(self) -> Network:
+        """Return the network with every link turned round."""
+        turned = replace(self.fabric, tail=self.fabric.head, head=self.fabric.tail)
+        return replace(self, fabric=turned)
+
+    def marked(self, mark: IntArray) -> Network:
+        """Return the network with some nodes told apart, shape (n,)."""
+        return replace(self, mark=mark)
+
+
+def network(fabric: Fabric, ranks: IntArray, *, relay: bool = True) -> Network:
+    """Return the part of a fabric that can carry a collective among some ranks.
+
+    Parameters
+    ----------
+    fabric
+        The whole fabric.
+    ranks
+        Who takes part, shape (p,).
+    relay
+        Whether NPUs that do not forward in the network may still pass data on.
+    """
+    nodes = fabric.npus[ranks]
+    member = np.zeros(len(fabric.nodes), dtype=bool)
+    member[nodes] = True
+    passes = fabric.forwards.copy()
+    if relay:
+        passes |= member | (np.array(fabric.kind) == "npu")
+    kept = np.flatnonzero(passes | member)
+    place = np.full(len(fabric.nodes), -1)
+    place[kept] = np.arange(len(kept))
+    arc = np.flatnonzero((place[fabric.tail] >= 0) & (place[fabric.head] >= 0))
+    inside = np.array([fabric.kind[node] == "switch" for node in kept.tolist()])
+    bare = Fabric(
+        nodes=tuple(fabric.nodes[node] for node in kept.tolist()),
+        npus=place[nodes],
+        tail=place[fabric.tail[arc]],
+        head=place[fabric.head[arc]],
+        capacity=fabric.capacity[arc],
+        latency=np.zeros(len(arc)),
+        lanes=np.ones(len(arc)),
+        link=np.zeros(len(arc), dtype=np.int64),
+        links=(Link(),),
+        forwards=passes[kept],
+        kind=("switch",) * len(kept),
+        labels=("",) * len(kept),
+        node_latency=np.zeros(len(kept)),
+        node_capacity=np.where(inside, fabric.node_capacity[kept], np.inf),
+    )
+    return Network(bare, kept, arc, relay, np.zeros(len(kept), dtype=np.int64))
