@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from topology import formats, metrics, routing, shapes, systems, units
+from topology.composition import ScaleOut, compose
 from topology.devices import device, device_catalogue
 from topology.errors import SupernodeError
 from topology.fabric import ArcClass, Fabric
@@ -21,8 +25,10 @@ from topology.metrics import (
 )
 from topology.shapes import (
     circulant,
+    clos,
     complete_bipartite,
     de_bruijn,
+    fat_tree,
     full_mesh,
     generalised_kautz,
     hypercube,
@@ -32,15 +38,21 @@ from topology.shapes import (
     mesh,
     nd_full_mesh,
     petersen,
+    rail_only,
+    rail_optimised,
     random_regular,
     ring,
     star,
     torus,
     twisted_torus,
+    xgft,
 )
 from topology.supernode import Builder, Supernode, from_networkx
 from topology.systems import cloudmatrix384, dgx_h100, gb200_nvl72, system, system_names
 from topology.validation import validate
+
+if TYPE_CHECKING:
+    from topology.drawing import draw
 
 __all__ = [
     "ArcClass",
@@ -48,17 +60,23 @@ __all__ = [
     "Fabric",
     "Link",
     "LinkType",
+    "ScaleOut",
     "Supernode",
     "SupernodeError",
     "bisection",
     "circulant",
+    "clos",
     "cloudmatrix384",
     "complete_bipartite",
+    "compose",
     "de_bruijn",
     "device",
     "device_catalogue",
     "dgx_h100",
     "diameter",
+    "draw",
+    "drawing",
+    "fat_tree",
     "formats",
     "from_networkx",
     "full_mesh",
@@ -80,6 +98,8 @@ __all__ = [
     "path_diversity",
     "per_npu_bandwidth",
     "petersen",
+    "rail_only",
+    "rail_optimised",
     "random_regular",
     "ring",
     "routing",
@@ -94,4 +114,5 @@ __all__ = [
     "twisted_torus",
     "units",
     "validate",
+    "xgft",
 ]

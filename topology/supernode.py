@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -251,6 +252,37 @@ class Builder:
             self._write(u, v, kind.capacity * n, latency, n, record)
             if duplex:
                 self._write(v, u, kind.capacity * n, latency, n, record)
+
+    def include(
+        self,
+        graph: nx.DiGraph,
+        names: Mapping[str, str],
+        attributes: Mapping[str, Mapping[str, object]],
+    ) -> None:
+        """Add a copy of a supernode's graph under new ids.
+
+        Parameters
+        ----------
+        graph
+            The graph to copy: nodes and links, as they are.
+        names
+            The new id of each node.
+        attributes
+            The attributes of each node, by its old id.
+
+        Raises
+        ------
+        GraphError
+            If a new id is there already, or two are equal.
+        """
+        fresh = set(names.values())
+        if len(fresh) < len(names) or any(name in self._graph for name in fresh):
+            twice = [name for name, n in Counter([*self._graph, *names.values()]).items() if n > 1]
+            raise GraphError(f"node {twice[0]} is added twice; ids must differ")
+        self._graph.add_nodes_from((names[node], attributes[node]) for node in graph)
+        for u, row in graph.adjacency():
+            tail = names[u]
+            self._graph.add_edges_from((tail, names[v], data) for v, data in row.items())
 
     def _write(
         self, u: str, v: str, capacity: float, latency: float, lanes: int, link: Link
