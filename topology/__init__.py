@@ -54,6 +54,9 @@ from topology.validation import validate
 if TYPE_CHECKING:
     from topology.drawing import draw
 
+if TYPE_CHECKING:
+    from topology.drawing import draw
+
 __all__ = [
     "ArcClass",
     "Builder",
@@ -116,3 +119,11 @@ __all__ = [
     "validate",
     "xgft",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Bring in drawing, and matplotlib with it, only when it is asked for."""
+    if name in ("draw", "drawing"):
+        drawing = import_module("topology.drawing")
+        return drawing if name == "drawing" else drawing.draw
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,13 @@
+"""Plot what an analysis found: each picture with a pure function for its data beside it."""
+
+from collectives.plots.bandwidth import Curve, bandwidth_curves, plot_bandwidth
+from collectives.plots.loads import LoadPanel, load_panels, plot_loads
+
+__all__ = [
+    "Curve",
+    "LoadPanel",
+    "bandwidth_curves",
+    "load_panels",
+    "plot_bandwidth",
+    "plot_loads",
+]

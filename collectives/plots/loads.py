@@ -1,0 +1,277 @@
+"""Map how busy the links are: a row per node, a column per plane, a panel per tier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from collectives.analysis import Analysis
+from collectives.plots.words import asked, first_capital
+from topology import units
+from topology.drawing.canvas import figure_of, new_figure, quiet_axes, text_width, wrapped
+from topology.drawing.style import DrawStyle, draw_style
+from topology.fabric import Fabric, FloatArray, IntArray
+from topology.naming import natural_sort
+
+_ROWS = ("node", "rack", "group", "pod")
+_COLUMNS = ("plane", "rail")
+_MOST = 64
+_EQUAL = 1 - 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class LoadPanel:
+    """The links of one tier as a table: the busiest link of every node and plane.
+
+    Attributes
+    ----------
+    name
+        "NPU–L1".
+    medium
+        "copper" or "optical".
+    rows, columns
+        What the two axes are called.
+    row_labels, column_labels
+        The names along them.
+    values
+        Utilisation of the busiest link, either way, 0 to 1, shape (rows, columns); NaN where
+        there is no link.
+    """
+
+    name: str
+    medium: str
+    rows: str
+    columns: str
+    row_labels: tuple[str, ...]
+    column_labels: tuple[str, ...]
+    values: FloatArray
+
+    @property
+    def peak(self) -> float:
+        """Return the highest utilisation."""
+        return float(np.nanmax(self.values))
+
+
+def load_panels(analysis: Analysis) -> tuple[LoadPanel, ...]:
+    """Return a table of utilisation for every tier of links, from the NPUs upwards.
+
+    Parameters
+    ----------
+    analysis
+        What ran where.
+
+    Notes
+    -----
+    A link's row is the node (or rack, or group) of its end nearer to the NPUs, its column the
+    plane of either end. Where the ends have no such attribute, the ends themselves are the rows
+    and columns, gathered in natural order where they are many.
+    """
+    ends = _Ends.of(analysis)
+    fabric = ends.fabric
+    arcs_of: dict[tuple[str, str], list[IntArray]] = {}
+    for cls in fabric.classes:
+        words = sorted((cls.tail, cls.head), key=ends.height.__getitem__)
+        arcs_of.setdefault(("–".join(words), cls.medium), []).append(cls.arcs)
+    sorts = sorted(arcs_of, key=lambda key: [*map(ends.height.__getitem__, key[0].split("–"))])
+    return tuple(
+        _panel(ends, name, medium, np.concatenate(arcs_of[name, medium]), analysis.utilisation)
+        for name, medium in sorts
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Ends:
+    """What the nodes of a fabric are, and how high their sorts stand."""
+
+    fabric: Fabric
+    data: Sequence[Mapping[str, Any]]
+    height: Mapping[str, tuple[float, int, str]]
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> _Ends:
+        fabric = analysis.supernode.fabric
+        data = [analysis.supernode.graph.nodes[node] for node in fabric.nodes]
+        height = {
+            word: (float(row.get("tier", 0)), int(kind != "npu"), word)
+            for word, kind, row in zip(fabric.labels, fabric.kind, data, strict=True)
+        }
+        return cls(fabric, data, height)
+
+    def known(self, ends: IntArray, attributes: Sequence[str]) -> str | None:
+        """Return the first attribute that all of some nodes have."""
+        nodes = set(ends.tolist())
+        return next((a for a in attributes if all(a in self.data[i] for i in nodes)), None)
+
+    def values(self, ends: IntArray, attribute: str) -> list[str]:
+        return [str(self.data[i][attribute]) for i in ends.tolist()]
+
+
+def _panel(ends: _Ends, name: str, medium: str, arcs: IntArray, used: FloatArray) -> LoadPanel:
+    fabric = ends.fabric
+    tail, head = fabric.tail[arcs], fabric.head[arcs]
+    first = name.partition("–")[0]
+    swap = np.array([fabric.labels[i] != first for i in tail.tolist()], dtype=bool)
+    low, high = np.where(swap, head, tail), np.where(swap, tail, head)
+    rows, row_of, columns, column_of = _axes(ends, low, high)
+    row_labels, row_code = _codes(row_of)
+    column_labels, column_code = _codes(column_of)
+    values = np.full((len(row_labels), len(column_labels)), -1.0)
+    np.maximum.at(values, (row_code, column_code), used[arcs])
+    values[values < 0] = np.nan
+    return LoadPanel(name, medium, rows, columns, row_labels, column_labels, values)
+
+
+def _axes(ends: _Ends, low: IntArray, high: IntArray) -> tuple[str, list[str], str, list[str]]:
+    """Return what the two axes are called, and where along them every link lies."""
+    plane_high, plane_low = ends.known(high, _COLUMNS), ends.known(low, _COLUMNS)
+    place_low, place_high = ends.known(low, _ROWS), ends.known(high, _ROWS)
+    bare = high if plane_high is None and plane_low is not None else low
+    if place_low is not None:
+        rows, row_of = place_low, ends.values(low, place_low)
+    elif place_high is not None:
+        rows, row_of = place_high, ends.values(high, place_high)
+    else:
+        rows, row_of = _gathered(ends.fabric, bare)
+    if plane_high is not None:
+        return rows, row_of, plane_high, ends.values(high, plane_high)
+    if plane_low is not None:
+        return rows, row_of, plane_low, ends.values(low, plane_low)
+    word = ends.fabric.labels[int(high[0])]
+    return rows, row_of, f"{word} of the {rows}", _ordinals(row_of, high)
+
+
+def _ordinals(row_of: Sequence[str], far: IntArray) -> list[str]:
+    """Return for every link which of its row's far ends it goes to: the 0th, the 1st, ..."""
+    members: dict[str, set[int]] = {}
+    for row, end in zip(row_of, far.tolist(), strict=True):
+        members.setdefault(row, set()).add(end)
+    place = {row: {end: k for k, end in enumerate(sorted(of))} for row, of in members.items()}
+    return [str(place[row][end]) for row, end in zip(row_of, far.tolist(), strict=True)]
+
+
+def _gathered(fabric: Fabric, ends: IntArray) -> tuple[str, list[str]]:
+    """Return a row for each end, or for several in a row where they are many."""
+    word = fabric.labels[int(ends[0])]
+    known = np.unique(ends)
+    each = -(-len(known) // _MOST)
+    if each == 1:
+        return word, [_tail(fabric.nodes[i]) for i in ends.tolist()]
+    at = np.searchsorted(known, ends) // each
+    return f"{each} {word}s from", [_tail(fabric.nodes[known[k * each]]) for k in at.tolist()]
+
+
+def _tail(node: str) -> str:
+    _, slash, rest = node.partition("/")
+    return rest if slash else node
+
+
+def _codes(values: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    names = natural_sort(set(values))
+    code = {name: i for i, name in enumerate(names)}
+    return tuple(names), np.array([code[value] for value in values], dtype=np.int64)
+
+
+def plot_loads(
+    analysis: Analysis, ax: Axes | None = None, *, style: str | DrawStyle = "light"
+) -> tuple[Figure, Axes]:
+    """Plot how busy the links are, 0 to 100 % on one scale, and return the figure and its axes.
+
+    Parameters
+    ----------
+    analysis
+        What ran where.
+    ax
+        Where to draw; by default a new figure, which pyplot does not hold. The panels are put
+        inside these axes, which are returned.
+    style
+        "light", "dark", "print", or a `DrawStyle`.
+    """
+    looks = draw_style(style)
+    every = load_panels(analysis)
+    panels = [panel for panel in every if panel.peak > 0] or list(every)
+    idle = [panel.name for panel in every if panel not in panels]
+    if ax is None:
+        figure = new_figure(looks, 12.8, 7.2)
+        ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    ax.set_axis_off()
+    conclusion = first_capital(analysis.bottleneck.sentence)
+    width = 12.4
+    said = asked(analysis) + (f"; idle: {', '.join(idle)}" if idle else "")
+    title = wrapped(conclusion, looks.font + 3, width)
+    ax.text(
+        0.0125, 0.975, title, transform=ax.transAxes, ha="left", va="top", gid="title",
+        fontsize=looks.font + 3, fontweight="bold", color=looks.ink,
+    )  # fmt: skip
+    down = 0.975 - (title.count("\n") + 1) * 0.034 - 0.012
+    ax.text(
+        0.0125, down, wrapped(said, looks.font, width), transform=ax.transAxes,
+        ha="left", va="top", fontsize=looks.font, color=looks.faint, gid="asked",
+    )  # fmt: skip
+    _fill(ax, panels, looks, top=down - 0.13)
+    return figure_of(ax), ax
+
+
+def _fill(ax: Axes, panels: Sequence[LoadPanel], style: DrawStyle, *, top: float) -> None:
+    shares = np.array([max(3.0, min(18.0, float(len(p.column_labels)))) for p in panels])
+    left, right, bottom, gap = 0.055, 0.915, 0.095, 0.055
+    room = right - left - gap * (len(panels) - 1)
+    widths = room * shares / shares.sum()
+    starts = left + np.concatenate(([0.0], np.cumsum(widths + gap)[:-1]))
+    for panel, start, width in zip(panels, starts.tolist(), widths.tolist(), strict=True):
+        inner = ax.inset_axes((start, bottom, width, top - bottom))
+        _heat(inner, panel, style, inches=width * 12.8)
+    scale = ax.inset_axes((0.945, bottom, 0.012, top - bottom))
+    bar = figure_of(ax).colorbar(ScalarMappable(Normalize(0, 100), style.colormap), cax=scale)
+    bar.set_label("busiest link, % of the transfer time", color=style.ink, fontsize=style.font - 1)
+    bar.ax.tick_params(colors=style.ink, labelsize=style.font - 2)
+
+
+def _heat(ax: Axes, panel: LoadPanel, style: DrawStyle, *, inches: float) -> None:
+    ax.imshow(
+        np.ma.masked_invalid(100 * panel.values), cmap=style.colormap, vmin=0, vmax=100,
+        aspect="auto", interpolation="nearest",
+    )  # fmt: skip
+    quiet_axes(ax, style)
+    for spine in ax.spines.values():
+        spine.set_visible(True)
+    small = style.font - 2
+    _ticks(ax, panel.column_labels, inches, small, across=True)
+    _ticks(ax, panel.row_labels, 5.0, small, across=False)
+    ax.set_xlabel(panel.columns, fontsize=style.font - 1)
+    ax.set_ylabel(panel.rows, fontsize=style.font - 1, labelpad=1)
+    lowest = float(np.nanmin(panel.values))
+    low, high = units.format_percent(lowest), units.format_percent(panel.peak)
+    said = high if low == high else f"{low} to {high}"
+    ax.set_title(
+        f"{wrapped(panel.name, style.font, inches)}\n{panel.medium}\n{said}", fontsize=style.font,
+        color=style.ink,
+    )  # fmt: skip
+    _mark(ax, panel, style)
+
+
+def _mark(ax: Axes, panel: LoadPanel, style: DrawStyle) -> None:
+    """Cross out what is not there, so that a dead link does not look like an idle one."""
+    gone = np.argwhere(np.isnan(panel.values))
+    if 0 < len(gone) < panel.values.size / 2:
+        ax.scatter(
+            gone[:, 1], gone[:, 0], marker="x", s=14, linewidths=0.9, color=style.faint,
+            gid="absent", clip_on=True,
+        )  # fmt: skip
+
+
+def _ticks(ax: Axes, labels: Sequence[str], inches: float, size: float, *, across: bool) -> None:
+    """Name as many rows or columns as there is room for."""
+    each = inches / max(1, len(labels))
+    needed = max(text_width(label, size) + 0.05 for label in labels) if across else size * 1.5 / 72
+    step = max(1, int(np.ceil(needed / each)))
+    places = list(range(0, len(labels), step))
+    axis = ax.xaxis if across else ax.yaxis
+    axis.set_ticks(places, [labels[i] for i in places], fontsize=size)
