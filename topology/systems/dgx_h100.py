@@ -81,7 +81,7 @@ def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
 
 
 def _add_rails(builder: Builder, nodes: int, gpus: list[str], ratio: float) -> None:
-    down = min(nodes, int(_PORTS * ratio / (1 + ratio)))
+    down = min(nodes, _PORTS - 1, int(_PORTS * ratio / (1 + ratio)))
     units = ceil(nodes / down)
     leaves = units * _GPUS
     if leaves > _PORTS:
