@@ -48,7 +48,13 @@ from topology.shapes import (
     xgft,
 )
 from topology.supernode import Builder, Supernode, from_networkx
-from topology.systems import cloudmatrix384, dgx_h100, gb200_nvl72, system, system_names
+from topology.systems import (
+    cloudmatrix384,
+    dgx_h100,
+    gb200_nvl72,
+    system,
+    system_names,
+)
 from topology.validation import validate
 
 if TYPE_CHECKING:
