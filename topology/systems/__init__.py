@@ -9,15 +9,29 @@ from typing import Any
 from topology.catalogue import Entry, load_catalogue
 from topology.errors import GraphError, unknown_name
 from topology.supernode import Supernode
+from topology.systems.atlas_900_a2 import atlas_900_a2
 from topology.systems.cloudmatrix384 import cloudmatrix384
+from topology.systems.dgx_1v import dgx_1v
+from topology.systems.dgx_a100 import dgx_a100
 from topology.systems.dgx_h100 import dgx_h100
+from topology.systems.gaudi3 import gaudi3
 from topology.systems.gb200_nvl72 import gb200_nvl72
+from topology.systems.hgx_b200 import hgx_b200
+from topology.systems.mi250 import mi250
+from topology.systems.mi300x import mi300x
 
 _SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
     {
         "cloudmatrix384": cloudmatrix384,
         "gb200-nvl72": gb200_nvl72,
         "dgx-h100": dgx_h100,
+        "atlas-900-a2": atlas_900_a2,
+        "dgx-1v": dgx_1v,
+        "dgx-a100": dgx_a100,
+        "gaudi3": gaudi3,
+        "hgx-b200": hgx_b200,
+        "mi250": mi250,
+        "mi300x": mi300x,
     }
 )
 
@@ -78,9 +92,16 @@ def system_entry(name: str) -> Entry | None:
 
 
 __all__ = [
+    "atlas_900_a2",
     "cloudmatrix384",
+    "dgx_1v",
+    "dgx_a100",
     "dgx_h100",
+    "gaudi3",
     "gb200_nvl72",
+    "hgx_b200",
+    "mi250",
+    "mi300x",
     "system",
     "system_catalogue",
     "system_entry",

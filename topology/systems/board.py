@@ -1,0 +1,117 @@
+"""Lay down what single nodes have in common: NPUs meshed, wired by a list, or on switch chips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from topology.media import LinkType, link_type
+from topology.supernode import Builder, Supernode
+
+
+def add_npus(
+    builder: Builder, count: int, device: str, *, forwards: bool = False, prefix: str = "npu"
+) -> list[str]:
+    """Add the NPUs of one node, and return their ids."""
+    return builder.add_nodes(
+        (f"{prefix}/{i}" for i in range(count)),
+        kind="npu", tier=0, device=device, forwards=forwards, node=0, slot=range(count),
+    )  # fmt: skip
+
+
+def add_nics(builder: Builder, npus: Sequence[str], device: str, link: str) -> None:
+    """Give each NPU of one node a NIC; their network is not part of the node."""
+    ids = (f"nic/{i}" for i in range(len(npus)))
+    cards = builder.add_nodes(ids, kind="nic", tier=1, device=device, forwards=False, node=0)
+    builder.connect(zip(npus, cards, strict=True), link)
+
+
+@dataclass(frozen=True)
+class Chips:
+    """Switch chips on a board: which, how many, and how each NPU is linked to each of them."""
+
+    device: str
+    count: int
+    link: str
+    lanes: int
+
+
+def switched_board(
+    name: str, npu: str, chips: Chips, nic: tuple[str, str] | None, sources: Iterable[str]
+) -> Supernode:
+    """Return 8 NPUs, each linked to every switch chip of the board.
+
+    Parameters
+    ----------
+    name
+        The machine.
+    npu
+        Device of the NPUs.
+    chips
+        The switch chips.
+    nic
+        Device and link of a NIC for each NPU; None for none.
+    sources
+        Where the wiring comes from.
+    """
+    builder = Builder()
+    npus = add_npus(builder, 8, npu)
+    switches = builder.add_nodes(
+        (f"nvswitch/{j}" for j in range(chips.count)),
+        kind="switch", tier=1, device=chips.device, plane=range(chips.count), node=0,
+    )  # fmt: skip
+    ends = ((u, v) for u in npus for v in switches)
+    builder.connect(ends, chips.link, lanes=chips.lanes)
+    if nic is not None:
+        add_nics(builder, npus, *nic)
+    return builder.build(name, npus, sources=sources, parameters={"nics": nic is not None})
+
+
+def meshed_board(
+    name: str,
+    npu: str,
+    link: str,
+    sources: Iterable[str],
+    *,
+    lanes: int = 1,
+    forwards: bool = False,
+) -> Supernode:
+    """Return 8 NPUs that all have ``lanes`` links to each other."""
+    builder = Builder()
+    npus = add_npus(builder, 8, npu, forwards=forwards)
+    builder.connect(combinations(npus, 2), link, lanes=lanes)
+    return builder.build(name, npus, sources=sources)
+
+
+def connect_listed(
+    builder: Builder,
+    npus: Sequence[str],
+    wiring: Mapping[tuple[int, int], int],
+    link: str | LinkType,
+) -> None:
+    """Link pairs of NPUs by a table of lanes.
+
+    Parameters
+    ----------
+    builder
+        Where the links go.
+    npus
+        Ids by number.
+    wiring
+        {(i, j): lanes}.
+    link
+        The link type of a lane.
+    """
+    ends = ((npus[i], npus[j]) for i, j in wiring)
+    builder.connect(ends, link_type(link), lanes=list(wiring.values()))
+
+
+def wiring_of(text: str) -> dict[tuple[int, int], int]:
+    """Read a table such as ``"0-1:4 0-2:1"`` as {(0, 1): 4, (0, 2): 1}."""
+    rows: dict[tuple[int, int], int] = {}
+    for item in text.split():
+        ends, lanes = item.split(":")
+        i, j = map(int, ends.split("-"))
+        rows[i, j] = int(lanes)
+    return rows
