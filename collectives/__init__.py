@@ -14,6 +14,7 @@ from collectives.comparison import Comparison, compare
 from collectives.cost import Cost, Latency, Plan, plan
 from collectives.execution import execute, verify
 from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
+from collectives.synthesis import Synthesis, find_forest, synthesize
 
 if TYPE_CHECKING:
     from collectives.plots import plot_bandwidth, plot_loads
@@ -31,6 +32,7 @@ __all__ = [
     "Schedule",
     "ScheduleError",
     "Step",
+    "Synthesis",
     "Team",
     "Transfers",
     "algorithm_names",
@@ -41,11 +43,13 @@ __all__ = [
     "collective_names",
     "compare",
     "execute",
+    "find_forest",
     "make_schedule",
     "plan",
     "plot_bandwidth",
     "plot_loads",
     "register",
+    "synthesize",
     "verify",
 ]
 

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from collectives.dataflow import Dataflow, dataflow
 from collectives.schedule import Schedule, ScheduleError, Step
 from topology.devices import device, device_catalogue
 from topology.errors import unknown_name
@@ -43,6 +44,8 @@ class Latency:
         In optical modules.
     fec
         Forward error correction.
+    waiting
+        Links waiting for chunks on their way, where a schedule's steps overlap.
     """
 
     endpoint: float = 0.0
@@ -51,6 +54,7 @@ class Latency:
     propagation: float = 0.0
     transceivers: float = 0.0
     fec: float = 0.0
+    waiting: float = 0.0
 
     @property
     def total(self) -> float:
@@ -168,6 +172,7 @@ class Plan:
     endpoint: Endpoint
     routing: str = "ecmp"
     _steps: tuple[_Routed, ...] = field(default=(), repr=False)
+    _overlapping: Dataflow | None = field(default=None, repr=False)
 
     @property
     def fabric(self) -> Fabric:
@@ -178,7 +183,20 @@ class Plan:
         """Return the cost at a size in bytes; raise `ScheduleError` if it is not a size."""
         if not is_number(size) or not 0 <= size < np.inf:
             raise ScheduleError(f"size is {size!r}; it must be a number of bytes, zero or more")
+        if self._overlapping is not None:
+            return Cost(float(size), (self._overlapping_cost(self._overlapping, size),))
         return Cost(float(size), tuple(self._step_cost(routed, size) for routed in self._steps))
+
+    def _overlapping_cost(self, moved: Dataflow, size: float) -> StepCost:
+        capacity = _capacity(self.fabric, self.rate)
+        alpha = self.endpoint.alpha + self.endpoint.message
+        time = moved.finish(size, capacity, alpha)
+        busy = size * self.schedule.chunk_fraction * moved.loads / capacity
+        transfer = float(busy.max(initial=0.0))
+        begun = min(alpha, time - transfer)
+        split = Latency(begun, transfer, waiting=time - transfer - begun)
+        none = np.zeros(len(self.fabric.nodes))
+        return StepCost("all steps, overlapping", 1, time, split, transfer, busy, none)
 
     def _step_cost(self, routed: _Routed, size: float) -> StepCost:
         split = Latency(endpoint=routed.endpoint)
@@ -295,6 +313,9 @@ def plan(
             f"schedule {schedule.name!r} is for {schedule.ranks} ranks, not {len(chosen)}"
         )
     endpoint = endpoint_of(supernode, chosen, alpha, message)
+    if schedule.overlaps:
+        moved = dataflow(fabric, schedule, chosen)
+        return Plan(supernode, schedule, chosen, rate, endpoint, routing, (), moved)
     capacity = _capacity(fabric, rate)
     routes: dict[object, tuple[Flow, FloatArray, Slowest]] = {}
     routed = []

@@ -67,6 +67,8 @@ def latency_table(latency: Latency) -> Table:
     rows = []
     for part in fields(latency):
         value = getattr(latency, part.name)
+        if part.name == "waiting" and value == 0:
+            continue
         share = units.format_percent(value / total) if total > 0 else "0 %"
         rows.append((part.name, units.format_time(value), share))
     return Table("time on the critical path", ("part", "time", "share"), rows)

@@ -1,0 +1,241 @@
+"""Find schedules that reach the bandwidth bound.
+
+Trees are grown from one root on a grid of ranks whose shifts are symmetries of the machine (see
+`arrangement` and `trees`), measured on the fabric, and pipelined. This replaces the max-flow
+tests of general spanning-tree packing wherever the machine is regular.
+
+References
+----------
+Zhao et al., ForestColl: throughput-optimal collective communications on heterogeneous network
+fabrics, arXiv:2402.06787 (spanning-tree packing). Basu et al., Efficient all-to-all and Zhao et
+al., Efficient direct-connect topologies for collective communications, arXiv:2202.03356 (breadth
+first broadcast on symmetric graphs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linprog
+
+from collectives.bounds import bound
+from collectives.collective import collective
+from collectives.cost import plan
+from collectives.schedule import IntArray, Schedule, ScheduleError
+from collectives.synthesis.arrangement import Arrangement, arrangements
+from collectives.synthesis.forest import Forest, as_schedule, lockstep, slotted, timetable
+from collectives.synthesis.trees import Moves, Tree, grow, moves_of
+from topology.errors import RoutingError
+from topology.routing import Ecmp, Uniform, check_ranks, ecmp
+from topology.supernode import Supernode
+from topology.units import MiB
+
+_KINDS = ("all_gather", "reduce_scatter", "all_reduce")
+_EQUAL = 1e-9
+_MOST_TREES = 64
+_SEGMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_LAGS = (3, 2, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Synthesis:
+    """A forest and how near its steady state is to the bound.
+
+    Attributes
+    ----------
+    forest
+        The trees.
+    seconds_per_byte
+        Busy time of the most loaded link per byte of S: the all-gather's steady state.
+    bound
+        The same of the all-gather bound.
+    neighbours
+        Whether every tree edge is a link.
+    """
+
+    forest: Forest
+    seconds_per_byte: float
+    bound: float
+    neighbours: bool
+
+    @property
+    def optimal(self) -> bool:
+        """Return whether the steady state reaches the bound to 1e-9."""
+        return self.seconds_per_byte <= self.bound * (1 + _EQUAL)
+
+    @property
+    def efficiency(self) -> float:
+        """Return bound / steady state, 0 to 1."""
+        return self.bound / self.seconds_per_byte if self.seconds_per_byte else 1.0
+
+
+def find_forest(
+    supernode: Supernode, ranks: npt.ArrayLike | None = None, *, trees: int | None = None
+) -> Synthesis:
+    """Return the best forest found for an all-gather.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    ranks
+        Who takes part; by default all.
+    trees
+        How many trees a root has; by default as many as the optimum needs, 64 at most.
+    """
+    count = len(supernode.npus)
+    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    if trees is not None and (isinstance(trees, bool) or not isinstance(trees, int) or trees < 1):
+        raise ScheduleError(f"trees is {trees!r}; it must be a whole number, 1 or more")
+    limit = bound(supernode, "all_gather", chosen).seconds_per_byte
+    best: Synthesis | None = None
+    for found in _candidates(supernode, chosen, trees, limit):
+        if best is None or found.seconds_per_byte < best.seconds_per_byte * (1 - _EQUAL):
+            best = found
+        if best.optimal:
+            break
+    if best is None:
+        raise ScheduleError(
+            f"no forest was found on {supernode.name}: some ranks have no path to each other but "
+            "through another rank; choose ranks= that are connected"
+        )
+    return best
+
+
+def _candidates(
+    supernode: Supernode, ranks: IntArray, trees: int | None, limit: float
+) -> Iterator[Synthesis]:
+    routing = ecmp(supernode)
+    try:
+        yield _measured(routing, ranks, _star(len(ranks)), limit, neighbours=False)
+        grids = list(arrangements(supernode, ranks))
+    except RoutingError:  # some pair has no path of its own: nothing regular to build on
+        return
+    for grid in grids:
+        moves = moves_of(routing, ranks, grid)
+        needed, least = _needed(moves, grid.size)
+        if least > limit * (1 + 1e-3) and grid.dims == (grid.size,):
+            continue  # a cycle that is no symmetry of the machine
+        neighbours = _all_links(routing, ranks, grid, moves)
+        for count in [trees] if trees else sorted({1, needed}):
+            for shallow in (True, False) if neighbours else (False,):
+                grown = tuple(grow(grid, moves, count, shallow=shallow))
+                forest = Forest(grid, grown)
+                found = _measured(routing, ranks, forest, limit, neighbours=neighbours)
+                yield found
+                if found.optimal:
+                    return
+
+
+def _star(size: int) -> Forest:
+    """Return a forest of one star from every rank: direct exchange."""
+    parent = np.zeros(size, dtype=np.int64)
+    parent[0] = -1
+    depth = np.ones(size, dtype=np.int64)
+    depth[0] = 0
+    return Forest(Arrangement((size,), np.arange(size)), (Tree(parent, depth),))
+
+
+def _measured(
+    routing: Ecmp, ranks: IntArray, forest: Forest, limit: float, *, neighbours: bool
+) -> Synthesis:
+    """Route a forest's traffic on the fabric."""
+    if forest.depth <= 1:
+        loads = routing.loads(Uniform(ranks, 1 / len(ranks)))
+    else:
+        traffic = forest.traffic(forest.edges)
+        placed = type(traffic)(ranks[traffic.src], ranks[traffic.dst], traffic.amount)
+        loads = routing.loads(placed)
+    busy = float((loads / routing.fabric.capacity).max(initial=0.0))
+    return Synthesis(forest, busy, limit, neighbours)
+
+
+def _all_links(routing: Ecmp, ranks: IntArray, grid: Arrangement, moves: Moves) -> bool:
+    nodes = routing.fabric.npus[ranks[grid.position]]
+    fabric = routing.fabric
+    keys = fabric.tail * len(fabric.nodes) + fabric.head
+    cells = np.arange(grid.size)
+    for shift in moves.shift.tolist():
+        target = grid.shifted(cells, np.full(grid.size, shift))
+        if not np.isin(nodes * len(fabric.nodes) + nodes[target], keys).all():
+            return False
+    return True
+
+
+def _needed(moves: Moves, size: int) -> tuple[int, float]:
+    """Return how many trees the best mix of moves needs, and the busy time it would reach.
+
+    The mix is a small linear program over how often a tree uses each move.
+    """
+    kinds = moves.busy.shape[1]
+    scale = moves.busy.max()
+    count = len(moves.shift)
+    top = np.hstack([moves.busy.T / scale, -np.ones((kinds, 1))])
+    total = np.append(np.ones(count), 0.0)[None, :]
+    cost = np.append(np.zeros(count), 1.0)
+    solved = linprog(cost, A_ub=top, b_ub=np.zeros(kinds), A_eq=total, b_eq=[size - 1])
+    if not solved.success:
+        return 1, np.inf
+    parts = [Fraction(float(x)).limit_denominator(_MOST_TREES).denominator for x in solved.x[:-1]]
+    needed = lcm(*parts)
+    return (needed if needed <= _MOST_TREES else 1), float(solved.fun) * scale / size
+
+
+def synthesize(
+    supernode: Supernode,
+    kind: str,
+    *,
+    ranks: npt.ArrayLike | None = None,
+    trees: int | None = None,
+    size: float = 256 * MiB,
+) -> Schedule:
+    """Return a schedule that reaches the bandwidth bound where one is found.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    kind
+        "all_gather", "reduce_scatter" or "all_reduce".
+    ranks
+        Who takes part; by default all. The schedule is for these ranks in this order.
+    trees
+        How many trees a root has; fewer are simpler, and may be slower.
+    size
+        Bytes the pipelining is tuned for.
+
+    Raises
+    ------
+    ScheduleError
+        If the collective is not one of the three.
+    """
+    wanted = collective(kind).name
+    if wanted not in _KINDS:
+        raise ScheduleError(f"synthesize makes {', '.join(_KINDS)}; {wanted} is not among them")
+    count = len(supernode.npus)
+    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    if len(chosen) == 1:
+        return Schedule("forest", collective(wanted), 1, 1, ())
+    found = find_forest(supernode, chosen, trees=trees)
+    if found.neighbours and found.forest.depth > 1:
+        slots = min((timetable(found.forest, lag) for lag in _LAGS), key=len)
+        return as_schedule(wanted, found.forest, slotted(found.forest, slots), 1, overlaps=True)
+    return _pipelined(supernode, wanted, found.forest, chosen, size)
+
+
+def _pipelined(
+    supernode: Supernode, kind: str, forest: Forest, ranks: IntArray, size: float
+) -> Schedule:
+    """Return the schedule with the number of segments that is fastest at a size."""
+    made = []
+    for segments in _SEGMENTS if forest.depth > 1 else (1,):
+        schedule = as_schedule(kind, forest, lockstep(forest, segments), segments, overlaps=False)
+        made.append((plan(supernode, schedule, ranks=ranks).cost(size).time, schedule))
+        if len(made) > 2 and made[-1][0] > made[-2][0] > made[-3][0]:
+            break
+    return min(made, key=lambda pair: pair[0])[1]
