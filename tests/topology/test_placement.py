@@ -59,7 +59,9 @@ def test_racks_of_a_row_get_copper_inside_and_fibre_between():
     builder = Builder()
     racks = [i // 4 for i in range(8)]
     names = builder.add_nodes([f"npu/{i}" for i in range(8)], kind="npu", tier=0, rack=racks)
-    where = {name: Place(rack, i % 4) for i, (name, rack) in enumerate(zip(names, racks, strict=True))}
+    where = {
+        name: Place(rack, i % 4) for i, (name, rack) in enumerate(zip(names, racks, strict=True))
+    }
     ends = [(u, v) for u in names for v in names if u < v]
     for kind, pairs in placed_links(ends, where, [copper, fibre]).items():
         builder.connect(pairs, kind)
