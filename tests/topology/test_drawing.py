@@ -184,7 +184,7 @@ class TestDraw:
         figure, _ = draw(CM, style=style)
         check_texts(figure)
         assert figure.get_facecolor() == pytest.approx(
-            tuple(int(draw_style(style).paper[i : i + 2], 16) / 255 for i in (1, 3, 5)) + (1.0,)
+            (*(int(draw_style(style).paper[i : i + 2], 16) / 255 for i in (1, 3, 5)), 1.0)
         )
 
     def test_a_line_for_every_bundle(self, machine: Supernode) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from topology.drawing.style import DrawStyle
 from topology.errors import SupernodeError
@@ -21,7 +22,7 @@ FORMATS = ("png", "svg", "pdf")
 _UNDATED: Mapping[str, Mapping[str, None]] = MappingProxyType(
     {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 )
-_WIDE = 0.56  # of the font size: how wide a letter of DejaVu Sans is on average
+_WIDE = 0.6  # of the font size: how wide a letter of DejaVu Sans is on average
 _POINTS = 72.0
 
 
@@ -51,10 +52,22 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def text_scale(ax: Axes, width: float) -> float:
-    """Return how much smaller text must be than on a page of this width in inches."""
-    box = ax.get_window_extent()
-    return min(1.0, float(box.width) / float(figure_of(ax).dpi) / width)
+def shrink_texts(ax: Axes, texts: Iterable[Text], width: float, height: float) -> None:
+    """Shrink text that was sized for a page to axes that are smaller than the page.
+
+    Parameters
+    ----------
+    ax
+        The axes the texts stand on.
+    texts
+        What to shrink.
+    width, height
+        Of the page, inches.
+    """
+    box, dpi = ax.get_window_extent(), float(figure_of(ax).dpi)
+    scale = min(1.0, float(box.width) / dpi / width, float(box.height) / dpi / height)
+    for text in texts:
+        text.set_fontsize(float(text.get_fontsize()) * scale)
 
 
 def text_width(text: str, size: float) -> float:

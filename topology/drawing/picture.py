@@ -21,7 +21,7 @@ from topology.drawing.bundles import (
     bundle_classes,
     check_utilisation,
 )
-from topology.drawing.canvas import page, text_scale, text_width, wrapped
+from topology.drawing.canvas import page, shrink_texts, text_width, wrapped
 from topology.drawing.grouping import MOST_GLYPHS, Glyph, gather
 from topology.drawing.layout import (
     HEIGHT,
@@ -160,13 +160,14 @@ def draw(
     looks = draw_style(style)
     picture = describe(supernode, utilisation=utilisation, title=title, note=note, most=most)
     figure, ax = page(looks, WIDTH, HEIGHT, ax)
-    small = looks.font * text_scale(ax, WIDTH)
+    small, before = looks.font, len(ax.texts)
     _draw_bundles(ax, picture, looks)
     _draw_glyphs(ax, picture, looks, small)
     _write_rows(ax, picture, looks, small)
     _write_classes(ax, picture, looks, small)
     _write_head(ax, picture, looks, small)
     _name_worst(ax, supernode, picture, looks, small)
+    shrink_texts(ax, list(ax.texts)[before:], WIDTH, HEIGHT)
     return figure, ax
 
 
