@@ -129,6 +129,10 @@ class Schedule:
         What a reader should know.
     root
         The root's position, in a broadcast, reduce, gather or scatter.
+    overlaps
+        Whether a transfer starts as soon as its link is free and its chunk is there, without
+        waiting for the rest of the step before. The steps then give the order on each link; every
+        transfer is between neighbours, and a step uses each link once at most.
     """
 
     name: str
@@ -138,6 +142,7 @@ class Schedule:
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = field(default=())
     root: int = 0
+    overlaps: bool = False
 
     def __post_init__(self) -> None:
         if any(step.traffic is UNSTATED for step in self.steps):
