@@ -10,7 +10,7 @@ import pytest
 
 import collectives
 from collectives import Schedule, ScheduleError, Step, Team, Transfers
-from collectives.algorithms import find_algorithm
+from collectives.algorithms import find_algorithm, registry
 from collectives.schedule import (
     as_team,
     consecutive_groups,
@@ -143,13 +143,11 @@ def test_core_algorithms_are_known_by_name(kind: str, name: str) -> None:
 
 
 def test_an_unknown_algorithm_lists_the_near_ones() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean .*ring"):
+    with pytest.raises(UnknownNameError, match=r"did you mean .*ring"):
         find_algorithm("all_reduce", "rinng")
 
 
 def test_an_algorithm_of_ones_own_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    from collectives.algorithms import registry
-
     table = {name: dict(known) for name, known in registry._REGISTRY.items()}
     monkeypatch.setattr(registry, "_REGISTRY", table)
     mine = find_algorithm("all_reduce", "ring")
