@@ -17,7 +17,7 @@ from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
 from collectives.synthesis import Synthesis, find_forest, synthesize
 
 if TYPE_CHECKING:
-    from collectives.plots import plot_bandwidth, plot_loads
+    from collectives.plots import plot_bandwidth, plot_fabric, plot_loads
 
 __all__ = [
     "Analysis",
@@ -47,6 +47,7 @@ __all__ = [
     "make_schedule",
     "plan",
     "plot_bandwidth",
+    "plot_fabric",
     "plot_loads",
     "register",
     "synthesize",

@@ -1,6 +1,6 @@
 """The subcommands of ``supernode``, a module each."""
 
-from collectives.commands import analyze, compare, listing, show
+from collectives.commands import analyze, compare, draw, listing, show
 
-COMMANDS = (listing, show, analyze, compare)
+COMMANDS = (listing, show, analyze, compare, draw)
 """Every command, in the order the help lists them; each follows `answer.Command`."""

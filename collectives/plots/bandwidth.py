@@ -231,7 +231,7 @@ def plot_bandwidth(
     _frame(ax, curves, looks)
     first = chosen[0]
     write_title(
-        ax, looks, _conclusion(curves),
+        ax, looks, bandwidth_conclusion(curves),
         f"{_joined(c.collective for c in curves)}, {_joined(f'{c.ranks:,}' for c in curves)} "
         f"ranks, {routing(first)}, {first.plan.rate} rate; "
         "ring: n½, half of the highest; cross: another algorithm becomes faster",
@@ -253,7 +253,8 @@ def _names(curves: Sequence[Curve]) -> list[str]:
     return [", ".join(w for w, v in zip(row, varies, strict=True) if v) for row in parts]
 
 
-def _conclusion(curves: Sequence[Curve]) -> str:
+def bandwidth_conclusion(curves: Sequence[Curve]) -> str:
+    """Return what the picture concludes: who reaches most, and how soon."""
     best = max(curves, key=lambda c: c.peak)
     who = best.algorithm if len({c.machine for c in curves}) == 1 else (
         f"{best.machine} with {best.algorithm}"
