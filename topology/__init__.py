@@ -57,11 +57,14 @@ from topology.systems import (
     dgx_h100,
     gaudi3,
     gb200_nvl72,
+    gb300_nvl72,
     hgx_b200,
     mi250,
     mi300x,
+    nvl72_superpod,
     system,
     system_names,
+    vera_rubin_nvl72,
 )
 from topology.validation import validate
 
@@ -105,6 +108,7 @@ __all__ = [
     "full_mesh",
     "gaudi3",
     "gb200_nvl72",
+    "gb300_nvl72",
     "generalised_kautz",
     "girth",
     "hgx_b200",
@@ -120,6 +124,7 @@ __all__ = [
     "mi250",
     "mi300x",
     "nd_full_mesh",
+    "nvl72_superpod",
     "optics",
     "oversubscription",
     "path_diversity",
@@ -142,6 +147,7 @@ __all__ = [
     "twisted_torus",
     "units",
     "validate",
+    "vera_rubin_nvl72",
     "xgft",
 ]
 

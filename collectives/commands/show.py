@@ -23,7 +23,8 @@ HELP = "what a machine is made of, and with --sources where every figure comes f
 
 _THIN = "estimate"
 _WORDS: Mapping[str, str] = {
-    "npus": "NPUs", "npu_bandwidth": "bandwidth of an NPU, one way", "bf16": "BF16, dense",
+    "npus": "NPUs", "cpus": "CPUs", "nics": "NICs", "switches": "switch chips",
+    "npu_bandwidth": "bandwidth of an NPU, one way", "bf16": "BF16, dense",
     "hbm": "HBM", "memory": "memory bandwidth", "optics": "optical modules",
     "optics_scale_up": "optical modules, scale-up",
     "optics_scale_out": "optical modules, scale-out",

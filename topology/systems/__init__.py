@@ -16,9 +16,12 @@ from topology.systems.dgx_a100 import dgx_a100
 from topology.systems.dgx_h100 import dgx_h100
 from topology.systems.gaudi3 import gaudi3
 from topology.systems.gb200_nvl72 import gb200_nvl72
+from topology.systems.gb300_nvl72 import gb300_nvl72
 from topology.systems.hgx_b200 import hgx_b200
 from topology.systems.mi250 import mi250
 from topology.systems.mi300x import mi300x
+from topology.systems.nvl72_superpod import nvl72_superpod
+from topology.systems.vera_rubin_nvl72 import vera_rubin_nvl72
 
 _SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
     {
@@ -32,6 +35,9 @@ _SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
         "hgx-b200": hgx_b200,
         "mi250": mi250,
         "mi300x": mi300x,
+        "gb300-nvl72": gb300_nvl72,
+        "vera-rubin-nvl72": vera_rubin_nvl72,
+        "nvl72-superpod": nvl72_superpod,
     }
 )
 
@@ -99,11 +105,14 @@ __all__ = [
     "dgx_h100",
     "gaudi3",
     "gb200_nvl72",
+    "gb300_nvl72",
     "hgx_b200",
     "mi250",
     "mi300x",
+    "nvl72_superpod",
     "system",
     "system_catalogue",
     "system_entry",
     "system_names",
+    "vera_rubin_nvl72",
 ]
