@@ -77,7 +77,7 @@ class Cut:
 
     def seconds_per_byte(self, supernode: Supernode) -> float:
         """Recompute the claim: bytes that must cross, over the capacity that leaves."""
-        _check_ranks(supernode, self.ranks)
+        check_ranks(supernode, self.ranks)
         inside = sum(map(self.sends, self.ranks))
         need = must_cross(collective(self.collective), inside, len(self.ranks) - inside)
         kind = collective(self.collective)
@@ -182,7 +182,7 @@ class PartsSum:
 
     def seconds_per_byte(self, supernode: Supernode) -> float:
         """Recompute the claim; raise `CertificateError` where it does not apply."""
-        _check_ranks(supernode, self.ranks)
+        check_ranks(supernode, self.ranks)
         members = set(self.ranks)
         sizes = [len(part & members) for part in self.parts]
         disjoint = sum(map(len, self.parts)) == len(frozenset().union(*self.parts))
@@ -239,7 +239,8 @@ def check_claim(claim: float, found: float) -> bool:
     return True
 
 
-def _check_ranks(supernode: Supernode, ranks: tuple[str, ...]) -> None:
+def check_ranks(supernode: Supernode, ranks: tuple[str, ...]) -> None:
+    """Raise `CertificateError` unless all ranks are different NPUs of a machine."""
     known = set(supernode.npus)
     if len(set(ranks)) != len(ranks) or not known.issuperset(ranks):
         raise CertificateError(f"the ranks are not those of {supernode.name}, or repeat")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from collectives.bounds.bound import Bound
 from collectives.bounds.cuts import REVERSED, Cut, Nothing, must_cross
+from collectives.bounds.exchange import Amounts, best_prices, marked, proof
 from collectives.bounds.gather import (
     GatherOptimum,
     collect_optimum,
@@ -19,14 +20,17 @@ from collectives.bounds.gather import (
     spread_optimum,
 )
 from collectives.bounds.network import Network, network
-from collectives.bounds.parts import best_parts_sum, natural_parts
+from collectives.bounds.parts import best_parts_sum
 from collectives.bounds.words import cut_words
 from collectives.collective import Collective, collective
 from topology.errors import SupernodeError
-from topology.routing import check_ranks
+from topology.routing import Uniform, as_demand, check_ranks
+from topology.routing.demand import DemandLike
 from topology.supernode import Supernode
 
+_PAIR = 2
 _WHOLE = ("broadcast", "reduce", "all_reduce")
+_COPIED = ("all_gather", "reduce_scatter")  # an all-to-all, if no one on the way helps
 _WITHOUT_RELAY = "algorithms in which no NPU passes on what it received"
 
 
@@ -37,6 +41,7 @@ def bound(
     *,
     relay: bool = True,
     root: int = 0,
+    demand: DemandLike = None,
 ) -> Bound:
     """Return what no algorithm and no routing can beat, with a certificate.
 
@@ -52,13 +57,18 @@ def bound(
         Whether NPUs may pass on what they received, as rings and trees do; CPUs never do.
     root
         Where a broadcast or scatter starts, a reduce or gather ends: a position in ``ranks``.
+    demand
+        For an all-to-all: bytes from each rank to each, in any form that
+        `topology.routing.as_demand` takes. S is then the most that one rank sends, and the
+        bound comes at that size.
 
     Returns
     -------
     Bound
         For all-gather, reduce-scatter and the rooted collectives the exact optimum of
-        bandwidth. For all-reduce a bound that any algorithm keeps; `Bound.composed` has the
-        best reduce-scatter followed by the best all-gather.
+        bandwidth; for all-to-all the maximum concurrent flow. For all-reduce a bound that any
+        algorithm keeps; `Bound.composed` has the best reduce-scatter followed by the best
+        all-gather.
 
     Raises
     ------
@@ -67,6 +77,8 @@ def bound(
     """
     wanted = collective(kind)
     count = len(supernode.npus)
+    if demand is not None:
+        return _of_demand(supernode, wanted, demand, ranks, relay=relay)
     chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
     if not 0 <= root < len(chosen):
         raise SupernodeError(f"root is {root}; it is a position in ranks, 0 to {len(chosen) - 1}")
@@ -77,9 +89,11 @@ def bound(
     if wanted.name == "all_reduce":
         found = task.all_reduce()
     elif wanted.name == "all_to_all":
-        found = task.by_parts()
+        found = task.by_lengths(Amounts())
     else:
         found = task.by_cut()
+        if not relay and wanted.name in _COPIED and not copies(supernode):
+            found = max(found, task.by_lengths(Amounts()), key=lambda b: b.seconds_per_byte)
     return found if relay else replace(found, holds_for=_WITHOUT_RELAY)
 
 
@@ -104,6 +118,40 @@ def gather_bound(
     return gather_optimum(network(supernode.fabric, chosen, relay=relay))
 
 
+def copies(supernode: Supernode) -> bool:
+    """Tell whether some switch copies or adds data up."""
+    graph = supernode.graph
+    return any(d.get("multicasts") or d.get("reduces") for _, d in graph.nodes(data=True))
+
+
+def _of_demand(
+    supernode: Supernode,
+    kind: Collective,
+    demand: DemandLike,
+    ranks: npt.ArrayLike | None,
+    *,
+    relay: bool,
+) -> Bound:
+    if kind.name != "all_to_all" or ranks is not None:
+        raise SupernodeError("a demand is an all-to-all's, and says itself which ranks take part")
+    wanted = as_demand(supernode.fabric, demand)
+    if isinstance(wanted, Uniform):
+        chosen, size = wanted.ranks, wanted.amount * len(wanted.ranks)
+        amounts = Amounts()
+    else:
+        chosen, flat = np.unique(np.stack([wanted.src, wanted.dst]), return_inverse=True)
+        src, dst = flat.reshape(2, -1)
+        matrix = np.zeros((len(chosen), len(chosen)))
+        np.add.at(matrix, (src, dst), wanted.amount)
+        size = float(matrix.sum(axis=1).max(initial=0.0))
+        amounts = Amounts(matrix / size if size else matrix)
+    if len(chosen) < _PAIR or not size:
+        return Bound(kind, max(1, len(chosen)), 0.0, Nothing(), size=size)
+    net = network(supernode.fabric, chosen, relay=relay)
+    found = _Task(supernode, kind, net, int(chosen[0])).by_lengths(amounts).at(size)
+    return found if relay else replace(found, holds_for=_WITHOUT_RELAY)
+
+
 class _Task:
     """One question: which collective, on what, from which root."""
 
@@ -125,18 +173,15 @@ class _Task:
             found = collect_optimum(net, root) if self.kind.rooted else gather_optimum(net)
         cut = self.cut(found, against=against)
         exact = found.rate if self.kind.name in _WHOLE else found.algbw
-        return Bound(self.kind, net.ranks, cut.claim, cut, exact=exact, reached=float(exact))
+        known = {"exact": exact, "reached": float(exact)} if self.net.relay else {}
+        return Bound(self.kind, net.ranks, cut.claim, cut, **known)  # type: ignore[arg-type]
 
-    def by_parts(self) -> Bound:
-        """Return the tightest of the natural cuts."""
-        best = Cut(self.kind.name, frozenset(), True, self.members, 0.0, "nothing")  # noqa: FBT003
-        for word, parts in natural_parts(self.supernode, self.members):
-            for part in parts:
-                for inside in (True, False):
-                    cut = Cut(self.kind.name, part, inside, self.members, 0.0, f"a {word}")
-                    claim = cut.seconds_per_byte(self.supernode)
-                    best = replace(cut, claim=claim) if claim > best.claim else best
-        return Bound(self.kind, self.net.ranks, best.claim, best)
+    def by_lengths(self, amounts: Amounts) -> Bound:
+        """Return the bound of a demand: its maximum concurrent flow."""
+        net = marked(self.net, amounts)
+        prices = best_prices(net, amounts)
+        lengths = proof(self.supernode, net, prices, amounts)
+        return Bound(self.kind, net.ranks, lengths.claim, lengths, reached=prices.rate)
 
     def cut(self, found: GatherOptimum, *, against: bool) -> Cut:
         """Return an optimum's cut as a certificate."""

@@ -27,7 +27,8 @@ class Network:
     ----------
     fabric
         That part alone: ``npus`` are the ranks that take part, ``forwards`` the nodes that may
-        lie inside a path, ``node_capacity`` is finite at switches with a limit only.
+        lie inside a path, ``node_capacity`` is finite at switches with a limit only; latencies
+        are zero.
     node, arc
         Index in the whole fabric of each node and each arc, shapes (n,) and (m,).
     relay
@@ -75,7 +76,7 @@ class Network:
         is_rank[self.rank_groups] = 1
         limit = np.unique(self.fabric.node_capacity[q.member], return_inverse=True)[1]
         colour = codes([is_rank, limit.reshape(-1), self.mark[q.member]])
-        graph = coloured_quotient(q, colour, np.zeros(len(q.tail), dtype=np.int64))
+        graph = coloured_quotient(q, colour, codes([q.latency]))
         return orbits(graph)
 
     @cached_property

@@ -6,7 +6,7 @@ import numpy as np
 
 from collectives.bounds.network import Network
 from topology import units
-from topology.fabric import BoolArray, Fabric
+from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.naming import natural_sort
 
 
@@ -35,6 +35,35 @@ def cut_words(fabric: Fabric, net: Network, sends: BoolArray, halved: frozenset[
         parts.append(f"what {len(halved):,} switch{plural} can forward")
     total = fabric.capacity[leaving].sum() + bare.node_capacity[limited].sum()
     return f"{' and '.join(parts)}, {units.format_rate(float(total))} in all"
+
+
+def length_words(fabric: Fabric, net: Network, link: FloatArray, node: FloatArray) -> str:
+    """Return the links and switches with a length in words.
+
+    Parameters
+    ----------
+    fabric
+        The whole fabric.
+    net
+        The part of it that carries data.
+    link, node
+        Lengths of its arcs and nodes, shapes (m,) and (n,).
+    """
+    long = np.flatnonzero(link)
+    crossing = np.zeros(len(fabric.tail), dtype=bool)
+    crossing[net.arc[long]] = True
+    parts = [crossing_words(fabric, crossing) + _shared_end(net.fabric, long)] if len(long) else []
+    switches = int(np.count_nonzero(node))
+    if switches:
+        parts.append(f"what {switches:,} switch{'es' if switches > 1 else ''} can forward")
+    return " and ".join(parts)
+
+
+def _shared_end(bare: Fabric, arcs: IntArray) -> str:
+    tails, heads = np.unique(bare.tail[arcs]), np.unique(bare.head[arcs])
+    if len(tails) == 1:
+        return f" out of {bare.nodes[int(tails[0])]}"
+    return f" into {bare.nodes[int(heads[0])]}" if len(heads) == 1 else ""
 
 
 def crossing_words(fabric: Fabric, crossing: BoolArray) -> str:

@@ -1,0 +1,302 @@
+"""Find the best all-to-all: the maximum concurrent flow, with the link lengths that prove it.
+
+The linear program sends a flow from every source. Symmetry makes it small: one source speaks for
+its whole orbit, and the flow from a source needs no more than one variable for each class of
+links in an equitable partition around it. Spread evenly over the links of a class, and over the
+orbit, such a flow is a flow of the whole fabric at the same rate; and the lengths in the dual are
+checked on the whole fabric.
+
+References
+----------
+Shahrokhi and Matula, J. ACM 37 (1990) 318-334 (maximum concurrent flow and its dual); Grohe,
+Kersting, Mladenov and Selman, Dimension reduction via colour refinement, ESA 2014.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
+
+from collectives.bounds.lengths import Lengths, by_name, grouped
+from collectives.bounds.network import Network
+from collectives.bounds.words import length_words
+from collectives.schedule import IntArray
+from topology.errors import SupernodeError
+from topology.fabric import FloatArray
+from topology.routing.quotient import Quotient, quotient
+from topology.supernode import Supernode
+from topology.symmetry import Coloured, codes, equitable_partition, is_equitable
+
+MOST_VARIABLES = 60_000
+_NEGLIGIBLE = 1e-11
+
+
+@dataclass(frozen=True, eq=False)
+class Amounts:
+    """How much each rank of a network sends to each, at rate 1.
+
+    Attributes
+    ----------
+    matrix
+        Shape (ranks, ranks), row = sender; None for 1/p between any two of p ranks.
+    """
+
+    matrix: FloatArray | None = None
+
+    def row(self, sender: int, ranks: int) -> FloatArray:
+        """Return what one rank sends to each, shape (ranks,)."""
+        found = np.full(ranks, 1 / ranks) if self.matrix is None else self.matrix[sender].copy()
+        found[sender] = 0.0
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """Lengths of links and of limited switches, from a solved program.
+
+    Attributes
+    ----------
+    link
+        Of each arc of the network, shape (m,).
+    node
+        Of each node of the network, shape (n,); zero but at limited switches.
+    rate
+        What every pair gets per unit of its amount, in bytes/s: reached by a flow.
+    """
+
+    link: FloatArray
+    node: FloatArray
+    rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Around:
+    """The classes of nodes and links around one source.
+
+    Attributes
+    ----------
+    tail, head
+        Classes at the ends of each class of links, shape (a,).
+    orbit
+        Orbit of those links, shape (a,).
+    wanted
+        What each class of nodes receives at rate 1, shape (c,).
+    limited
+        Orbit of the limited switch each class of links enters, or -1, shape (a,).
+    source
+        Class of the source.
+    weight
+        Ranks the source speaks for.
+    """
+
+    tail: IntArray
+    head: IntArray
+    orbit: IntArray
+    wanted: FloatArray
+    limited: IntArray
+    source: int
+    weight: float
+
+
+def around(net: Network, rank: int, weight: float, amounts: Amounts) -> Around:
+    """Return what a source sees of a network, as few classes as symmetry allows.
+
+    Parameters
+    ----------
+    net
+        The network.
+    rank
+        The source, as a position among the ranks.
+    weight
+        Ranks it speaks for.
+    amounts
+        What it sends.
+    """
+    fabric = net.fabric
+    node = int(fabric.npus[rank])
+    groups = net.groups.copy()
+    groups[node] = int(groups.max()) + 1
+    q = quotient(fabric, groups)
+    orbit = net.orbits.node[net.quotient.group[q.member]]
+    arc_orbit = net.orbits.arc[net.quotient.arc[q.sample]]
+    source = int(q.group[node])
+    classes = _classes(q, orbit, arc_orbit, source)
+    ends = classes[q.group[fabric.npus]]
+    row = np.bincount(ends, amounts.row(rank, net.ranks), int(classes.max()) + 1).astype(float)
+    kept = fabric.forwards[q.member[q.tail]] | (q.tail == source)
+    kept &= (q.head != source) & (q.head != q.tail)
+    tail, head, links = classes[q.tail[kept]], classes[q.head[kept]], arc_orbit[kept]
+    limit = np.isfinite(fabric.node_capacity[q.member[q.head[kept]]])
+    gate = np.where(limit, orbit[q.head[kept]], -1)
+    _, one = np.unique(codes([tail, head, links]), return_index=True)
+    return Around(tail[one], head[one], links[one], row, gate[one], int(classes[source]), weight)
+
+
+def _classes(q: Quotient, orbit: IntArray, arc_orbit: IntArray, source: int) -> IntArray:
+    """Return the classes of an equitable partition with the source apart, counted and checked."""
+    marked = np.zeros(len(q.size), dtype=np.int64)
+    marked[source] = 1
+    graph = Coloured(
+        q.tail, q.head, codes([orbit, marked, q.size]), codes([arc_orbit, q.count]), q.member
+    )
+    classes = equitable_partition(graph)
+    return classes if is_equitable(graph, classes) else np.arange(len(q.size))
+
+
+def sources(net: Network, amounts: Amounts) -> list[tuple[int, float]]:
+    """Return one rank for each orbit that sends, and how many ranks it speaks for."""
+    group = net.quotient.group[net.fabric.npus]
+    orbit = net.orbits.node[group]
+    _, first, count = np.unique(orbit, return_index=True, return_counts=True)
+    pairs = sorted(zip(first.tolist(), count.astype(float).tolist(), strict=True))
+    return [(rank, weight) for rank, weight in pairs if amounts.row(rank, net.ranks).any()]
+
+
+def solve(net: Network, views: list[Around]) -> Prices:
+    """Solve the program exactly (HiGHS) and return rate and prices.
+
+    Parameters
+    ----------
+    net
+        The network.
+    views
+        One for each orbit of sources.
+
+    Raises
+    ------
+    SupernodeError
+        If a rank cannot reach another it has something for.
+    """
+    fabric, q = net.fabric, net.quotient
+    unit = float(fabric.capacity.max())
+    offered = np.bincount(net.orbits.arc, q.capacity * q.count) / unit
+    limit = np.where(np.isfinite(fabric.node_capacity), fabric.node_capacity, 0.0)[q.member]
+    forwarded = np.bincount(net.orbits.node, limit * q.size) / unit
+    gates = np.flatnonzero(forwarded)
+    room = np.concatenate([offered, forwarded[gates]])
+    scale = 1 / max(view.weight * float(view.wanted.sum()) for view in views)
+    used, balance = _program(views, len(offered), gates, scale)
+    cost = np.zeros(used.shape[1])
+    cost[-1] = -1.0
+    nothing = np.zeros(balance.shape[0])
+    found = linprog(cost, A_ub=used, b_ub=room, A_eq=balance, b_eq=nothing, method="highs")
+    if found.x is None or not found.x[-1] > 0:
+        raise SupernodeError(
+            "some ranks cannot reach one another through nodes that pass data on; "
+            "choose ranks= that are connected"
+        )
+    price = np.maximum(-np.asarray(found.ineqlin.marginals, dtype=float), 0.0)
+    price[price < _NEGLIGIBLE * price.max()] = 0.0
+    inside = np.zeros(len(forwarded))
+    inside[gates] = price[len(offered) :]
+    rate = float(found.x[-1]) * scale * unit
+    link = price[: len(offered)][net.orbits.arc][q.arc]
+    return Prices(link, inside[net.orbits.node][q.group], rate)
+
+
+def _program(
+    views: list[Around], orbits: int, gates: IntArray, scale: float
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Return what flows take of each orbit of links and gates, and what each class keeps.
+
+    The columns are the flows on every class of links of every view, then the rate.
+    """
+    gate_row = np.full(int(gates.max(initial=-1)) + 2, -1)
+    gate_row[gates] = orbits + np.arange(len(gates))
+    use, keep = [], []
+    column = row = 0
+    for view in views:
+        count = len(view.tail)
+        flows = column + np.arange(count)
+        gated = np.flatnonzero(view.limited >= 0)
+        full = np.full(count, view.weight)
+        use.append((view.orbit, flows, full))
+        use.append((gate_row[view.limited[gated]], flows[gated], full[gated]))
+        place = _rows(view, row)
+        for end, sign in ((view.head, 1.0), (view.tail, -1.0)):
+            inner = place[end] >= 0
+            keep.append((place[end[inner]], flows[inner], np.full(int(inner.sum()), sign)))
+        ends = np.flatnonzero((view.wanted > 0) & (place >= 0))
+        keep.append((place[ends], np.full(len(ends), -1), -scale * view.wanted[ends]))
+        column += count
+        row += len(view.wanted) - 1
+    return _matrix(use, orbits + len(gates), column + 1), _matrix(keep, row, column + 1)
+
+
+def _rows(view: Around, first: int) -> IntArray:
+    """Return the balance row of each class; -1 at the source."""
+    place = first + np.arange(len(view.wanted))
+    place[view.source + 1 :] -= 1
+    place[view.source] = -1
+    return place
+
+
+def _matrix(
+    parts: list[tuple[IntArray, IntArray, FloatArray]], rows: int, columns: int
+) -> sparse.csr_array:
+    row, column, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    shape = (rows, columns)
+    return sparse.csr_array((value, (row, column % columns)), shape=shape)
+
+
+def proof(supernode: Supernode, net: Network, prices: Prices, amounts: Amounts) -> Lengths:
+    """Return prices as a certificate; its claim is worked out afresh from the graph.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    net
+        The part of it that carries the demand.
+    prices
+        Lengths of links and switches; any will do, the best make the tightest claim.
+    amounts
+        The demand per byte of S.
+    """
+    bare = net.fabric
+    names = tuple(bare.nodes[node] for node in bare.npus.tolist())
+    top = max(float(prices.link.max(initial=0.0)), float(prices.node.max(initial=0.0)))
+    link, node = _rounded(prices.link / top), _rounded(prices.node / top)
+    made = Lengths(
+        ranks=names,
+        claim=0.0,
+        where=length_words(supernode.fabric, net, link, node),
+        links=grouped(bare.arcs, link),
+        switches=by_name(list(bare.nodes), node),
+        amounts=_listed(names, amounts),
+        relay=net.relay,
+    )
+    return replace(made, claim=made.seconds_per_byte(supernode))
+
+
+def _rounded(length: FloatArray) -> FloatArray:
+    """Return lengths to 13 digits, so that equal ones are equal."""
+    rounded: FloatArray = np.round(length, 13)
+    return rounded
+
+
+def _listed(names: tuple[str, ...], amounts: Amounts) -> tuple[tuple[str, str, float], ...] | None:
+    if amounts.matrix is None:
+        return None
+    rows, columns = np.nonzero(amounts.matrix)
+    values = amounts.matrix[rows, columns].tolist()
+    pairs = zip(rows.tolist(), columns.tolist(), values, strict=True)
+    return tuple((names[i], names[j], value) for i, j, value in pairs if i != j)
+
+
+def marked(net: Network, amounts: Amounts) -> Network:
+    """Return a network whose ranks are told apart where the demand tells them apart."""
+    if amounts.matrix is None:
+        return net
+    mark = np.zeros(len(net.fabric.nodes), dtype=np.int64)
+    mark[net.fabric.npus] = 1 + np.arange(net.ranks)
+    return net.marked(mark)
+
+
+def best_prices(net: Network, amounts: Amounts) -> Prices:
+    """Return the optimum of a demand."""
+    views = [around(net, rank, weight, amounts) for rank, weight in sources(net, amounts)]
+    return solve(net, views)
