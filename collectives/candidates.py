@@ -169,7 +169,7 @@ def _as_candidate(given: Candidate | Plan) -> Candidate:
     return Candidate(schedule.name, lambda _: schedule, lambda _: given)
 
 
-def size_grid(low: float, high: float, per_octave: int = _PER_OCTAVE) -> FloatArray:
+def size_grid(low: float, high: float, per_octave: float = _PER_OCTAVE) -> FloatArray:
     """Return sizes from low to high, both included, evenly in the logarithm.
 
     Raises

@@ -85,7 +85,7 @@ class _Line(Candidate):
 def test_the_fastest_of_lines_is_their_lower_envelope(lines: list[tuple[int, int]]) -> None:
     """Changes found between few sizes are those of the exact envelope."""
     made = [_kinked(1e-6 * a, 1e-10 * b, f"line {i}") for i, (a, b) in enumerate(lines)]
-    changes = list(changes_of_fastest(made, size_grid(1.0, 1e9, 1).tolist()))
+    changes = list(changes_of_fastest(made, size_grid(1.0, 1e9, 0.1).tolist()))
     assert [c.size for c in changes] == sorted(c.size for c in changes)
     for probe in np.geomspace(1.01, 0.99e9, 301):
         passed = [c.above for c in changes if c.size <= probe]
