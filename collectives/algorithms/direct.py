@@ -58,6 +58,18 @@ def direct_all_reduce(team: Team | int) -> Schedule:
     return Schedule("direct", collective("all_reduce"), p, p, steps)
 
 
+def one_shot_all_reduce(team: Team | int) -> Schedule:
+    """All-reduce in one step: every rank sends its vector to every other; α + (p-1) · S/B."""
+    p = as_team(team).size
+
+    def transfers(_: int) -> Transfers:
+        src, dst = _every_pair(p)
+        return Transfers(src, dst, np.zeros_like(src), reduce=True)
+
+    steps = (Step(transfers, Uniform(np.arange(p), 1.0), 1, "exchange"),) if p > 1 else ()
+    return Schedule("one_shot", collective("all_reduce"), p, 1, steps)
+
+
 def direct_all_to_all(team: Team | int) -> Schedule:
     """All-to-all in one step of p - 1 messages of S/p: α + (p-1)·o + (p-1)/p · S/B."""
     p = as_team(team).size

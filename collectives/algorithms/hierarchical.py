@@ -1,4 +1,4 @@
-"""Two-level algorithms: inside the node, then between nodes along rails.
+"""Algorithms in two and three levels: inside the node, then between nodes along rails.
 
 With g ranks in each of m nodes, rail j joins the ranks at place j of every node.
 
@@ -11,12 +11,18 @@ hierarchical schemes that follow it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from collectives.algorithms.compose import Steps
+from collectives.algorithms.grid import gather_along, reduce_along, scatter_along
+from collectives.algorithms.tiers import tiers_of
 from collectives.collective import collective
 from collectives.schedule import (
     IntArray,
     Schedule,
+    ScheduleError,
     Step,
     Team,
     Transfers,
@@ -26,6 +32,8 @@ from collectives.schedule import (
 )
 from topology.routing import Pairs
 
+_WORDS = ["in the node", "along the rails"]
+
 
 def hierarchical_all_reduce(team: Team | int) -> Schedule:
     """All-reduce as rings in the node, rings along the rails, and rings in the node.
@@ -33,15 +41,17 @@ def hierarchical_all_reduce(team: Team | int) -> Schedule:
     Reduce-scatter in the node, all-reduce of S/g along each rail, all-gather in the node:
     2(g-1)/g · S/B_i + 2(m-1)/m · (S/g)/B_e + 2(g-1)α_i + 2(m-1)α_e.
     """
-    groups = require_groups(as_team(team), "hierarchical")
-    m, g = groups.shape
-    steps = (
-        *_node_ring(groups, reduce=True),
-        *_rail_ring(groups, reduce=True),
-        *_rail_ring(groups, reduce=False),
-        *_node_ring(groups, reduce=False),
-    )
-    return Schedule("hierarchical", collective("all_reduce"), m * g, m * g, steps)
+    return _two_level("hierarchical", "all_reduce", team, reduce_along)
+
+
+def hierarchical_reduce_scatter(team: Team | int) -> Schedule:
+    """Reduce-scatter as rings in the node, then along the rails; half the all-reduce."""
+    return _two_level("hierarchical", "reduce_scatter", team, scatter_along)
+
+
+def hierarchical_all_gather(team: Team | int) -> Schedule:
+    """All-gather as rings along the rails, then in the node; half the all-reduce."""
+    return _two_level("hierarchical", "all_gather", team, gather_along)
 
 
 def hierarchical_direct_all_reduce(team: Team | int) -> Schedule:
@@ -49,15 +59,60 @@ def hierarchical_direct_all_reduce(team: Team | int) -> Schedule:
 
     The bandwidth terms of `hierarchical_all_reduce` with 2α_i + 2α_e.
     """
-    groups = require_groups(as_team(team), "hierarchical_direct")
-    m, g = groups.shape
-    steps = (
-        *_node_direct(groups, reduce=True),
-        *_rail_direct(groups, reduce=True),
-        *_rail_direct(groups, reduce=False),
-        *_node_direct(groups, reduce=False),
-    )
-    return Schedule("hierarchical_direct", collective("all_reduce"), m * g, m * g, steps)
+    return _two_level("hierarchical_direct", "all_reduce", team, reduce_along)
+
+
+def hierarchical_direct_reduce_scatter(team: Team | int) -> Schedule:
+    """Reduce-scatter in two steps: direct in the node, then along the rails."""
+    return _two_level("hierarchical_direct", "reduce_scatter", team, scatter_along)
+
+
+def hierarchical_direct_all_gather(team: Team | int) -> Schedule:
+    """All-gather in two steps: direct along the rails, then in the node."""
+    return _two_level("hierarchical_direct", "all_gather", team, gather_along)
+
+
+def _two_level(name: str, kind: str, team: Team | int, make: Callable[..., Steps]) -> Schedule:
+    groups = require_groups(as_team(team), name)
+    steps = make(groups.T, _WORDS, direct=name == "hierarchical_direct")
+    return Schedule(name, collective(kind), groups.size, groups.size, steps)
+
+
+def three_level_all_reduce(team: Team | int) -> Schedule:
+    """All-reduce as rings in three tiers of the fabric, the innermost first and last.
+
+    With g ranks in each of m nodes in each of n racks (or what the fabric's switches join):
+    2(g-1)/g · S/B_1 + 2(m-1)/m · (S/g)/B_2 + 2(n-1)/n · (S/(gm))/B_3.
+    """
+    return _three_level("three_level", "all_reduce", team, reduce_along)
+
+
+def three_level_reduce_scatter(team: Team | int) -> Schedule:
+    """Reduce-scatter as rings in three tiers of the fabric, the innermost first."""
+    return _three_level("three_level", "reduce_scatter", team, scatter_along)
+
+
+def three_level_all_gather(team: Team | int) -> Schedule:
+    """All-gather as rings in three tiers of the fabric, the outermost first."""
+    return _three_level("three_level", "all_gather", team, gather_along)
+
+
+def three_level_direct_all_reduce(team: Team | int) -> Schedule:
+    """All-reduce in three tiers, each by direct exchange: six steps."""
+    return _three_level("three_level_direct", "all_reduce", team, reduce_along)
+
+
+def _three_level(name: str, kind: str, team: Team | int, make: Callable[..., Steps]) -> Schedule:
+    grid, words = tiers_of(as_team(team))
+    if grid.ndim < 3:
+        raise ScheduleError(
+            f"{name} needs three tiers with equal numbers in each; these {grid.size} ranks have "
+            f"{grid.ndim}: {' x '.join(map(str, grid.shape))}; use 'hierarchical'"
+        )
+    while grid.ndim > 3:  # more tiers than three: the outer ones count as one
+        grid = grid.reshape(*grid.shape[:-2], -1)
+    steps = make(grid, words[: grid.ndim], direct=name == "three_level_direct")
+    return Schedule(name, collective(kind), grid.size, grid.size, steps)
 
 
 def hierarchical_all_to_all(team: Team | int) -> Schedule:
@@ -124,69 +179,3 @@ def _pairs(rows: IntArray) -> tuple[IntArray, IntArray]:
 def _traffic(rows: IntArray, fraction: float) -> Pairs:
     src, dst = _pairs(rows)
     return permutation(src, dst, fraction)
-
-
-def _node_blocks(groups: IntArray, owner: IntArray) -> IntArray:
-    """Return the blocks that positions stand for in their node: m each, shape (k, m).
-
-    The vector has a block for each position; the g parts of a node's reduce-scatter are the
-    rails, so a position stands for the blocks of its whole rail.
-    """
-    rails: IntArray = groups.T[_places(groups)[owner]]
-    return rails
-
-
-def _node_ring(groups: IntArray, *, reduce: bool) -> tuple[Step, ...]:
-    m, g = groups.shape
-    if g == 1:
-        return ()
-    src, dst = groups.reshape(-1), np.roll(groups, -1, axis=1).reshape(-1)
-
-    def transfers(t: int) -> Transfers:
-        owner = np.roll(groups, t + (1 if reduce else 0), axis=1).reshape(-1)
-        blocks = _node_blocks(groups, owner)
-        return Transfers(np.repeat(src, m), np.repeat(dst, m), blocks.reshape(-1), reduce=reduce)
-
-    phase = ("reduce-scatter" if reduce else "all-gather") + " in the node"
-    return (Step(transfers, permutation(src, dst, 1 / g), g - 1, phase),)
-
-
-def _rail_ring(groups: IntArray, *, reduce: bool) -> tuple[Step, ...]:
-    m, g = groups.shape
-    if m == 1:
-        return ()
-    src, dst = groups.reshape(-1), np.roll(groups, -1, axis=0).reshape(-1)
-
-    def transfers(t: int) -> Transfers:
-        block = np.roll(groups, t + (1 if reduce else 0), axis=0).reshape(-1)
-        return Transfers(src, dst, block, reduce=reduce)
-
-    phase = ("reduce-scatter" if reduce else "all-gather") + " along the rails"
-    return (Step(transfers, permutation(src, dst, 1 / (m * g)), m - 1, phase),)
-
-
-def _node_direct(groups: IntArray, *, reduce: bool) -> tuple[Step, ...]:
-    m, g = groups.shape
-    if g == 1:
-        return ()
-
-    def transfers(_: int) -> Transfers:
-        src, dst = _pairs(groups)
-        blocks = _node_blocks(groups, dst if reduce else src)
-        return Transfers(np.repeat(src, m), np.repeat(dst, m), blocks.reshape(-1), reduce=reduce)
-
-    phase = ("reduce-scatter" if reduce else "all-gather") + " in the node"
-    return (Step(transfers, _traffic(groups, 1 / g), 1, phase),)
-
-
-def _rail_direct(groups: IntArray, *, reduce: bool) -> tuple[Step, ...]:
-    m, g = groups.shape
-    if m == 1:
-        return ()
-
-    def transfers(_: int) -> Transfers:
-        src, dst = _pairs(groups.T)
-        return Transfers(src, dst, dst if reduce else src, reduce=reduce)
-
-    phase = ("reduce-scatter" if reduce else "all-gather") + " along the rails"
-    return (Step(transfers, _traffic(groups.T, 1 / (m * g)), 1, phase),)

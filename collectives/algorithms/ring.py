@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from collectives.algorithms.compose import Steps, in_parallel, relabelled
 from collectives.collective import collective
 from collectives.schedule import Schedule, Step, Team, Transfers, as_team, permutation
 
@@ -58,3 +59,28 @@ def ring_all_reduce(team: Team | int) -> Schedule:
     p = as_team(team).size
     steps = (*ring_steps(p, reduce=True), *ring_steps(p, reduce=False))
     return Schedule("ring", collective("all_reduce"), p, p, steps)
+
+
+def bidirectional_all_reduce(team: Team | int) -> Schedule:
+    """All-reduce as two rings, half the data each way: 2(p-1)α + (p-1)/p · S/b, links of rate b."""
+    p = as_team(team).size
+    steps = _both_ways((*ring_steps(p, reduce=True), *ring_steps(p, reduce=False)), p)
+    return Schedule("bidirectional_ring", collective("all_reduce"), p, 2 * p, steps)
+
+
+def bidirectional_reduce_scatter(team: Team | int) -> Schedule:
+    """Reduce-scatter as two rings: (p-1)α + (p-1)/p · S/(2b)."""
+    p = as_team(team).size
+    steps = _both_ways(ring_steps(p, reduce=True), p)
+    return Schedule("bidirectional_ring", collective("reduce_scatter"), p, 2 * p, steps)
+
+
+def bidirectional_all_gather(team: Team | int) -> Schedule:
+    """All-gather as two rings: (p-1)α + (p-1)/p · S/(2b)."""
+    p = as_team(team).size
+    steps = _both_ways(ring_steps(p, reduce=False), p)
+    return Schedule("bidirectional_ring", collective("all_gather"), p, 2 * p, steps)
+
+
+def _both_ways(steps: Steps, p: int) -> Steps:
+    return in_parallel([steps, relabelled(steps, np.arange(p)[::-1], 1)], p, p)

@@ -1,0 +1,199 @@
+"""Breadth-first broadcast: an all-gather in as many steps as the network's diameter.
+
+In step t every rank receives the shards of all ranks at distance t, from those of its neighbours
+that are one step nearer to their owners. How the shards are shared out among these neighbours is
+a linear program for each rank and step, which makes the busiest of its links least busy.
+
+References
+----------
+Zhao, Pal, Chugh, Wang, Fang, Basu and Krishnamurthy, Efficient direct-connect topologies for
+collective communications, NSDI 2025, arXiv:2202.03356.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import lcm
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import shortest_path
+
+from collectives.algorithms.compose import Steps, reverse
+from collectives.algorithms.neighbours import direct_lanes
+from collectives.collective import collective
+from collectives.schedule import IntArray, Schedule, ScheduleError, Step, Team, Transfers, as_team
+from topology.fabric import FloatArray
+from topology.routing import Pairs
+
+Counts = tuple[tuple[int, int], ...]
+"""(set of neighbours as bits, how many shards these can bring), sorted."""
+
+_MOST_PIECES = 5040
+_MOST_RANKS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """How the shards that reach one rank in one step are shared out among its neighbours."""
+
+    rank: int
+    senders: IntArray  # in-neighbours, shape (d,)
+    owners: IntArray  # owners of the shards, by their set of senders, shape (k,)
+    counts: Counts
+
+
+def bfb_all_gather(team: Team | int) -> Schedule:
+    """All-gather by breadth-first broadcast: diam·α + (d/p)·Σ_t max_u U_(u,t) · S/B.
+
+    Raises
+    ------
+    ScheduleError
+        If the ranks are not joined by direct links.
+    """
+    made = as_team(team)
+    lanes = direct_lanes(made, "bfb")
+    steps, pieces = _gather(made, lanes)
+    return Schedule("bfb", collective("all_gather"), made.size, made.size * pieces, steps)
+
+
+def bfb_reduce_scatter(team: Team | int) -> Schedule:
+    """Reduce-scatter by breadth-first broadcast on the reversed links, backwards."""
+    made = as_team(team)
+    lanes = direct_lanes(made, "bfb")
+    steps, pieces = _gather(made, lanes.T)
+    return Schedule(
+        "bfb", collective("reduce_scatter"), made.size, made.size * pieces, reverse(steps)
+    )
+
+
+def bfb_all_reduce(team: Team | int) -> Schedule:
+    """All-reduce as breadth-first reduce-scatter and all-gather: twice the all-gather."""
+    made = as_team(team)
+    lanes = direct_lanes(made, "bfb")
+    back, more = _gather(made, lanes.T)
+    there, pieces = (back, more) if (lanes == lanes.T).all() else _gather(made, lanes)
+    both = lcm(pieces, more)
+    steps = (*_finer(reverse(back), both // more), *_finer(there, both // pieces))
+    return Schedule("bfb", collective("all_reduce"), made.size, made.size * both, steps)
+
+
+def _finer(steps: Steps, times: int) -> Steps:
+    """Return steps on chunks that are cut in ``times`` each."""
+    if times == 1:
+        return steps
+
+    def cut(step: Step) -> Step:
+        def transfers(t: int) -> Transfers:
+            moved = step.transfers(t)
+            chunk = (moved.chunk[:, None] * times + np.arange(times)).reshape(-1)
+            ends = np.repeat(moved.src, times), np.repeat(moved.dst, times)
+            return Transfers(*ends, chunk, reduce=moved.reduce)
+
+        return Step(transfers, step.traffic, step.repeat, step.phase)
+
+    return tuple(cut(step) for step in steps)
+
+
+def _gather(team: Team, lanes: IntArray) -> tuple[Steps, int]:
+    """Return the steps of an all-gather, and into how many pieces shards are cut."""
+    p = team.size
+    if p > _MOST_RANKS:
+        raise ScheduleError(f"bfb solves a program for each of {p} ranks; at most {_MOST_RANKS}")
+    distance = shortest_path(csr_array(lanes > 0), unweighted=True)
+    if np.isinf(distance).any():
+        u, v = (int(i) for i in np.argwhere(np.isinf(distance))[0])
+        raise ScheduleError(f"bfb: position {v} cannot be reached from {u} over direct links")
+    hops = distance.astype(np.int64)
+    shares = [
+        [_share(lanes, hops, rank, t) for rank in range(p)]
+        for t in range(1, int(hops.max(initial=0)) + 1)
+    ]
+    pieces = 1
+    for step in shares:
+        for share in step:
+            if share.counts:
+                pieces = lcm(pieces, _least(share.counts, len(share.senders))[0].denominator)
+    if pieces > _MOST_PIECES:
+        raise ScheduleError(
+            f"bfb: shards would have to be cut in {pieces} pieces, more than {_MOST_PIECES}"
+        )
+    return tuple(_step(step, pieces, p) for step in shares), pieces
+
+
+def _share(lanes: IntArray, hops: IntArray, rank: int, t: int) -> _Share:
+    senders = np.flatnonzero(lanes[:, rank])
+    owners = np.flatnonzero(hops[:, rank] == t)
+    nearer = hops[np.ix_(owners, senders)] == t - 1
+    masks = nearer @ (1 << np.arange(len(senders)))
+    order = np.argsort(masks, kind="stable")
+    values, counts = np.unique(masks, return_counts=True)
+    pairs = tuple(zip(values.tolist(), counts.tolist(), strict=True))
+    return _Share(rank, senders, owners[order], pairs)
+
+
+@lru_cache(maxsize=4096)
+def _least(counts: Counts, senders: int) -> tuple[Fraction, tuple[tuple[float, ...], ...]]:
+    """Return the least load of the busiest sender, and what each sends of each set's shards.
+
+    min U such that Σ_w x_(s,w) = n_s for every set s, and Σ_s x_(s,w) <= U for every sender w.
+    With U fixed the program is one of transport, so a vertex times U's denominator is whole; and
+    U = max_W (shards only W can bring) / |W|, so its denominator is at most the senders.
+    """
+    cells = [(i, w) for i, (mask, _) in enumerate(counts) for w in range(senders) if mask >> w & 1]
+    a_eq = np.zeros((len(counts), len(cells) + 1))
+    a_ub = np.zeros((senders, len(cells) + 1))
+    a_ub[:, -1] = -1
+    for column, (i, w) in enumerate(cells):
+        a_eq[i, column] = a_ub[w, column] = 1
+    cost = np.zeros(len(cells) + 1)
+    cost[-1] = 1
+    needs = [n for _, n in counts]
+    found = linprog(cost, a_ub, np.zeros(senders), a_eq, needs, method="highs-ds")
+    least = Fraction(float(found.fun)).limit_denominator(senders)
+    amounts = np.zeros((len(counts), senders))
+    for value, (i, w) in zip(found.x[:-1], cells, strict=True):
+        amounts[i, w] = value
+    return least, tuple(map(tuple, amounts.tolist()))
+
+
+def _step(shares: list[_Share], pieces: int, p: int) -> Step:
+    """Return one step; every share's pieces go to its senders in order."""
+
+    def transfers(_: int) -> Transfers:
+        parts = [_pieces(share, pieces) for share in shares]
+        src, dst, chunk = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        return Transfers(src, dst, chunk)
+
+    rows = [(s.senders, np.full(len(s.senders), s.rank), _sent(s, pieces)) for s in shares]
+    src, dst, sent = (np.concatenate([row[i] for row in rows]) for i in range(3))
+    used = sent > 0
+    traffic = Pairs(src[used], dst[used], sent[used] / (pieces * p))
+    return Step(transfers, traffic, 1, "all-gather")
+
+
+def _whole(share: _Share, pieces: int) -> IntArray:
+    """Return how many pieces each sender brings of each set's shards, shape (sets, d)."""
+    amounts = np.array(_least(share.counts, len(share.senders))[1]) * pieces
+    whole: IntArray = np.rint(amounts).astype(np.int64)
+    return whole
+
+
+def _sent(share: _Share, pieces: int) -> FloatArray:
+    if not share.counts:
+        return np.zeros(len(share.senders))
+    sent: FloatArray = _whole(share, pieces).sum(axis=0).astype(float)
+    return sent
+
+
+def _pieces(share: _Share, pieces: int) -> tuple[IntArray, IntArray, IntArray]:
+    if not share.counts:
+        none = np.zeros(0, dtype=np.int64)
+        return none, none, none
+    chunk = (share.owners[:, None] * pieces + np.arange(pieces)).reshape(-1)
+    whole = _whole(share, pieces)
+    src = np.repeat(np.tile(share.senders, len(whole)), whole.reshape(-1))
+    return src, np.full(len(chunk), share.rank), chunk

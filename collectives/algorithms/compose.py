@@ -1,0 +1,164 @@
+"""Make steps from steps: reversed, on other positions, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from collectives.schedule import IntArray, Step, Transfers, join
+from topology.routing import Demand, Pairs, Uniform
+
+Steps = tuple[Step, ...]
+
+
+def pairs_of(traffic: Demand) -> Pairs:
+    """Return traffic as pairs, each ordered pair once, sorted."""
+    if isinstance(traffic, Uniform):
+        p = len(traffic.ranks)
+        src, dst = np.divmod(np.arange(p * p), p)
+        apart = src != dst
+        ends = traffic.ranks[src[apart]], traffic.ranks[dst[apart]]
+        return Pairs(*ends, np.full(len(ends[0]), traffic.amount))
+    return traffic
+
+
+def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
+    """Return the sum of several traffics, each ordered pair once.
+
+    Parameters
+    ----------
+    parts
+        The traffics.
+    scale
+        What to multiply every amount by.
+    """
+    src, dst, amount = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst", "amount")
+    )
+    width = int(max(src.max(initial=0), dst.max(initial=0))) + 1
+    keys, at = np.unique(src * width + dst, return_inverse=True)
+    total = np.bincount(at.reshape(-1), amount * scale, minlength=len(keys)).astype(float)
+    return Pairs(keys // width, keys % width, total)
+
+
+def reverse(steps: Steps, phase: str = "reduce-scatter") -> Steps:
+    """Return steps run backwards, adding: an all-gather becomes a reduce-scatter.
+
+    If every rank receives every chunk once, the transfers of a chunk form a tree from its owner;
+    backwards, adding, they sum it up at its owner. So does a broadcast become a reduce.
+
+    Parameters
+    ----------
+    steps
+        Steps that copy.
+    phase
+        A word for tables.
+    """
+    return tuple(_reversed_step(step, phase) for step in reversed(steps))
+
+
+def _reversed_step(step: Step, phase: str) -> Step:
+    def transfers(t: int) -> Transfers:
+        moved = step.transfers(step.repeat - 1 - t)
+        return Transfers(moved.dst, moved.src, moved.chunk, reduce=True)
+
+    return Step(transfers, _back(step.traffic), step.repeat, phase)
+
+
+def _back(traffic: Demand) -> Demand:
+    if isinstance(traffic, Uniform):
+        return traffic
+    return Pairs(traffic.dst, traffic.src, traffic.amount)
+
+
+def relabelled(steps: Steps, positions: IntArray, piece: int = 0) -> Steps:
+    """Return steps with position i at ``positions[i]``.
+
+    Parameters
+    ----------
+    steps
+        Steps among positions 0, 1, ...
+    positions
+        Where each goes, shape (p,).
+    piece
+        Chunks in a shard, where chunks belong to positions and move with them; 0 where they
+        do not.
+    """
+    return tuple(_relabelled_step(step, positions, piece) for step in steps)
+
+
+def _relabelled_step(step: Step, positions: IntArray, piece: int) -> Step:
+    def transfers(t: int) -> Transfers:
+        moved = step.transfers(t)
+        chunk = moved.chunk
+        if piece:
+            chunk = positions[chunk // piece] * piece + chunk % piece
+        return Transfers(positions[moved.src], positions[moved.dst], chunk, reduce=moved.reduce)
+
+    flow = pairs_of(step.traffic)
+    traffic = Pairs(positions[flow.src], positions[flow.dst], flow.amount)
+    return replace(step, transfers=transfers, traffic=traffic)
+
+
+def in_parallel(copies: Sequence[Steps], chunks: int, shards: int = 1) -> Steps:
+    """Return copies of a collective run side by side, each on its part of the data.
+
+    Step i of every copy is in step i of the whole; a copy with fewer steps ends sooner.
+
+    Parameters
+    ----------
+    copies
+        The steps of each, for the same ranks and number of chunks.
+    chunks
+        Chunks of one copy. The whole has ``len(copies)`` times as many.
+    shards
+        Shards that the chunks fall into: every copy gets a part of each.
+    """
+    piece, count = chunks // shards, len(copies)
+    ends = sorted({end for steps in copies for end in _ends(steps)})
+    found = []
+    for lo, hi in zip([0, *ends], ends, strict=False):
+        active = [(i, *at) for i, steps in enumerate(copies) if (at := _at(steps, lo))]
+        traffic = merged([pairs_of(step.traffic) for _, step, _ in active], 1 / count)
+        transfers = _side_by_side(active, piece, count)
+        phases = dict.fromkeys(step.phase for _, step, _ in active)
+        found.append(Step(transfers, traffic, hi - lo, " and ".join(phases)))
+    return tuple(found)
+
+
+def _side_by_side(
+    active: Sequence[tuple[int, Step, int]], piece: int, count: int
+) -> Callable[[int], Transfers]:
+    def transfers(t: int) -> Transfers:
+        parts = []
+        for copy, step, first in active:
+            moved = step.transfers(first + t)
+            shard, rest = np.divmod(moved.chunk, piece)
+            chunk = (shard * count + copy) * piece + rest
+            parts.append(Transfers(moved.src, moved.dst, chunk, reduce=moved.reduce))
+        return join(parts)
+
+    return transfers
+
+
+def _ends(steps: Steps) -> Iterator[int]:
+    total = 0
+    for step in steps:
+        total += step.repeat
+        yield total
+
+
+def _at(steps: Steps, index: int) -> tuple[Step, int] | None:
+    """Return the step at an index, repetitions counted, and which repetition it is."""
+    for step, end in zip(steps, _ends(steps), strict=True):
+        if index < end:
+            return step, index - (end - step.repeat)
+    return None
+
+
+def runs(src: IntArray, dst: IntArray, first: IntArray, width: int, *, reduce: bool) -> Transfers:
+    """Return transfers of a run of chunks each: from src[i] to dst[i], ``width`` from first[i]."""
+    chunk = (first[:, None] + np.arange(width)).reshape(-1)
+    return Transfers(np.repeat(src, width), np.repeat(dst, width), chunk, reduce=reduce)

@@ -1,0 +1,114 @@
+"""Collectives along the axes of a grid of positions, one axis after the other.
+
+Nodes and the ranks in them are a grid; so are a torus, and racks of nodes of ranks. A
+reduce-scatter along the first axis leaves each rank a part of the vector, the next axis works on
+that part only, and so on; the all-gather goes the other way round.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from collectives.algorithms.compose import Steps
+from collectives.schedule import IntArray, Step, Transfers, permutation
+from topology.routing import Pairs
+
+
+def scatter_along(
+    grid: IntArray, words: list[str], *, direct: bool = False, backwards: bool = False
+) -> Steps:
+    """Return a reduce-scatter along the axes of a grid; block b ends at position b.
+
+    Parameters
+    ----------
+    grid
+        Position at each point; the first axis is first.
+    words
+        Words for the axes: "in the node".
+    direct
+        One step an axis in which everyone sends to everyone, instead of a ring.
+    backwards
+        Rings run towards smaller indices.
+    """
+    axes = range(grid.ndim)
+    return _along(grid, list(axes), words, direct=direct, backwards=backwards, reduce=True)
+
+
+def gather_along(
+    grid: IntArray, words: list[str], *, direct: bool = False, backwards: bool = False
+) -> Steps:
+    """Return an all-gather along the axes of a grid, the last axis first.
+
+    Parameters
+    ----------
+    grid, words, direct, backwards
+        As in `scatter_along`.
+    """
+    axes = list(range(grid.ndim))[::-1]
+    return _along(grid, axes, words, direct=direct, backwards=backwards, reduce=False)
+
+
+def reduce_along(
+    grid: IntArray, words: list[str], *, direct: bool = False, backwards: bool = False
+) -> Steps:
+    """Return an all-reduce: `scatter_along`, then `gather_along`."""
+    return (
+        *scatter_along(grid, words, direct=direct, backwards=backwards),
+        *gather_along(grid, words, direct=direct, backwards=backwards),
+    )
+
+
+def _along(
+    grid: IntArray,
+    axes: list[int],
+    words: list[str],
+    *,
+    direct: bool,
+    backwards: bool,
+    reduce: bool,
+) -> Steps:
+    steps = []
+    for axis in axes:
+        width = grid.shape[axis]
+        if width == 1:
+            continue
+        # points on earlier axes, on this one, on later ones
+        block = grid.reshape(prod(grid.shape[:axis]), width, -1)
+        what = "reduce-scatter" if reduce else "all-gather"
+        phase = f"{what} {words[axis]}".rstrip()
+        if backwards:
+            block = block[:, ::-1]
+        make = _direct_step if direct else _ring_step
+        steps.append(make(block, phase, reduce=reduce))
+    return tuple(steps)
+
+
+def _ring_step(block: IntArray, phase: str, *, reduce: bool) -> Step:
+    _, width, later = block.shape
+    src, dst = block.reshape(-1), np.roll(block, -1, axis=1).reshape(-1)
+
+    def transfers(t: int) -> Transfers:
+        part = np.roll(block, t + (1 if reduce else 0), axis=1)
+        chunk = np.repeat(part[:, :, None], later, axis=2)
+        return Transfers(
+            np.repeat(src, later), np.repeat(dst, later), chunk.reshape(-1), reduce=reduce
+        )
+
+    return Step(transfers, permutation(src, dst, later / block.size), width - 1, phase)
+
+
+def _direct_step(block: IntArray, phase: str, *, reduce: bool) -> Step:
+    _, width, later = block.shape
+    here, there = np.nonzero(~np.eye(width, dtype=bool))
+    src, dst = block[:, here].reshape(-1), block[:, there].reshape(-1)
+
+    def transfers(_: int) -> Transfers:
+        part = block[:, there if reduce else here]
+        chunk = np.repeat(part[:, :, None], later, axis=2)
+        return Transfers(
+            np.repeat(src, later), np.repeat(dst, later), chunk.reshape(-1), reduce=reduce
+        )
+
+    return Step(transfers, Pairs(src, dst, np.full(len(src), later / block.size)), 1, phase)

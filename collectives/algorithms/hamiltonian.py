@@ -1,0 +1,183 @@
+"""Find edge-disjoint Hamiltonian cycles: closed tours of all ranks that share no link.
+
+References
+----------
+Walecki's construction for full meshes: Alspach, The wonderful Walecki construction, Bulletin of
+the ICA 52 (2008) 7-20. Tori: Kotzig 1973 (two dimensions); Aubert and Schneider, Discrete
+Mathematics 38 (1982) 7-16 (any number) prove that there are D; here they are found by merging the
+rings of the torus, as Foregger (Discrete Mathematics 24 (1978) 251-260) does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from collectives.schedule import IntArray
+
+_TRIES = 40
+_SMALL = 12
+
+
+def walecki_cycles(n: int) -> list[IntArray]:
+    """Return ⌊(n-1)/2⌋ edge-disjoint Hamiltonian cycles of the full mesh of n.
+
+    For odd n: a path that zigzags over n - 1 vertices on a circle and closes through the
+    centre, turned step by step. For even n one more vertex is let into a link of each of the
+    cycles for n - 1, the one that joins opposite points of the circle; these links share no end.
+    """
+    if n < 3:
+        return []
+    rim = n - 2 + n % 2
+    half = rim // 2
+    zigzag = np.zeros(rim, dtype=np.int64)
+    zigzag[1::2] = np.arange(1, half + 1)
+    zigzag[2::2] = -np.arange(1, half)
+    cycles = [np.append((zigzag + i) % rim, rim) for i in range(half)]
+    if n % 2:
+        return cycles
+    across = 1 + int(np.flatnonzero(np.diff(zigzag) % rim == half)[0])
+    return [np.insert(cycle, across, rim + 1) for cycle in cycles]
+
+
+def lattice_cycles(dims: tuple[int, ...], *, seed: int = 0) -> list[IntArray] | None:
+    """Return D edge-disjoint Hamiltonian cycles of a torus, or None if the search fails.
+
+    Every dimension's links are a set of rings. Where two sides of a square of links are in one
+    set and the other two in another, the sets can swap them; the swaps that merge rings are
+    made until every set is one cycle.
+
+    Parameters
+    ----------
+    dims
+        Widths, each 3 or more. Vertices count with the last dimension fastest.
+    seed
+        For the order of the swaps.
+    """
+    for attempt in range(_TRIES):
+        found = _merge_rings(dims, np.random.default_rng(seed + attempt))
+        if found is not None:
+            return found
+    return None
+
+
+def _merge_rings(dims: tuple[int, ...], rng: np.random.Generator) -> list[IntArray] | None:
+    count, depth = int(np.prod(dims)), len(dims)
+    grid = np.arange(count).reshape(dims)
+    following = np.array([np.roll(grid, -1, axis=axis).reshape(-1) for axis in range(depth)])
+    colour = np.repeat(np.arange(depth)[:, None], count, axis=1)  # of the link v -> v + 1 in axis
+    for _ in range(8 * count * depth):
+        labels, cycles = _components(following, colour)
+        if cycles == depth:
+            return [_tour(following, colour, c) for c in range(depth)]
+        square = _useful_square(following, colour, labels, rng)
+        if square is None:
+            return None
+        _swap(following, colour, *square)
+    return None
+
+
+def _components(following: IntArray, colour: IntArray) -> tuple[IntArray, int]:
+    """Return each vertex's cycle in each set, shape (D, n), and how many cycles there are."""
+    depth, count = following.shape
+    tails = np.broadcast_to(np.arange(count), following.shape)
+    labels, total = np.empty_like(following), 0
+    for c in range(depth):
+        mine = colour == c
+        graph = sparse.coo_array(
+            (np.ones(int(mine.sum()), dtype=np.int8), (tails[mine], following[mine])),
+            shape=(count, count),
+        )
+        found, labels[c] = connected_components(graph, directed=False)
+        total += int(found)
+    return labels, total
+
+
+def _useful_square(
+    following: IntArray, colour: IntArray, labels: IntArray, rng: np.random.Generator
+) -> tuple[int, int, int] | None:
+    """Return a square (axis, axis, corner) whose swap merges cycles, best in both sets."""
+    vertices = np.arange(following.shape[1])
+    best: list[tuple[int, int, int]] = []
+    second: list[tuple[int, int, int]] = []
+    for i, j in combinations(range(len(following)), 2):
+        a, b = colour[i], colour[j]
+        fits = (a == a[following[j]]) & (b == b[following[i]]) & (a != b)
+        joins_a = labels[a, vertices] != labels[a, following[j]]
+        joins_b = labels[b, vertices] != labels[b, following[i]]
+        best += [(i, j, int(v)) for v in np.flatnonzero(fits & joins_a & joins_b)]
+        second += [(i, j, int(v)) for v in np.flatnonzero(fits & (joins_a ^ joins_b))]
+    chosen = best or second
+    return chosen[int(rng.integers(len(chosen)))] if chosen else None
+
+
+def _swap(following: IntArray, colour: IntArray, i: int, j: int, v: int) -> None:
+    a, b = colour[i, v], colour[j, v]
+    colour[i, [v, following[j, v]]] = b
+    colour[j, [v, following[i, v]]] = a
+
+
+def _tour(following: IntArray, colour: IntArray, c: int) -> IntArray:
+    count = following.shape[1]
+    near: list[list[int]] = [[] for _ in range(count)]
+    for axis, v in zip(*np.nonzero(colour == c), strict=True):
+        u = int(following[axis, v])
+        near[int(v)].append(u)
+        near[u].append(int(v))
+    tour, before = [0], -1
+    while len(tour) < count:
+        one, two = near[tour[-1]]
+        before, step = tour[-1], two if one == before else one
+        tour.append(step)
+    return np.array(tour)
+
+
+def searched_cycles(lanes: IntArray) -> list[IntArray]:
+    """Return as many edge-disjoint Hamiltonian cycles of a small graph as there can be.
+
+    Parameters
+    ----------
+    lanes
+        Parallel links between each two vertices, shape (n, n), n at most 12.
+    """
+    n = len(lanes)
+    if n < 3 or n > _SMALL:
+        return []
+    most = int(lanes.sum(axis=1).min()) // 2
+    for count in range(most, 0, -1):
+        found = _search(lanes.copy(), count)
+        if found is not None:
+            return found
+    return []
+
+
+def _search(lanes: IntArray, count: int) -> list[IntArray] | None:
+    if count == 0:
+        return []
+    if (lanes.sum(axis=1) < 2 * count).any():
+        return None
+    for tour in _tours(lanes, [0]):
+        ends = np.array(tour), np.roll(tour, -1)
+        np.subtract.at(lanes, ends, 1)
+        np.subtract.at(lanes, ends[::-1], 1)
+        rest = _search(lanes, count - 1)
+        np.add.at(lanes, ends, 1)
+        np.add.at(lanes, ends[::-1], 1)
+        if rest is not None:
+            return [np.array(tour), *rest]
+    return None
+
+
+def _tours(lanes: IntArray, path: list[int]) -> Iterator[list[int]]:
+    """Yield the closed tours that start with a path, one direction of each."""
+    if len(path) == len(lanes):
+        if lanes[path[-1], path[0]] > 0 and path[1] < path[-1]:
+            yield list(path)
+        return
+    for v in np.flatnonzero(lanes[path[-1]] > 0).tolist():
+        if v not in path:
+            yield from _tours(lanes, [*path, v])

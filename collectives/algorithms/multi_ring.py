@@ -1,0 +1,128 @@
+"""Rings over edge-disjoint Hamiltonian cycles, in both directions: every link is always busy.
+
+References
+----------
+De Sensi et al., Swing, NSDI 2024, arXiv:2401.09356, section 2.3.1, for tori; NVIDIA's DGX-1 has
+three such cycles (NCCL's rings).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.algorithms.alltoall import grid_of
+from collectives.algorithms.compose import Steps, in_parallel, relabelled
+from collectives.algorithms.hamiltonian import lattice_cycles, searched_cycles, walecki_cycles
+from collectives.algorithms.neighbours import direct_lanes
+from collectives.algorithms.ring import ring_steps
+from collectives.collective import collective
+from collectives.schedule import IntArray, Schedule, ScheduleError, Team, as_team
+
+Cycles = Sequence[npt.ArrayLike] | None
+
+
+def multi_ring_all_reduce(team: Team | int, *, cycles: Cycles = None) -> Schedule:
+    """All-reduce on k cycles both ways: 2(p-1)α + 2(p-1)/p · S/(2k·b) for links of rate b.
+
+    Parameters
+    ----------
+    team
+        Who takes part.
+    cycles
+        Tours of all positions; by default as many edge-disjoint ones as the machine has: full
+        meshes, tori, and small machines of any shape, such as the DGX-1.
+
+    Raises
+    ------
+    ScheduleError
+        If no cycle is known, or one given is not a tour.
+    """
+    return _schedule("all_reduce", as_team(team), cycles, (True, False))
+
+
+def multi_ring_reduce_scatter(team: Team | int, *, cycles: Cycles = None) -> Schedule:
+    """Reduce-scatter on k cycles both ways: (p-1)α + (p-1)/p · S/(2k·b)."""
+    return _schedule("reduce_scatter", as_team(team), cycles, (True,))
+
+
+def multi_ring_all_gather(team: Team | int, *, cycles: Cycles = None) -> Schedule:
+    """All-gather on k cycles both ways: (p-1)α + (p-1)/p · S/(2k·b)."""
+    return _schedule("all_gather", as_team(team), cycles, (False,))
+
+
+def _schedule(kind: str, team: Team, given: Cycles, phases: tuple[bool, ...]) -> Schedule:
+    cycles = hamiltonian_cycles(team) if given is None else _checked(given, team.size)
+    p = team.size
+    one: Steps = tuple(step for reduce in phases for step in ring_steps(p, reduce=reduce))
+    copies = [relabelled(one, tour, 1) for cycle in cycles for tour in (cycle, cycle[::-1])]
+    steps = in_parallel(copies, p, p)
+    note = f"{len(cycles)} cycle{'s' if len(cycles) > 1 else ''}, both ways round"
+    return Schedule("multi_ring", collective(kind), p, len(copies) * p, steps, (note,))
+
+
+def _checked(cycles: Sequence[npt.ArrayLike], p: int) -> list[IntArray]:
+    tours = [np.asarray(cycle) for cycle in cycles]
+    if not tours:
+        raise ScheduleError("multi_ring: cycles is empty; give one tour or more")
+    for tour in tours:
+        if tour.shape != (p,) or not np.array_equal(np.sort(tour), np.arange(p)):
+            raise ScheduleError(
+                f"multi_ring: cycle {tour.tolist()} is not a tour; it must hold each position 0 "
+                f"to {p - 1} once"
+            )
+    return [tour.astype(np.int64) for tour in tours]
+
+
+def hamiltonian_cycles(team: Team) -> list[IntArray]:
+    """Return edge-disjoint Hamiltonian cycles of a team's machine, as positions.
+
+    Raises
+    ------
+    ScheduleError
+        If none is found.
+    """
+    lanes = direct_lanes(team, "multi_ring")
+    lanes = np.minimum(lanes, lanes.T)
+    p = team.size
+    if p > 2 and (lanes + np.eye(p, dtype=np.int64) > 0).all():
+        return walecki_cycles(p)
+    found = _torus_cycles(team, lanes) or searched_cycles(lanes)
+    if not found:
+        raise ScheduleError(
+            f"multi_ring: no Hamiltonian cycles are known for these {p} ranks; it takes a full "
+            "mesh, a torus with dimensions of 3 or more (or pairs of 2), up to 12 directly linked "
+            "ranks, or cycles="
+        )
+    return found
+
+
+def _torus_cycles(team: Team, lanes: IntArray) -> list[IntArray] | None:
+    try:
+        grid = _squares_as_rings(grid_of(team))
+    except ScheduleError:
+        return None
+    if not grid.ndim or min(grid.shape) < 3:
+        return None
+    links = [(grid, np.roll(grid, -1, axis=axis)) for axis in range(grid.ndim)]
+    if not all((lanes[u, v] > 0).all() for u, v in links):
+        return None
+    if grid.ndim == 1:
+        return [grid]
+    tours = lattice_cycles(grid.shape)
+    return None if tours is None else [grid.reshape(-1)[tour] for tour in tours]
+
+
+def _squares_as_rings(grid: IntArray) -> IntArray:
+    """Return a grid with every two axes of width 2 as one ring of 4."""
+    twos = [axis for axis, n in enumerate(grid.shape) if n == 2]
+    wide = [axis for axis, n in enumerate(grid.shape) if n > 2]
+    flat = grid.transpose([*twos, *wide]).reshape([grid.shape[axis] for axis in (*twos, *wide)])
+    shape = [grid.shape[axis] for axis in wide]
+    pairs, single = divmod(len(twos), 2)
+    squares = flat.reshape([4] * pairs + [2] * single + shape)
+    for axis in range(pairs):
+        squares = np.take(squares, [0, 1, 3, 2], axis=axis)
+    return squares

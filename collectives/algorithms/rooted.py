@@ -1,0 +1,207 @@
+"""Broadcast, reduce, gather, scatter and barrier by binomial and Bine trees, and directly.
+
+Positions are counted from the root on. A broadcast backwards is a reduce, and a scatter backwards
+is a gather.
+
+References
+----------
+Thakur, Rabenseifner and Gropp, Optimization of collective communication operations in MPICH,
+IJHPCA 19 (2005) 49-66.
+Hensgen, Finkel and Manber, Two algorithms for barrier synchronization, IJPP 17 (1988) 1-17, for
+the dissemination barrier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from collectives.algorithms.compose import Steps, relabelled, reverse
+from collectives.algorithms.ring import ring_steps
+from collectives.collective import collective
+from collectives.schedule import (
+    IntArray,
+    Schedule,
+    ScheduleError,
+    Step,
+    Team,
+    Transfers,
+    as_team,
+    permutation,
+)
+from topology.routing import Pairs
+
+
+def check_root(root: int, p: int) -> int:
+    """Return a root; raise `ScheduleError` if there is no such position."""
+    if isinstance(root, bool) or not isinstance(root, int | np.integer) or not 0 <= root < p:
+        raise ScheduleError(f"root is {root!r}; it must be a position, 0 to {p - 1}")
+    return int(root)
+
+
+def _from_root(p: int, root: int) -> IntArray:
+    return (np.arange(p) + root) % p
+
+
+def _halvings(p: int) -> list[int]:
+    """Return the distances of a binomial tree, the largest first."""
+    return [1 << i for i in reversed(range((p - 1).bit_length()))]
+
+
+def binomial_steps(p: int) -> Steps:
+    """Return a broadcast from position 0 in ⌈log2 p⌉ steps, the farthest first."""
+    return tuple(_binomial_step(p, distance) for distance in _halvings(p))
+
+
+def _binomial_step(p: int, distance: int) -> Step:
+    src = np.arange(0, p - distance, 2 * distance)
+    chunk = np.zeros(len(src), dtype=np.int64)
+    return Step(
+        lambda _: Transfers(src, src + distance, chunk),
+        permutation(src, src + distance, 1.0), 1, "broadcast",
+    )  # fmt: skip
+
+
+def scatter_steps(p: int) -> Steps:
+    """Return a scatter from position 0: every child gets the blocks of its whole subtree."""
+    return tuple(_scatter_step(p, distance) for distance in _halvings(p))
+
+
+def _scatter_step(p: int, distance: int) -> Step:
+    src = np.arange(0, p - distance, 2 * distance)
+    dst = src + distance
+    width = np.minimum(distance, p - dst)
+
+    def transfers(_: int) -> Transfers:
+        which = np.repeat(np.arange(len(src)), width)
+        offset = np.arange(len(which)) - np.repeat(np.cumsum(width) - width, width)
+        return Transfers(src[which], dst[which], dst[which] + offset)
+
+    return Step(transfers, Pairs(src, dst, width / p), 1, "scatter")
+
+
+def binomial_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
+    """Broadcast down a binomial tree: ⌈log2 p⌉(α + S/B)."""
+    p = as_team(team).size
+    steps = relabelled(binomial_steps(p), _from_root(p, check_root(root, p)))
+    return Schedule("binomial_tree", collective("broadcast"), p, 1, steps, root=root)
+
+
+def binomial_reduce(team: Team | int, *, root: int = 0) -> Schedule:
+    """Reduce up a binomial tree: ⌈log2 p⌉(α + S/B)."""
+    p = as_team(team).size
+    steps = relabelled(reverse(binomial_steps(p), "reduce"), _from_root(p, check_root(root, p)))
+    return Schedule("binomial_tree", collective("reduce"), p, 1, steps, root=root)
+
+
+def binomial_all_reduce(team: Team | int) -> Schedule:
+    """All-reduce as a reduce and a broadcast over one binomial tree: 2⌈log2 p⌉(α + S/B)."""
+    p = as_team(team).size
+    down = binomial_steps(p)
+    steps = (*reverse(down, "reduce"), *down)
+    return Schedule("binomial_tree", collective("all_reduce"), p, 1, steps)
+
+
+def binomial_scatter(team: Team | int, *, root: int = 0) -> Schedule:
+    """Scatter down a binomial tree: α ⌈log2 p⌉ + (p-1)/p · S/B."""
+    p = as_team(team).size
+    steps = relabelled(scatter_steps(p), _from_root(p, check_root(root, p)), 1)
+    return Schedule("binomial_tree", collective("scatter"), p, p, steps, root=root)
+
+
+def binomial_gather(team: Team | int, *, root: int = 0) -> Schedule:
+    """Gather up a binomial tree: α ⌈log2 p⌉ + (p-1)/p · S/B."""
+    p = as_team(team).size
+    up = _gathering(scatter_steps(p))
+    steps = relabelled(up, _from_root(p, check_root(root, p)), 1)
+    return Schedule("binomial_tree", collective("gather"), p, p, steps, root=root)
+
+
+def _gathering(steps: Steps) -> Steps:
+    """Return a scatter backwards, copying."""
+    return tuple(
+        Step(_copies(step), back.traffic, step.repeat, "gather")
+        for step, back in zip(reversed(steps), reverse(steps), strict=True)
+    )
+
+
+def _copies(step: Step) -> Callable[[int], Transfers]:
+    def transfers(t: int) -> Transfers:
+        moved = step.transfers(step.repeat - 1 - t)
+        return Transfers(moved.dst, moved.src, moved.chunk)
+
+    return transfers
+
+
+def scatter_gather_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
+    """Broadcast as a scatter and a ring all-gather: (⌈log2 p⌉+p-1)α + 2(p-1)/p · S/B.
+
+    The bandwidth-optimal broadcast of van de Geijn, but for a factor of 2.
+    """
+    p = as_team(team).size
+    steps = (*scatter_steps(p), *ring_steps(p, reduce=False))
+    moved = relabelled(steps, _from_root(p, check_root(root, p)), 1)
+    return Schedule("scatter_gather", collective("broadcast"), p, p, moved, root=root)
+
+
+def scatter_gather_reduce(team: Team | int, *, root: int = 0) -> Schedule:
+    """Reduce as a ring reduce-scatter and a gather: (⌈log2 p⌉+p-1)α + 2(p-1)/p · S/B."""
+    p = as_team(team).size
+    steps = (*ring_steps(p, reduce=True), *_gathering(scatter_steps(p)))
+    moved = relabelled(steps, _from_root(p, check_root(root, p)), 1)
+    return Schedule("scatter_gather", collective("reduce"), p, p, moved, root=root)
+
+
+def direct_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
+    """Broadcast in one step: α + (p-1)·S/B."""
+    return _star("broadcast", as_team(team).size, root, 1)
+
+
+def direct_reduce(team: Team | int, *, root: int = 0) -> Schedule:
+    """Reduce in one step: α + (p-1)·S/B."""
+    return _star("reduce", as_team(team).size, root, 1)
+
+
+def direct_scatter(team: Team | int, *, root: int = 0) -> Schedule:
+    """Scatter in one step: α + (p-1)/p · S/B."""
+    return _star("scatter", as_team(team).size, root, 0)
+
+
+def direct_gather(team: Team | int, *, root: int = 0) -> Schedule:
+    """Gather in one step: α + (p-1)/p · S/B."""
+    return _star("gather", as_team(team).size, root, 0)
+
+
+def _star(kind: str, p: int, root: int, whole: int) -> Schedule:
+    """Return the root and all others exchanging at once, whole vectors or blocks."""
+    hub = np.full(p - 1, check_root(root, p))
+    others = np.delete(np.arange(p), root)
+    outward = kind in ("broadcast", "scatter")
+    src, dst = (hub, others) if outward else (others, hub)
+    moved = Transfers(src, dst, np.zeros_like(others) if whole else others, kind == "reduce")
+    traffic = permutation(src, dst, 1.0 if whole else 1 / p)
+    steps = (Step(lambda _: moved, traffic, 1, kind),) if p > 1 else ()
+    return Schedule("direct", collective(kind), p, 1 if whole else p, steps, root=root)
+
+
+def dissemination_barrier(team: Team | int) -> Schedule:
+    """Barrier in ⌈log2 p⌉ steps: in step i rank r signals rank r + 2^i."""
+    p = as_team(team).size
+    ranks, chunk = np.arange(p), np.zeros(p, dtype=np.int64)
+    steps = tuple(
+        Step(
+            lambda _, to=(ranks + (1 << i)) % p: Transfers(ranks, to, chunk, reduce=True),  # type: ignore[misc]
+            permutation(ranks, (ranks + (1 << i)) % p, 1.0), 1, "signal",
+        )
+        for i in range((p - 1).bit_length())
+    )  # fmt: skip
+    return Schedule("dissemination", collective("barrier"), p, 1, steps)
+
+
+def binomial_barrier(team: Team | int) -> Schedule:
+    """Barrier up and down a binomial tree in 2⌈log2 p⌉ steps."""
+    p = as_team(team).size
+    down = binomial_steps(p)
+    steps = (*reverse(down, "gather signals"), *down)
+    return Schedule("binomial_tree", collective("barrier"), p, 1, steps)
