@@ -18,9 +18,12 @@ from topology.systems.gaudi3 import gaudi3
 from topology.systems.gb200_nvl72 import gb200_nvl72
 from topology.systems.gb300_nvl72 import gb300_nvl72
 from topology.systems.hgx_b200 import hgx_b200
+from topology.systems.ironwood import ironwood
 from topology.systems.mi250 import mi250
 from topology.systems.mi300x import mi300x
 from topology.systems.nvl72_superpod import nvl72_superpod
+from topology.systems.tpu_v4 import tpu_v4
+from topology.systems.tpu_v5p import tpu_v5p
 from topology.systems.vera_rubin_nvl72 import vera_rubin_nvl72
 
 _SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
@@ -38,6 +41,9 @@ _SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
         "gb300-nvl72": gb300_nvl72,
         "vera-rubin-nvl72": vera_rubin_nvl72,
         "nvl72-superpod": nvl72_superpod,
+        "tpu-v4": tpu_v4,
+        "tpu-v5p": tpu_v5p,
+        "ironwood": ironwood,
     }
 )
 
@@ -107,6 +113,7 @@ __all__ = [
     "gb200_nvl72",
     "gb300_nvl72",
     "hgx_b200",
+    "ironwood",
     "mi250",
     "mi300x",
     "nvl72_superpod",
@@ -114,5 +121,7 @@ __all__ = [
     "system_catalogue",
     "system_entry",
     "system_names",
+    "tpu_v4",
+    "tpu_v5p",
     "vera_rubin_nvl72",
 ]

@@ -1,0 +1,47 @@
+"""Google TPU v5p: any box of 4 x 4 x 4 cubes, up to 6,144 chips, as a 3D torus.
+
+Wiring: Google Cloud TPU v5p documentation: a pod of 8,960 chips in cubes of 64, the largest slice
+16 x 16 x 24; links as in TPU v4 at twice the rate.
+"""
+
+from __future__ import annotations
+
+from topology.supernode import Supernode
+from topology.systems.tpu import Generation, Shape, build_slice
+
+_SOURCES = (
+    "Google Cloud TPU v5p documentation: slice shapes, 3D torus of cubes, twisted tori",
+    "Jouppi et al., TPU v4, ISCA 2023, arXiv:2304.01433, §2: cubes on circuit switches",
+)
+_GENERATION = Generation(
+    "tpu-v5p", "tpu-v5p", "ici-v5p-copper", "ici-v5p-optical", (16, 16, 24), _SOURCES
+)
+
+
+def tpu_v5p(shape: Shape | None = None, *, twisted: bool = False) -> Supernode:
+    r"""Return a slice.
+
+    ::
+
+        [cube]~~[cube]~~  +-x, +-y, +-z       ~ fibre through a circuit switch
+          ~       ~                           a cube is 4 x 4 x 4 chips on copper
+        [cube]~~[cube]~~
+
+        every chip has 6 links of 100 GB/s, 600 GB/s in all; of 3 links to a chip, 1/4 are fibre
+
+    Parameters
+    ----------
+    shape
+        Three widths, all multiples of 4, such as (4, 4, 8) or "4x4x8";
+        by default the largest slice, (16, 16, 24). A part of one cube, 1, 2 or 4 wide each, is
+        a mesh without wrap-around.
+    twisted
+        Whether the wrap-around of the short dimensions shifts the long ones, for n x n x 2n and
+        n x 2n x 2n: all links are then loaded alike by all-to-all, and distances are shorter.
+
+    Raises
+    ------
+    GraphError
+        If there is no such slice.
+    """
+    return build_slice(_GENERATION, shape, twisted=twisted)
