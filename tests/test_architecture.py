@@ -1,0 +1,174 @@
+"""Read the imports and hold the arrows of the design."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+import collectives
+import topology
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = {".ci", "collectives", "examples", "tests", "topology"}
+PACKAGES = ("topology", "collectives")
+LAYERS = (
+    ("errors",),
+    ("units", "naming"),
+    ("catalogue",),
+    ("media", "devices"),
+    ("validation",),
+    ("fabric",),
+    ("supernode",),
+)
+"""Modules of topology, the lowest first: each imports from those before it only."""
+DRAWS = ("topology.drawing", "collectives.plots", "collectives.report")
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Yield what is imported while a module runs, with ``from a import b`` as a.b."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        else:
+            yield from _imports(node)
+
+
+def _resolve(name: str) -> str | None:
+    """Return the project's module that an imported name lives in."""
+    while name:
+        if name in MODULES:
+            return name
+        name = name.rpartition(".")[0]
+    return None
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+USES = {name: sorted(set(_imports(_tree(name)))) for name in MODULES}
+
+
+def _inside(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def test_topology_knows_nothing_of_collectives() -> None:
+    wrong = [m for m, uses in USES.items() if _inside(m, ("topology",))
+             and any(_inside(name, ("collectives",)) for name in uses)]  # fmt: skip
+    assert wrong == []
+
+
+def test_nothing_but_the_pictures_imports_matplotlib() -> None:
+    wrong = [m for m, uses in USES.items() if not _inside(m, DRAWS)
+             and any(_inside(name, ("matplotlib",)) for name in uses)]  # fmt: skip
+    assert wrong == []
+
+
+@pytest.mark.parametrize("height", range(len(LAYERS)))
+def test_the_core_imports_downwards_only(height: int) -> None:
+    below = {f"topology.{name}" for layer in LAYERS[:height] for name in layer}
+    for name in LAYERS[height]:
+        used = {_resolve(use) for use in USES[f"topology.{name}"]} - {None}
+        assert used <= below, f"topology.{name} imports {sorted(map(str, used - below))}"
+
+
+def test_routing_rests_on_the_core_only() -> None:
+    core = {f"topology.{name}" for layer in LAYERS for name in layer}
+    for module in MODULES:
+        if _inside(module, ("topology.routing",)):
+            used = {_resolve(use) for use in USES[module]} - {None}
+            wrong = {use for use in used if use not in core and
+                     not _inside(str(use), ("topology.routing",))}  # fmt: skip
+            assert not wrong, f"{module} imports {sorted(map(str, wrong))}"
+
+
+def test_no_module_imports_itself_in_a_loop() -> None:
+    graph = nx.DiGraph()
+    for module, uses in USES.items():
+        for use in uses:
+            target = _resolve(use)
+            if target is not None and target != module:
+                graph.add_edge(module, target)
+    loops = [sorted(part) for part in nx.strongly_connected_components(graph) if len(part) > 1]
+    assert loops == []
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_stand_at_the_top_and_have_no_stars(module: str) -> None:
+    tree = _tree(module)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert all(alias.name != "*" for alias in node.names)
+        if isinstance(node, ast.FunctionDef):
+            late = [name for name in _imports(node) if _inside(name, PACKAGES)]
+            assert all(_inside(name, DRAWS) for name in late), f"{node.name} imports {late}"
+
+
+def _loaded(program: str) -> set[str]:
+    shown = f"{program}; import sys; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", shown], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_topology_does_not_load_matplotlib() -> None:
+    loaded = _loaded("import topology; topology.cloudmatrix384(1).fabric")
+    assert "topology" in loaded
+    assert "matplotlib" not in loaded
+    assert "collectives" not in loaded
+
+
+def test_analysing_does_not_load_matplotlib() -> None:
+    program = "import collectives, topology; collectives.analyze(topology.gb200_nvl72(), "
+    assert "matplotlib" not in _loaded(program + "'all_reduce', '1 MiB')")
+
+
+@pytest.mark.parametrize("package", [topology, collectives], ids=lambda package: package.__name__)
+def test_public_names_are_there_once_and_in_order(package: object) -> None:
+    names: list[str] = package.__all__  # type: ignore[attr-defined]
+    assert names == sorted(set(names))
+    assert all(hasattr(package, name) for name in names)
+
+
+def test_the_house_has_these_folders_and_no_other() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a working copy")
+    done = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT)
+    top = {line.split("/")[0] for line in done.stdout.splitlines() if "/" in line}
+    assert top <= FOLDERS
+    names = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
+    assert names - {"__pycache__"} <= {"benchmarks", "examples", *PACKAGES}
+
+
+def test_nothing_names_the_machine_it_was_written_on() -> None:
+    places = ["/" + place for place in ("work/", "home/", "root/", "tmp/briefs")]
+    for folder in (*PACKAGES, "examples"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".py", ".csv", ".md", ".json", ".toml"):
+                text = path.read_text(encoding="utf-8")
+                assert not [place for place in places if place in text], path
