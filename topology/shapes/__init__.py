@@ -2,16 +2,20 @@
 
 from topology.shapes.bipartite import complete_bipartite, petersen
 from topology.shapes.circulant import circulant
+from topology.shapes.clos import clos, fat_tree, xgft
 from topology.shapes.full_mesh import full_mesh, hyperx, nd_full_mesh
 from topology.shapes.kautz import de_bruijn, generalised_kautz, line_digraph
 from topology.shapes.lattice import hypercube, line, mesh, ring, torus, twisted_torus
+from topology.shapes.rail import rail_only, rail_optimised
 from topology.shapes.random_regular import random_regular
 from topology.shapes.star import star
 
 __all__ = [
     "circulant",
+    "clos",
     "complete_bipartite",
     "de_bruijn",
+    "fat_tree",
     "full_mesh",
     "generalised_kautz",
     "hypercube",
@@ -21,9 +25,12 @@ __all__ = [
     "mesh",
     "nd_full_mesh",
     "petersen",
+    "rail_only",
+    "rail_optimised",
     "random_regular",
     "ring",
     "star",
     "torus",
     "twisted_torus",
+    "xgft",
 ]
