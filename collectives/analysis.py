@@ -144,7 +144,7 @@ class Analysis:
             ("algbw", units.format_rate(self.algbw)),
             ("busbw", units.format_rate(self.busbw)),
             ("bound", f"{units.format_time(limit.time)}, {units.format_rate(limit.algbw)} algbw, "
-                      f"by {limit.certificate.words}"),
+                      f"by {limit.words}"),
             ("bound / estimate", units.format_percent(self.efficiency)),
         ]  # fmt: skip
         return [
@@ -174,7 +174,7 @@ class Analysis:
                 "time_s": limit.time,
                 "algbw_Bps": limit.algbw,
                 "busbw_Bps": limit.busbw,
-                "words": limit.certificate.words,
+                "words": limit.words,
             },
             "bound_over_estimate": self.efficiency,
             "bottleneck": asdict(self.bottleneck),
@@ -323,7 +323,7 @@ def analyze_sizes(
         for schedule in _schedules(wanted, algorithm, team)
     ]
     tried = [candidate.schedule.name for candidate in plans]
-    limit = bound(supernode, wanted, team.ranks)
+    limit = _limit(supernode, wanted, plans)
     found = []
     for amount in amounts:
         costs = [candidate.cost(amount) for candidate in plans]
@@ -332,6 +332,15 @@ def analyze_sizes(
         notes = assumptions_of(chosen, tried, auto=algorithm == "auto")
         found.append(Analysis(supernode, wanted, size, chosen, cost, limit.at(size), notes))
     return found
+
+
+def _limit(supernode: Supernode, wanted: Collective, plans: list[Plan]) -> Bound:
+    """Return the bound that all plans keep, with the endpoint overheads they have."""
+    first = plans[0]
+    overlaps = any(candidate.schedule.overlaps for candidate in plans)  # those count no messages
+    message = 0.0 if overlaps else first.endpoint.message
+    root, alpha = first.schedule.root, first.endpoint.alpha
+    return bound(supernode, wanted, first.ranks, root=root, alpha=alpha, message=message)
 
 
 def _schedules(wanted: Collective, algorithm: str | Schedule, team: Team) -> list[Schedule]:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
 from collectives.collective import Collective
+from topology import units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 
@@ -105,6 +106,19 @@ class Bound:
             return None
         return max(0.0, 1 - self.reached * self.seconds_per_byte)
 
+    @property
+    def words(self) -> str:
+        """Say what limits at this size, in words, and for which algorithms."""
+        if self.size is not None and self.latency > self.seconds_per_byte * self.size:
+            return f"latency: no message takes less than {units.format_time(self.latency)}"
+        if self.composed is None:
+            return self.certificate.words
+        best = units.format_rate(1 / self.composed)
+        return (
+            f"{self.certificate.words}; any {self.collective.title} keeps to that, and "
+            f"reduce-scatter with all-gather to {best}"
+        )
+
     def at(self, size: float) -> Bound:
         """Return the same bound for a size in bytes."""
         return replace(self, size=size)
@@ -129,6 +143,6 @@ class Bound:
             "time_s": None if self.size is None else self.time,
             "reduce_scatter_all_gather_seconds_per_byte": self.composed,
             "holds_for": self.holds_for,
-            "words": proof.words,
+            "words": self.words,
             "certificate": proof.to_dict() if isinstance(proof, Recorded) else None,
         }

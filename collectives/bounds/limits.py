@@ -19,10 +19,13 @@ from collectives.bounds.gather import (
     gather_optimum,
     spread_optimum,
 )
+from collectives.bounds.latency import latency_bound
 from collectives.bounds.network import Network, network
 from collectives.bounds.parts import best_parts_sum
 from collectives.bounds.words import cut_words
 from collectives.collective import Collective, collective
+from collectives.cost import endpoint_of
+from collectives.schedule import IntArray
 from topology.errors import SupernodeError
 from topology.routing import Uniform, as_demand, check_ranks
 from topology.routing.demand import DemandLike
@@ -42,6 +45,8 @@ def bound(
     relay: bool = True,
     root: int = 0,
     demand: DemandLike = None,
+    alpha: float | None = None,
+    message: float | None = None,
 ) -> Bound:
     """Return what no algorithm and no routing can beat, with a certificate.
 
@@ -61,6 +66,8 @@ def bound(
         For an all-to-all: bytes from each rank to each, in any form that
         `topology.routing.as_demand` takes. S is then the most that one rank sends, and the
         bound comes at that size.
+    alpha, message
+        Endpoint seconds per step and per message, instead of the devices' rows.
 
     Returns
     -------
@@ -76,25 +83,40 @@ def bound(
         If the ranks do not fit, or cannot reach one another.
     """
     wanted = collective(kind)
-    count = len(supernode.npus)
-    if demand is not None:
-        return _of_demand(supernode, wanted, demand, ranks, relay=relay)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
-    if not 0 <= root < len(chosen):
+    chosen, amounts, size = _asked(supernode, wanted, ranks, demand)
+    if not 0 <= root < max(1, len(chosen)):
         raise SupernodeError(f"root is {root}; it is a position in ranks, 0 to {len(chosen) - 1}")
-    if len(chosen) == 1 or wanted.name == "barrier":
-        return Bound(wanted, len(chosen), 0.0, Nothing())
-    net = network(supernode.fabric, chosen, relay=relay)
-    task = _Task(supernode, wanted, net, int(chosen[root]))
-    if wanted.name == "all_reduce":
-        found = task.all_reduce()
-    elif wanted.name == "all_to_all":
-        found = task.by_lengths(Amounts())
-    else:
-        found = task.by_cut()
-        if not relay and wanted.name in _COPIED and not copies(supernode):
-            found = max(found, task.by_lengths(Amounts()), key=lambda b: b.seconds_per_byte)
-    return found if relay else replace(found, holds_for=_WITHOUT_RELAY)
+    if len(chosen) < _PAIR:
+        return Bound(wanted, 1, 0.0, Nothing(), size=size)
+    passed = relay or wanted.name == "all_reduce"  # its ranks add up and pass on by nature
+    net = network(supernode.fabric, chosen, relay=passed)
+    task = _Task(supernode, wanted, net, root, amounts)
+    endpoint = endpoint_of(supernode, chosen, alpha, message)
+    pairs = None if amounts.matrix is None else amounts.matrix > 0
+    latency = latency_bound(supernode.fabric, net, wanted, endpoint, root, pairs)
+    found = replace(task.bound(), latency=latency, size=size)
+    return found if passed else replace(found, holds_for=_WITHOUT_RELAY)
+
+
+def _asked(
+    supernode: Supernode, kind: Collective, ranks: npt.ArrayLike | None, demand: DemandLike
+) -> tuple[IntArray, Amounts, float | None]:
+    """Return who takes part, what they exchange per byte of S, and S if the demand says it."""
+    count = len(supernode.npus)
+    if demand is None:
+        return check_ranks(np.arange(count) if ranks is None else ranks, count), Amounts(), None
+    if kind.name != "all_to_all" or ranks is not None:
+        raise SupernodeError("a demand is an all-to-all's, and says itself which ranks take part")
+    wanted = as_demand(supernode.fabric, demand)
+    if isinstance(wanted, Uniform):
+        share = wanted.ranks if wanted.amount else wanted.ranks[:1]
+        return share, Amounts(), wanted.amount * len(wanted.ranks)
+    chosen, flat = np.unique(np.stack([wanted.src, wanted.dst]), return_inverse=True)
+    src, dst = flat.reshape(2, -1)
+    matrix = np.zeros((len(chosen), len(chosen)))
+    np.add.at(matrix, (src, dst), wanted.amount)
+    size = float(matrix.sum(axis=1).max(initial=0.0))
+    return chosen, Amounts(matrix / size if size else matrix), size
 
 
 def gather_bound(
@@ -124,43 +146,32 @@ def copies(supernode: Supernode) -> bool:
     return any(d.get("multicasts") or d.get("reduces") for _, d in graph.nodes(data=True))
 
 
-def _of_demand(
-    supernode: Supernode,
-    kind: Collective,
-    demand: DemandLike,
-    ranks: npt.ArrayLike | None,
-    *,
-    relay: bool,
-) -> Bound:
-    if kind.name != "all_to_all" or ranks is not None:
-        raise SupernodeError("a demand is an all-to-all's, and says itself which ranks take part")
-    wanted = as_demand(supernode.fabric, demand)
-    if isinstance(wanted, Uniform):
-        chosen, size = wanted.ranks, wanted.amount * len(wanted.ranks)
-        amounts = Amounts()
-    else:
-        chosen, flat = np.unique(np.stack([wanted.src, wanted.dst]), return_inverse=True)
-        src, dst = flat.reshape(2, -1)
-        matrix = np.zeros((len(chosen), len(chosen)))
-        np.add.at(matrix, (src, dst), wanted.amount)
-        size = float(matrix.sum(axis=1).max(initial=0.0))
-        amounts = Amounts(matrix / size if size else matrix)
-    if len(chosen) < _PAIR or not size:
-        return Bound(kind, max(1, len(chosen)), 0.0, Nothing(), size=size)
-    net = network(supernode.fabric, chosen, relay=relay)
-    found = _Task(supernode, kind, net, int(chosen[0])).by_lengths(amounts).at(size)
-    return found if relay else replace(found, holds_for=_WITHOUT_RELAY)
-
-
 class _Task:
     """One question: which collective, on what, from which root."""
 
-    def __init__(self, supernode: Supernode, kind: Collective, net: Network, root: int) -> None:
+    def __init__(
+        self, supernode: Supernode, kind: Collective, net: Network, root: int, amounts: Amounts
+    ) -> None:
         self.supernode = supernode
         self.kind = kind
         self.net = net
-        self.root = supernode.npus[root]
+        self.amounts = amounts
         self.members = tuple(net.fabric.nodes[node] for node in net.fabric.npus.tolist())
+        self.root = self.members[root]
+
+    def bound(self) -> Bound:
+        """Return the bound on bandwidth."""
+        kind = self.kind.name
+        if kind == "barrier":
+            return Bound(self.kind, self.net.ranks, 0.0, Nothing())
+        if kind == "all_reduce":
+            return self.all_reduce()
+        if kind == "all_to_all":
+            return self.by_lengths()
+        found = self.by_cut()
+        if not self.net.relay and kind in _COPIED and not copies(self.supernode):
+            found = max(found, self.by_lengths(), key=lambda other: other.seconds_per_byte)
+        return found
 
     def by_cut(self) -> Bound:
         """Return the bound of a collective whose tightest cut is its optimum."""
@@ -176,11 +187,11 @@ class _Task:
         known = {"exact": exact, "reached": float(exact)} if self.net.relay else {}
         return Bound(self.kind, net.ranks, cut.claim, cut, **known)  # type: ignore[arg-type]
 
-    def by_lengths(self, amounts: Amounts) -> Bound:
+    def by_lengths(self) -> Bound:
         """Return the bound of a demand: its maximum concurrent flow."""
-        net = marked(self.net, amounts)
-        prices = best_prices(net, amounts)
-        lengths = proof(self.supernode, net, prices, amounts)
+        net = marked(self.net, self.amounts)
+        prices = best_prices(net, self.amounts)
+        lengths = proof(self.supernode, net, prices, self.amounts)
         return Bound(self.kind, net.ranks, lengths.claim, lengths, reached=prices.rate)
 
     def cut(self, found: GatherOptimum, *, against: bool) -> Cut:
