@@ -25,13 +25,17 @@ from topology.metrics import (
 )
 from topology.placement import Floor, Place, choose_link, placed_links
 from topology.shapes import (
+    bcube,
     circulant,
     clos,
     complete_bipartite,
     de_bruijn,
+    dragonfly,
+    dragonfly_plus,
     fat_tree,
     full_mesh,
     generalised_kautz,
+    hamming_mesh,
     hypercube,
     hyperx,
     line,
@@ -43,14 +47,18 @@ from topology.shapes import (
     rail_optimised,
     random_regular,
     ring,
+    slim_fly,
     star,
     torus,
     twisted_torus,
     xgft,
 )
+from topology.spec import SpecError, load_spec, parse_spec
 from topology.supernode import Builder, Supernode, from_networkx
 from topology.systems import (
     atlas_900_a2,
+    atlas_950,
+    atlas_960,
     cloudmatrix384,
     dgx_1v,
     dgx_a100,
@@ -67,12 +75,11 @@ from topology.systems import (
     system_names,
     tpu_v4,
     tpu_v5p,
+    ub_mesh_pod,
+    ub_mesh_rack,
     vera_rubin_nvl72,
 )
 from topology.validation import validate
-
-if TYPE_CHECKING:
-    from topology.drawing import draw
 
 if TYPE_CHECKING:
     from topology.drawing import draw
@@ -86,9 +93,13 @@ __all__ = [
     "LinkType",
     "Place",
     "ScaleOut",
+    "SpecError",
     "Supernode",
     "SupernodeError",
     "atlas_900_a2",
+    "atlas_950",
+    "atlas_960",
+    "bcube",
     "bisection",
     "choose_link",
     "circulant",
@@ -103,6 +114,8 @@ __all__ = [
     "dgx_a100",
     "dgx_h100",
     "diameter",
+    "dragonfly",
+    "dragonfly_plus",
     "draw",
     "drawing",
     "fat_tree",
@@ -114,6 +127,7 @@ __all__ = [
     "gb300_nvl72",
     "generalised_kautz",
     "girth",
+    "hamming_mesh",
     "hgx_b200",
     "hypercube",
     "hyperx",
@@ -122,6 +136,7 @@ __all__ = [
     "line_digraph",
     "link_type",
     "load",
+    "load_spec",
     "mean_distance",
     "mesh",
     "metrics",
@@ -131,6 +146,7 @@ __all__ = [
     "nvl72_superpod",
     "optics",
     "oversubscription",
+    "parse_spec",
     "path_diversity",
     "per_npu_bandwidth",
     "petersen",
@@ -142,6 +158,7 @@ __all__ = [
     "routing",
     "save",
     "shapes",
+    "slim_fly",
     "spectral_gap",
     "star",
     "system",
@@ -151,6 +168,8 @@ __all__ = [
     "tpu_v4",
     "tpu_v5p",
     "twisted_torus",
+    "ub_mesh_pod",
+    "ub_mesh_rack",
     "units",
     "validate",
     "vera_rubin_nvl72",

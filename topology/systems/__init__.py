@@ -10,6 +10,8 @@ from topology.catalogue import Entry, load_catalogue
 from topology.errors import GraphError, unknown_name
 from topology.supernode import Supernode
 from topology.systems.atlas_900_a2 import atlas_900_a2
+from topology.systems.atlas_950 import atlas_950
+from topology.systems.atlas_960 import atlas_960
 from topology.systems.cloudmatrix384 import cloudmatrix384
 from topology.systems.dgx_1v import dgx_1v
 from topology.systems.dgx_a100 import dgx_a100
@@ -24,6 +26,7 @@ from topology.systems.mi300x import mi300x
 from topology.systems.nvl72_superpod import nvl72_superpod
 from topology.systems.tpu_v4 import tpu_v4
 from topology.systems.tpu_v5p import tpu_v5p
+from topology.systems.ub_mesh import ub_mesh_pod, ub_mesh_rack
 from topology.systems.vera_rubin_nvl72 import vera_rubin_nvl72
 
 _SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
@@ -44,6 +47,10 @@ _SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
         "tpu-v4": tpu_v4,
         "tpu-v5p": tpu_v5p,
         "ironwood": ironwood,
+        "ub-mesh-rack": ub_mesh_rack,
+        "ub-mesh-pod": ub_mesh_pod,
+        "atlas-950": atlas_950,
+        "atlas-960": atlas_960,
     }
 )
 
@@ -105,6 +112,8 @@ def system_entry(name: str) -> Entry | None:
 
 __all__ = [
     "atlas_900_a2",
+    "atlas_950",
+    "atlas_960",
     "cloudmatrix384",
     "dgx_1v",
     "dgx_a100",
@@ -123,5 +132,7 @@ __all__ = [
     "system_names",
     "tpu_v4",
     "tpu_v5p",
+    "ub_mesh_pod",
+    "ub_mesh_rack",
     "vera_rubin_nvl72",
 ]

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 
+from topology.errors import GraphError
 from topology.media import LinkType
-from topology.placement import Floor, Place, placed_links
+from topology.placement import Floor, Place, choose_link
 from topology.supernode import Builder
+
+STEP = 0.5
+"""Metres by which cables are sold."""
+
+
+def whole_cable(metres: float) -> float:
+    """Return a length rounded up to the next cable."""
+    return ceil(metres / STEP - 1e-9) * STEP
 
 
 def connect_placed(
@@ -18,8 +28,41 @@ def connect_placed(
     *,
     lanes: int = 1,
 ) -> None:
-    """Link pairs of nodes, each by the link type that fits its length; see `placed_links`."""
-    for kind, pairs in placed_links(ends, places, links, floor).items():
+    """Link pairs of nodes, each by the link type that fits its length.
+
+    Parameters
+    ----------
+    builder
+        Where the links go.
+    ends
+        Pairs of node ids.
+    places
+        Where each node is.
+    links
+        Link types to choose from, as in `choose_link`.
+    floor
+        How racks stand.
+    lanes
+        Parallel links between the two.
+
+    Raises
+    ------
+    GraphError
+        If no link type reaches; the message names the pair.
+    """
+    known: dict[tuple[Place, Place], float] = {}
+    by_length: dict[float, list[tuple[str, str]]] = {}
+    for u, v in ends:
+        key = places[u], places[v]
+        metres = known.get(key)
+        if metres is None:
+            metres = known[key] = whole_cable(floor.length(*key))
+        by_length.setdefault(metres, []).append((u, v))
+    for metres, pairs in by_length.items():
+        try:
+            kind = choose_link(metres, links)
+        except GraphError as error:
+            raise GraphError(f"link {pairs[0][0]} to {pairs[0][1]}: {error}") from error
         builder.connect(pairs, kind, lanes=lanes)
 
 

@@ -7,7 +7,8 @@ Wiring: Google Cloud TPU7x documentation, which says that it is much like TPU v5
 from __future__ import annotations
 
 from topology.supernode import Supernode
-from topology.systems.tpu import Generation, Shape, build_slice
+from topology.systems.sizes import Box
+from topology.systems.tpu import Generation, build_slice
 
 _SOURCES = (
     "Google Cloud TPU7x documentation: 9,216 chips to a pod, much like TPU v5p",
@@ -19,7 +20,7 @@ _GENERATION = Generation(
 )
 
 
-def ironwood(shape: Shape | None = None, *, twisted: bool = False) -> Supernode:
+def ironwood(shape: Box | None = None, *, twisted: bool = False) -> Supernode:
     r"""Return a slice.
 
     ::

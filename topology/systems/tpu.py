@@ -9,7 +9,7 @@ wrap-around can be twisted. Jouppi et al., TPU v4, ISCA 2023, arXiv:2304.01433, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, prod
 
@@ -19,14 +19,13 @@ from topology.errors import GraphError
 from topology.fabric import BoolArray, FloatArray, IntArray
 from topology.media import link_type
 from topology.placement import Floor, Place, choose_link
-from topology.shapes.parts import by_x, coordinates, dimensions, pairs
+from topology.shapes.parts import by_x, coordinates, pairs
 from topology.supernode import Builder, Supernode
-from topology.systems.cabling import assumed
+from topology.systems.cabling import STEP, assumed
+from topology.systems.sizes import Box, box
 
-Shape = str | Sequence[int]
 CUBE = 4
 _HOST = (2, 2, 1)
-_STEP = 0.5
 _FLOOR = Floor(racks_per_row=8)
 
 
@@ -54,7 +53,7 @@ class Generation:
     sources: tuple[str, ...]
 
 
-def build_slice(generation: Generation, shape: Shape | None, *, twisted: bool) -> Supernode:
+def build_slice(generation: Generation, shape: Box | None, *, twisted: bool) -> Supernode:
     """Return a slice: a torus of whole cubes, or a mesh inside one cube.
 
     Parameters
@@ -113,16 +112,11 @@ def shifts_of(name: str, dims: tuple[int, ...]) -> dict[int, dict[int, int]]:
     return {axis: dict.fromkeys(long, n) for axis in short}
 
 
-def _checked(generation: Generation, shape: Shape | None) -> tuple[int, ...]:
+def _checked(generation: Generation, shape: Box | None) -> tuple[int, ...]:
     if shape is None:
         return generation.largest
     name = generation.name
-    if isinstance(shape, str):
-        words = shape.lower().replace("×", "x").split("x")
-        if not all(word.strip().isdecimal() for word in words):
-            raise GraphError(f"{name}: shape is {shape!r}; write it like 4x4x8")
-        shape = [int(word) for word in words]
-    dims = dimensions(name, shape, "shape")
+    dims = box(name, "shape", shape)
     cubes = all(width % CUBE == 0 for width in dims)
     if len(dims) != len(generation.largest) or not (cubes or set(dims) <= {1, 2, CUBE}):
         raise GraphError(
@@ -188,11 +182,11 @@ def _to_circuit_switch(generation: Generation, cubes: int) -> FloatArray:
 
 def _by_length(metres: FloatArray) -> Iterator[tuple[float, IntArray]]:
     """Yield each length, in half metres, and which of the cables have it."""
-    steps = np.ceil(metres / _STEP - 1e-9).astype(np.int64)
+    steps = np.ceil(metres / STEP - 1e-9).astype(np.int64)
     order = np.argsort(steps, kind="stable")
     for group in np.split(order, np.flatnonzero(np.diff(steps[order])) + 1):
         if len(group):
-            yield float(steps[group[0]]) * _STEP, group
+            yield float(steps[group[0]]) * STEP, group
 
 
 def _assumptions(generation: Generation) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ circuit switches (6 faces x 16 links / 2), twisted tori for n x n x 2n and n x 2
 from __future__ import annotations
 
 from topology.supernode import Supernode
-from topology.systems.tpu import Generation, Shape, build_slice
+from topology.systems.sizes import Box
+from topology.systems.tpu import Generation, build_slice
 
 _SOURCES = (
     "Jouppi et al., TPU v4, ISCA 2023, arXiv:2304.01433, §2, as given in readings of the paper",
@@ -18,7 +19,7 @@ _GENERATION = Generation(
 )
 
 
-def tpu_v4(shape: Shape | None = None, *, twisted: bool = False) -> Supernode:
+def tpu_v4(shape: Box | None = None, *, twisted: bool = False) -> Supernode:
     r"""Return a slice.
 
     ::

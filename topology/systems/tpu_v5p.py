@@ -7,7 +7,8 @@ Wiring: Google Cloud TPU v5p documentation: a pod of 8,960 chips in cubes of 64,
 from __future__ import annotations
 
 from topology.supernode import Supernode
-from topology.systems.tpu import Generation, Shape, build_slice
+from topology.systems.sizes import Box
+from topology.systems.tpu import Generation, build_slice
 
 _SOURCES = (
     "Google Cloud TPU v5p documentation: slice shapes, 3D torus of cubes, twisted tori",
@@ -18,7 +19,7 @@ _GENERATION = Generation(
 )
 
 
-def tpu_v5p(shape: Shape | None = None, *, twisted: bool = False) -> Supernode:
+def tpu_v5p(shape: Box | None = None, *, twisted: bool = False) -> Supernode:
     r"""Return a slice.
 
     ::

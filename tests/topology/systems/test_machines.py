@@ -10,43 +10,17 @@ import numpy as np
 import pytest
 
 import topology
-from topology import Supernode, metrics
+from tests.topology.systems.machines import small, whole
+from topology import metrics
 from topology.catalogue import Entry
 from topology.devices import device_catalogue
 from topology.inventory import Inventory, inventory, network_arcs, node_ports
 from topology.media import link_catalogue
-from topology.systems import system, system_catalogue, system_entry, system_names
+from topology.systems import system_catalogue, system_entry, system_names
 
 NAMES = system_names()
-ONE = {"dgx-h100": {"nodes": 1}}
-"""Machines whose published figures are for another size than the default."""
-
-SMALL = {
-    "tpu-v4": {"shape": "4x4x8"},
-    "tpu-v5p": {"shape": "4x4x8"},
-    "ironwood": {"shape": "4x4x8"},
-    "atlas-950": {"racks": 2},
-    "atlas-960": {"racks": 2},
-    "ub-mesh-pod": {"racks": (2, 2)},
-    "frontier-group": {"chassis": 2},
-    "cloudmatrix384": {"nodes": 6},
-    "nvl72-superpod": {"racks": 2},
-}
-"""Smaller ones of the same kind, for what takes long on the whole machine."""
 
 COUNTS = {"npus": "npu", "switches": "switch", "cpus": "cpu", "nics": "nic"}
-
-
-@cache
-def whole(name: str) -> Supernode:
-    """Return a machine at the size its catalogue row is about."""
-    return system(name, **ONE.get(name, {}))
-
-
-@cache
-def small(name: str) -> Supernode:
-    """Return a machine at a size at which everything can be computed."""
-    return system(name, **SMALL.get(name, {}))
 
 
 @cache

@@ -1,0 +1,33 @@
+"""Read the sizes of machines that come in boxes: (4, 4, 8), or "4x4x8" as on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from topology.errors import GraphError
+from topology.shapes.parts import dimensions
+
+Box = str | Sequence[int]
+
+
+def box(machine: str, what: str, value: object) -> tuple[int, ...]:
+    """Return the widths of a box.
+
+    Parameters
+    ----------
+    machine, what
+        Whose they are, for the message.
+    value
+        Whole numbers, 1 or more, or text such as "4x4x8".
+
+    Raises
+    ------
+    GraphError
+        If it is neither.
+    """
+    if not isinstance(value, str):
+        return dimensions(machine, value, what)
+    words = value.lower().replace("×", "x").split("x")
+    if not all(word.strip().isdecimal() for word in words):
+        raise GraphError(f"{machine}: {what} is {value!r}; write it like 4x4x8")
+    return dimensions(machine, [int(word) for word in words], what)
