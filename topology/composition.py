@@ -28,6 +28,7 @@ LAYOUTS = ("clos", "rail", "rail-only")
 
 _DEFAULT_PORTS = 64
 _TIERS = 3
+_MOST_NODES = 100_000_000
 _NAMES = ("leaf", "spine", "core")
 _OFFSET = ("node", "rack", "supernode")
 
@@ -86,6 +87,12 @@ class ScaleOut:
                 raise GraphError(
                     f"scale-out: {name} is {value!r}; it must be a whole number, 1 or more"
                 )
+        for name in ("nic", "switch"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise GraphError(f"scale-out: {name} is {value!r}; it must be a device's name")
+            if value is not None:
+                device(value)
         if self.tiers is not None and self.tiers > _TIERS:
             raise GraphError(f"scale-out: tiers is {self.tiers}; it must be 1, 2 or 3")
         for ratio in self.ratios:
@@ -183,6 +190,11 @@ def compose(
     kinds = [supernode] if isinstance(supernode, Supernode) else list(supernode)
     if not kinds:
         raise GraphError("compose: there is no supernode; give one or more")
+    nodes = count * sum(kind.graph.number_of_nodes() for kind in kinds)
+    if nodes > _MOST_NODES:
+        raise GraphError(
+            f"compose: {count:,} times comes to {nodes:,} nodes; up to {_MOST_NODES:,} are held"
+        )
     plan = _scale_out(scale_out)
     builder = Builder()
     npus: list[str] = []

@@ -182,6 +182,7 @@ def test_a_composition_is_saved_and_comes_back(tmp_path):
     [
         (0, 1e9, "count is 0"),
         (True, 1e9, "count is True"),
+        (10**20, 1e9, "nodes; up to 100,000,000 are held"),
         (100, ScaleOut(link=1e9, ports=4, tiers=2), "more than two tiers of 4-port switches"),
         (100, ScaleOut(link=1e9, ports=4), "more than three tiers of 4-port switches"),
         (100, ScaleOut(link=1e9, ports=4, tiers=1), "more than one tier of 4-port switches"),

@@ -1,0 +1,241 @@
+"""Read a spec file: a machine in a few lines of TOML, without Python."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import fields as record_fields
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from topology import shapes
+from topology.composition import SCALE_OUTS, ScaleOut, compose
+from topology.errors import SupernodeError
+from topology.media import LinkType
+from topology.spec.building import attempt, build_nodes
+from topology.spec.fields import Faults, SpecError, Table, nearest
+from topology.spec.groups import find_link, read_links
+from topology.spec.lines import field_lines
+from topology.supernode import Supernode
+from topology.systems import canonical_name, system, system_names
+
+_FIELDS = (
+    "name", "sources", "links", "nodes", "connect", "floor", "system", "shape", "without",
+    "compose",
+)  # fmt: skip
+_MOST = 10_000_000
+_KINDS = ("nodes", "system", "shape")
+_PLACE = re.compile(r"(.*) \(at line (\d+), column \d+\)")
+
+
+def load_spec(path: str | Path) -> Supernode:
+    """Return the supernode that a spec file describes; see `parse_spec`."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SupernodeError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SupernodeError(f"{path} is not text in UTF-8") from error
+    return parse_spec(text, where=str(path))
+
+
+def parse_spec(text: str, *, where: str = "spec") -> Supernode:
+    """Return the supernode that a TOML text describes.
+
+    Parameters
+    ----------
+    text
+        One of ``[nodes.…]`` with ``[[connect]]``, ``[system]`` or ``[shape]``; besides them
+        ``name``, ``sources``, ``[links.…]``, ``[floor]``, ``[without]`` and ``[compose]``.
+    where
+        What to call it in messages.
+
+    Raises
+    ------
+    SpecError
+        Listing every fault with file, line, field and allowed values.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(_syntax(str(error), where)) from error
+    faults = Faults(where, field_lines(text))
+    top = Table(data, (), faults, _FIELDS)
+    links = read_links(data.get("links", {}), faults)
+    machine = _machine(data, top, links, faults)
+    faults.stop()
+    if machine is None:
+        raise SpecError(f"{where}: nothing is described")
+    for name, change in (("without", _without), ("compose", _compose)):
+        if name in data:
+            machine = change(machine, data[name], links, faults)
+            faults.stop()
+    return _named(machine, top, faults)
+
+
+def _syntax(said: str, where: str) -> str:
+    match = _PLACE.fullmatch(said)
+    return f"{where}, line {match[2]}: {match[1]}" if match else f"{where}: {said}"
+
+
+def _machine(
+    data: Mapping[str, Any], top: Table, links: Mapping[str, LinkType], faults: Faults
+) -> Supernode | None:
+    given = [name for name in _KINDS if name in data]
+    if len(given) != 1:
+        several = " and ".join(given)
+        said = f"{several} are both there; give one of" if given else "is missing; give one of"
+        faults.add((given[-1] if given else "nodes",), f" {said} {', '.join(_KINDS)}")
+        return None
+    if given == ["system"]:
+        return _system(data["system"], faults)
+    if given == ["shape"]:
+        return _shape(data["shape"], links, faults)
+    return build_nodes(data, links, faults, top.word("name"))
+
+
+def _system(data: object, faults: Faults) -> Supernode | None:
+    allowed = data if isinstance(data, dict) else ()
+    table = Table(data, ("system",), faults, allowed)
+    name = table.word("name") if "name" in table else table.need("name", 'name = "gb200-nvl72"')
+    if name is None:
+        return None
+    if canonical_name(name) not in system_names():
+        table.fault("name", f" is {name!r}; {nearest(canonical_name(name), system_names())}")
+        return None
+    rest = {key.replace("-", "_"): item for key, item in table.data.items() if key != "name"}
+    if _too_large(table):
+        return None
+    found: Supernode | None = attempt(("system",), faults, lambda: system(name, **rest))
+    return found
+
+
+def _too_large(table: Table) -> bool:
+    """Note numbers that no machine has, before a builder counts up to them."""
+    found = False
+    for key, value in table.data.items():
+        numbers = value if isinstance(value, list) else [value]
+        if any(isinstance(n, int | float) and not abs(n) <= _MOST for n in numbers):
+            table.fault(key, f" is {value!r:.40}; numbers go up to {_MOST:,}")
+            found = True
+    return found
+
+
+def _shape(data: object, links: Mapping[str, LinkType], faults: Faults) -> Supernode | None:
+    allowed = data if isinstance(data, dict) else ()
+    table = Table(data, ("shape",), faults, allowed)
+    families = [name for name in shapes.__all__ if callable(getattr(shapes, name))]
+    if table.need("family", 'family = "torus"') is None:
+        return None
+    family = table.choice("family", families)
+    if family is None:
+        return None
+    if _too_large(table):
+        return None
+    make = getattr(shapes, family)
+    known = list(signature(make).parameters)
+    rest = {}
+    for key, value in table.data.items():
+        if key == "family":
+            continue
+        if key not in known:
+            table.fault(key, f" is not a parameter of {family}; {nearest(key, known)}")
+        rest[key] = _own_links(table, key, value, links) if "link" in key else value
+    if faults.found:
+        return None
+    return _called(table, make, rest, faults)
+
+
+def _called(
+    table: Table, make: Callable[..., Supernode], fields: Mapping[str, Any], faults: Faults
+) -> Supernode | None:
+    """Call a shape's function; note it if a parameter is missing."""
+    try:
+        signature(make).bind(**fields)
+    except TypeError as error:
+        faults.add(table.path, f": {error}")
+        return None
+    found: Supernode | None = attempt(table.path, faults, lambda: make(**fields))
+    return found
+
+
+def _own_links(table: Table, key: str, value: object, links: Mapping[str, LinkType]) -> Any:
+    if isinstance(value, list):
+        return [_own_links(table, key, item, links) for item in value]
+    kind = find_link(value, links)
+    if isinstance(kind, str):
+        table.fault(key, kind)
+        return None
+    return kind
+
+
+def _without(
+    machine: Supernode,
+    data: object,
+    _: Mapping[str, LinkType],
+    faults: Faults,
+) -> Supernode:
+    table = Table(data, ("without",), faults, ("nodes", "links"))
+    nodes = table.words("nodes")
+    pairs = table.data.get("links", [])
+    if not isinstance(pairs, list) or not all(isinstance(p, list) and len(p) == 2 for p in pairs):
+        table.fault("links", ' must be pairs of ids, like [["npu/0", "l1/0/0"]]')
+        return machine
+    ends = [(str(u), str(v)) for u, v in pairs]
+    changed = attempt(("without",), faults, lambda: machine.without(nodes=nodes, links=ends))
+    return changed or machine
+
+
+def _compose(
+    machine: Supernode, data: object, links: Mapping[str, LinkType], faults: Faults
+) -> Supernode:
+    table = Table(data, ("compose",), faults, ("count", "scale_out"))
+    count = table.count("count", 1)
+    plan = _scale_out(table, links, faults)
+    if plan is None or count is None:
+        return machine
+    changed = attempt(("compose",), faults, lambda: compose(machine, count, scale_out=plan))
+    return changed or machine
+
+
+def _scale_out(table: Table, links: Mapping[str, LinkType], faults: Faults) -> Any:
+    given = table.need("scale_out", 'scale_out = "infiniband"')
+    if given is None or isinstance(given, str):
+        if given is None or given in SCALE_OUTS:
+            return given
+        kind = find_link(given, links)
+        if isinstance(kind, str):
+            table.fault("scale_out", f" is {given!r}; {nearest(given, [*SCALE_OUTS, *links])}")
+            return None
+        return kind
+    names = [item.name for item in record_fields(ScaleOut)]
+    inner = Table(given, ("compose", "scale_out"), faults, names)
+    rest = dict(inner.data)
+    for key in ("link", "uplink", "nic_link"):
+        if key in rest:
+            rest[key] = _own_links(inner, key, rest[key], links)
+    ratio = rest.get("oversubscription")
+    if isinstance(ratio, list):
+        rest["oversubscription"] = tuple(ratio)
+    inner.need("link", 'link = "ndr-optical"')
+    if faults.found:
+        return None
+    return attempt(inner.path, faults, lambda: ScaleOut(**rest))
+
+
+def _named(machine: Supernode, top: Table, faults: Faults) -> Supernode:
+    """Return the machine under the file's own name, with the file among its sources."""
+    name, sources = top.word("name"), top.words("sources")
+    faults.stop()
+    if name in (None, machine.name) and not sources:
+        return machine
+    return Supernode(
+        name or machine.name,
+        machine.graph,
+        machine.npus,
+        (*machine.sources, *sources),
+        machine.parameters,
+        machine.history,
+    )
