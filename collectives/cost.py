@@ -7,7 +7,7 @@ at that link's rate. Steps follow one another; equal steps are routed once and c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,18 @@ from collectives.schedule import Schedule, ScheduleError, Step
 from topology.devices import device, device_catalogue
 from topology.errors import unknown_name
 from topology.fabric import Fabric, FloatArray, IntArray
-from topology.routing import Demand, Flow, Pairs, Slowest, Uniform, check_ranks, ecmp
+from topology.routing import (
+    Combined,
+    CombinedFlow,
+    Demand,
+    Flow,
+    Pairs,
+    Slowest,
+    Uniform,
+    check_ranks,
+    ecmp,
+    route_combined,
+)
 from topology.supernode import Supernode
 from topology.validation import is_number
 
@@ -143,7 +154,7 @@ class Cost:
 @dataclass(frozen=True, eq=False)
 class _Routed:
     step: Step
-    flow: Flow
+    flow: Flow | CombinedFlow
     busy: FloatArray  # per byte of S
     slowest: Slowest
     endpoint: float
@@ -204,7 +215,7 @@ class Plan:
         if len(slowest.latency):
             at = int(np.argmax(slowest.latency + size * slowest.transfer))
             serial = Latency(serialisation=size * float(slowest.transfer[at]))
-            split += self._path(int(slowest.src[at]), int(slowest.dst[at])) + serial
+            split += self._latency(routed, at) + serial
         busy, node_busy = size * routed.busy, size * routed.flow.node_busy()
         transfer = max(float(busy.max(initial=0.0)), float(node_busy.max(initial=0.0)))
         step = routed.step
@@ -218,16 +229,23 @@ class Plan:
     def _paths(self) -> dict[tuple[int, int], Latency]:
         return {}
 
+    def _latency(self, routed: _Routed, at: int) -> Latency:
+        """Split the latency of the slowest transfer of a step."""
+        if isinstance(routed.flow, CombinedFlow):
+            return self._split(routed.flow.path)
+        return self._path(int(routed.slowest.src[at]), int(routed.slowest.dst[at]))
+
     def _path(self, source: int, target: int) -> Latency:
         """Split the latency of the slowest path between two nodes."""
         known = self._paths.get((source, target))
         if known is None:
-            known = self._paths[source, target] = self._split(source, target)
+            ends = self._rank_of[source], self._rank_of[target]
+            arcs = ecmp(self.supernode).slowest_path(*ends)
+            known = self._paths[source, target] = self._split(arcs)
         return known
 
-    def _split(self, source: int, target: int) -> Latency:
+    def _split(self, arcs: list[int]) -> Latency:
         fabric = self.fabric
-        arcs = ecmp(self.supernode).slowest_path(self._rank_of[source], self._rank_of[target])
         links = [fabric.links[fabric.link[arc]] for arc in arcs]
         inside = sum(float(fabric.node_latency[fabric.head[arc]]) for arc in arcs[:-1])
         transceivers = sum(link.transceivers for link in links)
@@ -317,20 +335,29 @@ def plan(
         moved = dataflow(fabric, schedule, chosen)
         return Plan(supernode, schedule, chosen, rate, endpoint, routing, (), moved)
     capacity = _capacity(fabric, rate)
-    routes: dict[object, tuple[Flow, FloatArray, Slowest]] = {}
+    routes: dict[object, tuple[Flow | CombinedFlow, FloatArray, Slowest]] = {}
     routed = []
     for step in schedule.steps:
         key = _key(step.traffic)
         if key not in routes:
-            flow = ecmp(supernode).route(_placed(step.traffic, chosen))
+            flow = _route(supernode, _placed(step.traffic, chosen))
             routes[key] = (flow, flow.busy(capacity), flow.slowest(capacity))
         overhead = endpoint.alpha + step.messages * endpoint.message
         routed.append(_Routed(step, *routes[key], overhead))
     return Plan(supernode, schedule, chosen, rate, endpoint, routing, tuple(routed))
 
 
+def _route(supernode: Supernode, traffic: Demand) -> Flow | CombinedFlow:
+    if isinstance(traffic, Combined):
+        return route_combined(supernode, traffic)
+    return ecmp(supernode).route(traffic)
+
+
 def _key(traffic: Demand) -> tuple[object, ...]:
     """Return what two equal traffics have in common."""
+    if isinstance(traffic, Combined):
+        shares = (traffic.added.tobytes(), traffic.copied.tobytes(), traffic.through)
+        return ("combined", traffic.members.tobytes(), *shares)
     if isinstance(traffic, Uniform):
         return ("uniform", traffic.ranks.tobytes(), traffic.amount)
     return ("pairs", traffic.src.tobytes(), traffic.dst.tobytes(), traffic.amount.tobytes())
@@ -340,6 +367,9 @@ def _placed(traffic: Demand, ranks: IntArray) -> Demand:
     """Put positions on ranks."""
     if isinstance(traffic, Uniform):
         return Uniform(ranks[traffic.ranks], traffic.amount)
+    if isinstance(traffic, Combined):
+        src, dst, members = ranks[traffic.src], ranks[traffic.dst], ranks[traffic.members]
+        return replace(traffic, src=src, dst=dst, members=members)
     return Pairs(ranks[traffic.src], ranks[traffic.dst], traffic.amount)
 
 

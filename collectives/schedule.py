@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from collectives.collective import Collective
 from topology.errors import SupernodeError
-from topology.routing import Demand, Pairs, Uniform
+from topology.routing import Combined, Demand, Pairs, Uniform
 from topology.supernode import Supernode
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -104,6 +104,8 @@ class Step:
         """The most messages any position sends in one repetition."""
         if isinstance(self.traffic, Uniform):
             return len(self.traffic.ranks) - 1
+        if isinstance(self.traffic, Combined):
+            return 1  # the switches do the rest
         sent = np.bincount(self.traffic.src[self.traffic.src != self.traffic.dst])
         return int(sent.max(initial=0))
 

@@ -39,6 +39,14 @@ from collectives.algorithms.hierarchical import (
     three_level_direct_all_reduce,
     three_level_reduce_scatter,
 )
+from collectives.algorithms.innetwork import (
+    aggregated_reduce,
+    multicast_broadcast,
+    nvls_all_gather,
+    nvls_all_reduce,
+    nvls_reduce_scatter,
+    sharp_all_reduce,
+)
 from collectives.algorithms.multi_ring import (
     multi_ring_all_gather,
     multi_ring_all_reduce,
@@ -125,6 +133,7 @@ _ALGORITHMS: dict[str, dict[str, Algorithm]] = {
         "torus_doubling": torus_doubling_all_reduce,
         "bine": bine_all_reduce,
         "bfb": bfb_all_reduce,
+        "nvls": nvls_all_reduce,
     },
     "reduce_scatter": {
         "ring": ring_reduce_scatter,
@@ -140,6 +149,7 @@ _ALGORITHMS: dict[str, dict[str, Algorithm]] = {
         "swing": swing_reduce_scatter,
         "bine": bine_reduce_scatter,
         "bfb": bfb_reduce_scatter,
+        "nvls": nvls_reduce_scatter,
     },
     "all_gather": {
         "ring": ring_all_gather,
@@ -155,6 +165,7 @@ _ALGORITHMS: dict[str, dict[str, Algorithm]] = {
         "swing": swing_all_gather,
         "bine": bine_all_gather,
         "bfb": bfb_all_gather,
+        "nvls": nvls_all_gather,
     },
     "broadcast": {
         "binomial_tree": binomial_broadcast,
@@ -163,6 +174,7 @@ _ALGORITHMS: dict[str, dict[str, Algorithm]] = {
         "chain": chain_broadcast,
         "bine": bine_broadcast,
         "direct": direct_broadcast,
+        "multicast": multicast_broadcast,
     },
     "reduce": {
         "binomial_tree": binomial_reduce,
@@ -171,6 +183,7 @@ _ALGORITHMS: dict[str, dict[str, Algorithm]] = {
         "chain": chain_reduce,
         "bine": bine_reduce,
         "direct": direct_reduce,
+        "aggregated": aggregated_reduce,
     },
     "gather": {"binomial_tree": binomial_gather, "direct": direct_gather},
     "scatter": {"binomial_tree": binomial_scatter, "direct": direct_scatter},
@@ -191,6 +204,9 @@ for _name, _algorithms in _ALGORITHMS.items():
 
 # Direct sends the same messages over the same paths, all at once, so pairwise never beats it.
 register("all_to_all", "pairwise", pairwise_all_to_all, candidate=False)
+
+# Switches that reduce what is pushed to them are a choice of machine: see its docstring.
+register("all_reduce", "sharp", sharp_all_reduce, candidate=False)
 
 # Twice as many different steps as ranks: slow to try, and a tree pipelines as well in fewer.
 register("all_reduce", "chain", chain_all_reduce, candidate=False)

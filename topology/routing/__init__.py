@@ -1,8 +1,10 @@
 """Which way traffic goes: a demand in, link loads and paths out."""
 
+from topology.routing.combining import Combined, CombinedFlow, combining_trees, route_combined
 from topology.routing.demand import Demand, Pairs, Uniform, as_demand, check_ranks
 from topology.routing.ecmp import Ecmp, Flow, Slowest, ecmp
 
 __all__ = [
-    "Demand", "Ecmp", "Flow", "Pairs", "Slowest", "Uniform", "as_demand", "check_ranks", "ecmp",
+    "Combined", "CombinedFlow", "Demand", "Ecmp", "Flow", "Pairs", "Slowest", "Uniform",
+    "as_demand", "check_ranks", "combining_trees", "ecmp", "route_combined",
 ]  # fmt: skip

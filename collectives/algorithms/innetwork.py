@@ -1,0 +1,150 @@
+"""Collectives in which the switches add and copy.
+
+References
+----------
+Graham et al., Scalable hierarchical aggregation protocol (SHArP), COMHPC 2016.
+Klenk, Jiang, Thorson and Dennison, An in-network architecture for accelerating shared-memory
+multiprocessor collectives, ISCA 2020; NVIDIA NCCL's NVLS and PTX's multimem instructions are its
+product form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from collectives.algorithms.compose import Steps, merged, pairs_of
+from collectives.algorithms.direct import direct_steps, one_shot_all_reduce
+from collectives.algorithms.pipeline import best_segments
+from collectives.algorithms.rooted import check_root, direct_broadcast, direct_reduce
+from collectives.collective import collective
+from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers, as_team, join
+from topology.errors import RoutingError
+from topology.fabric import FloatArray
+from topology.routing import Combined, combining_trees
+
+
+def sharp_all_reduce(team: Team | int) -> Schedule:
+    """All-reduce in one step over an aggregation tree: α + S/B, up and down at once.
+
+    The switches add what the ranks push and send the sum back to all, as InfiniBand's SHARP does;
+    NVSwitch adds only what a rank asks for, see `nvls_all_reduce`.
+    """
+    made = _able(team, "sharp", adds=True, copies=True)
+    steps = tuple(_helped(step, made.size, through=1.0) for step in one_shot_all_reduce(made).steps)
+    return Schedule("sharp", collective("all_reduce"), made.size, 1, steps)
+
+
+def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
+    """All-reduce on NVLink switches: (m+1)α + (p+1)/p · S/B for many segments m (NVLS).
+
+    Every rank asks the switches for the sum of its shard over all ranks, its own version
+    included, and has them write it to all, while it asks for the sum of the next segment: each
+    sends S and S/p, and receives as much.
+
+    Parameters
+    ----------
+    team
+        Who takes part.
+    segments
+        m; by default the best for the team's size S.
+    """
+    made = _able(team, "nvls", adds=True, copies=True)
+    p = made.size
+    m = best_segments(made, 1, (p + 1) / p, segments)
+    ask, write = _collect(p), _spread(p)
+    steps: Steps = ()
+    if p > 1:
+        share = np.full(p, 1 / (p * m))
+        both = _helped(_segment(m, (ask[0], 1), (write[0], 0)), p, added=share, copied=share)
+        steps = (
+            _helped(_segment(m, (ask[0], 0)), p, added=share),
+            *([replace(both, repeat=m - 1)] if m > 1 else []),
+            _helped(_segment(m, (write[0], m - 1)), p, copied=share),
+        )
+    note = f"{m} segment{'s' if m > 1 else ''}"
+    return Schedule("nvls", collective("all_reduce"), p, p * m, steps, (note,))
+
+
+def nvls_reduce_scatter(team: Team | int) -> Schedule:
+    """Reduce-scatter in one step on NVLink switches: α + S/B; each sends S, receives S/p."""
+    p = _able(team, "nvls", adds=True).size
+    return Schedule("nvls", collective("reduce_scatter"), p, p, _collect(p))
+
+
+def nvls_all_gather(team: Team | int) -> Schedule:
+    """All-gather in one step on NVLink switches: α + S/B; each sends S/p, receives S."""
+    p = _able(team, "nvls", copies=True).size
+    return Schedule("nvls", collective("all_gather"), p, p, _spread(p))
+
+
+def multicast_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
+    """Broadcast in one step that the switches copy: α + S/B."""
+    made = _able(team, "multicast", copies=True)
+    plain = direct_broadcast(made, root=check_root(root, made.size))
+    only = (np.arange(made.size) == root).astype(float)
+    steps = tuple(_helped(step, made.size, copied=only) for step in plain.steps)
+    return replace(plain, name="multicast", steps=steps)
+
+
+def aggregated_reduce(team: Team | int, *, root: int = 0) -> Schedule:
+    """Reduce in one step that the switches add up: α + S/B."""
+    made = _able(team, "aggregated", adds=True)
+    plain = direct_reduce(made, root=check_root(root, made.size))
+    only = (np.arange(made.size) == root).astype(float)
+    steps = tuple(_helped(step, made.size, added=only) for step in plain.steps)
+    return replace(plain, name="aggregated", steps=steps)
+
+
+def _collect(p: int) -> Steps:
+    share = np.full(p, 1 / p)
+    return tuple(_helped(step, p, added=share) for step in direct_steps(p, reduce=True))
+
+
+def _spread(p: int) -> Steps:
+    share = np.full(p, 1 / p)
+    return tuple(_helped(step, p, copied=share) for step in direct_steps(p, reduce=False))
+
+
+def _segment(m: int, *parts: tuple[Step, int]) -> Step:
+    """Return steps at work together, each on one segment of m, the next one each repetition."""
+
+    def transfers(t: int) -> Transfers:
+        moved = [(step.transfers(0), first) for step, first in parts]
+        return join([
+            Transfers(one.src, one.dst, one.chunk * m + first + t, reduce=one.reduce)
+            for one, first in moved
+        ])  # fmt: skip
+
+    traffic = merged([pairs_of(step.traffic) for step, _ in parts], 1 / m)
+    return Step(transfers, traffic, 1, " and ".join(step.phase for step, _ in parts))
+
+
+def _helped(
+    step: Step,
+    p: int,
+    *,
+    added: FloatArray | None = None,
+    copied: FloatArray | None = None,
+    through: float = 0.0,
+) -> Step:
+    """Return a step whose transfers the switches add up or copy."""
+    plain = pairs_of(step.traffic)
+    none = np.zeros(p)
+    help_ = none if added is None else added, none if copied is None else copied, through
+    traffic = Combined(plain.src, plain.dst, plain.amount, np.arange(p), *help_)
+    where = " in the network"
+    return replace(step, traffic=traffic, phase=step.phase.removesuffix(where) + where)
+
+
+def _able(team: Team | int, algorithm: str, *, adds: bool = False, copies: bool = False) -> Team:
+    """Return a team whose switches can do it; raise `ScheduleError` if they cannot."""
+    made = as_team(team)
+    if made.supernode is None or made.ranks is None:
+        raise ScheduleError(f"{algorithm} needs to know the machine: give it a team with one")
+    try:
+        combining_trees(made.supernode, made.ranks, adds=adds, copies=copies)
+    except RoutingError as error:
+        raise ScheduleError(f"{algorithm}: {error}") from error
+    return made
