@@ -1,0 +1,293 @@
+"""Dragonfly and Dragonfly+: groups of switches, joined by links between every two groups.
+
+Which port of a group leads to which other group is the arrangement. Number a group's global
+ports 0, 1, ... switch by switch and let there be G groups; port k of group i leads to
+
+- palmtree: group i - k - 1, modulo G;
+- absolute: the k-th of the other groups in order.
+
+With fewer groups than ports allow, ports G - 1 and on start over, so every two groups have
+floor(ports / (G - 1)) links, and the ports left over stay free. Links of the same two switches
+become lanes. Camarero, Vallejo and Beivide, Topological Characterization of Hamming and
+Dragonfly Networks and Its Implications on Routing, ACM TACO 11(4), 2014; Hastings et al.,
+Comparing Global Link Arrangements for Dragonfly Networks, IEEE Cluster 2015.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from topology.errors import GraphError
+from topology.fabric import IntArray
+from topology.media import LinkType, link_type
+from topology.shapes.parts import LinkLike, pairs, whole
+from topology.supernode import Builder, Supernode
+
+_ARRANGEMENTS = ("palmtree", "absolute")
+
+
+def dragonfly(
+    p: int,
+    a: int | None = None,
+    h: int | None = None,
+    groups: int | None = None,
+    *,
+    link: LinkLike,
+    local_link: LinkLike | None = None,
+    global_link: LinkLike | None = None,
+    arrangement: str = "palmtree",
+) -> Supernode:
+    r"""Return a Dragonfly.
+
+    ::
+
+        group 0                 group 1
+        +-----------------+     +-----------------+
+        | [r]---[r]---[r] |=====| [r]---[r]---[r] |     routers of a group: full mesh
+        |  ooo   ooo   ooo|     |  ooo   ooo   ooo|     any two groups: a global link
+        +-----------------+     +-----------------+
+
+    a p G NPUs on a G routers of p + a - 1 + h ports; G a (a - 1) / 2 local links and, at the
+    largest G = a h + 1, one global link for every two groups, G a h / 2 in all. At most 5 hops
+    between NPUs (3 between routers). Balanced: a = 2 p = 2 h.
+
+    Kim, Dally, Scott and Abts, Technology-Driven, Highly-Scalable Dragonfly Topology, ISCA 2008.
+
+    Parameters
+    ----------
+    p
+        NPUs to a router, 1 or more.
+    a
+        Routers to a group; 2 p by default.
+    h
+        Global ports of a router; p by default.
+    groups
+        G, 1 to a h + 1; the most by default.
+    link
+        From an NPU to its router: catalogue name, rate per lane in bytes/s, or `LinkType`.
+    local_link, global_link
+        Within a group and between groups; by default the same.
+    arrangement
+        "palmtree" or "absolute".
+
+    Raises
+    ------
+    GraphError
+        If a number is out of range, or there are more groups than global ports can join.
+    """
+    terminals = whole("dragonfly", "p", p)
+    routers = 2 * terminals if a is None else whole("dragonfly", "a", a)
+    globals_ = terminals if h is None else whole("dragonfly", "h", h)
+    count = _group_count("dragonfly", groups, routers * globals_)
+    near, local, far = _links(link, local_link, global_link)
+    builder = Builder()
+    places = [(i, r) for i in range(count) for r in range(routers)]
+    router = builder.add_nodes(
+        (f"router/{i}/{r}" for i, r in places),
+        kind="switch",
+        tier=1,
+        group=[i for i, _ in places],
+        coord=places,
+    )
+    npus = _add_npus(builder, router, [i for i, _ in places], terminals, near)
+    inside = (
+        (router[i * routers + r], router[i * routers + s])
+        for i in range(count)
+        for r, s in combinations(range(routers), 2)
+    )
+    builder.connect(inside, local)
+    _join_groups(builder, router, count, routers, globals_, far, arrangement)
+    called = {"p": terminals, "a": routers, "h": globals_, "groups": count}
+    words = {"link": near.name, "local_link": local.name, "global_link": far.name}
+    return builder.build(
+        f"dragonfly-p{terminals}-a{routers}-h{globals_}-g{count}",
+        npus,
+        parameters={**called, **words, "arrangement": arrangement},
+    )
+
+
+def dragonfly_plus(
+    p: int,
+    leaves: int | None = None,
+    spines: int | None = None,
+    h: int | None = None,
+    groups: int | None = None,
+    *,
+    link: LinkLike,
+    local_link: LinkLike | None = None,
+    global_link: LinkLike | None = None,
+    arrangement: str = "palmtree",
+) -> Supernode:
+    r"""Return a Dragonfly+ (megafly): groups of leaves and spines, global links at the spines.
+
+    ::
+
+        group 0                       group 1
+        +-----------------------+     +-----------------------+
+        | [spine]      [spine]  |=====| [spine]      [spine]  |
+        |    |    \  /    |     |     |    |    \  /    |     |    leaves and spines of a
+        |  [leaf]      [leaf]   |     |  [leaf]      [leaf]   |    group: complete bipartite
+        |   o o         o o     |     |   o o         o o     |
+        +-----------------------+     +-----------------------+
+
+    l p G NPUs, l G leaves of p + s ports, s G spines of l + h ports; G l s local links and, at
+    the largest G = s h + 1, G s h / 2 global links. At most 3 hops between leaves (up, over,
+    down), 5 between NPUs. Balanced from R-port switches: p = l = s = h = R / 2.
+
+    Shpiner et al., Dragonfly+: Low Cost Topology for Scaling Datacenters, HiPINEB 2017.
+
+    Parameters
+    ----------
+    p
+        NPUs to a leaf, 1 or more.
+    leaves, spines
+        Of a group; p by default.
+    h
+        Global ports of a spine; p by default.
+    groups
+        G, 1 to s h + 1; the most by default.
+    link
+        From an NPU to its leaf: catalogue name, rate per lane in bytes/s, or `LinkType`.
+    local_link, global_link
+        Within a group and between groups; by default the same.
+    arrangement
+        "palmtree" or "absolute".
+
+    Raises
+    ------
+    GraphError
+        If a number is out of range, or there are more groups than global ports can join.
+    """
+    shape = "dragonfly_plus"
+    terminals = whole(shape, "p", p)
+    low = terminals if leaves is None else whole(shape, "leaves", leaves)
+    high = terminals if spines is None else whole(shape, "spines", spines)
+    globals_ = terminals if h is None else whole(shape, "h", h)
+    count = _group_count(shape, groups, high * globals_)
+    near, local, far = _links(link, local_link, global_link)
+    builder = Builder()
+    leaf = _add_tier(builder, "leaf", 1, count, low)
+    spine = _add_tier(builder, "spine", 2, count, high)
+    npus = _add_npus(builder, leaf, [i // low for i in range(len(leaf))], terminals, near)
+    builder.connect(
+        (
+            (leaf[i * low + r], spine[i * high + s])
+            for i in range(count)
+            for r in range(low)
+            for s in range(high)
+        ),
+        local,
+    )
+    _join_groups(builder, spine, count, high, globals_, far, arrangement)
+    called = {"p": terminals, "leaves": low, "spines": high, "h": globals_, "groups": count}
+    words = {"link": near.name, "local_link": local.name, "global_link": far.name}
+    return builder.build(
+        f"dragonfly-plus-p{terminals}-l{low}-s{high}-h{globals_}-g{count}",
+        npus,
+        parameters={**called, **words, "arrangement": arrangement},
+    )
+
+
+def global_links(
+    groups: int, ports: int, arrangement: str = "palmtree"
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return the cables between groups: group and port at one end, group and port at the other.
+
+    Parameters
+    ----------
+    groups
+        G; at most ``ports`` + 1.
+    ports
+        Global ports of a group.
+    arrangement
+        "palmtree" or "absolute"; see the module.
+
+    Raises
+    ------
+    GraphError
+        If the arrangement is not known.
+    """
+    if arrangement not in _ARRANGEMENTS:
+        raise GraphError(
+            f"dragonfly: arrangement is {arrangement!r}; it must be one of 'palmtree', 'absolute'"
+        )
+    others = groups - 1
+    used = ports // others * others if others else 0
+    i, k = (grid.ravel() for grid in np.meshgrid(np.arange(groups), np.arange(used), indexing="ij"))
+    turn = k - k % max(others, 1)
+    if arrangement == "palmtree":
+        far = (i - k % max(others, 1) - 1) % groups
+        port = turn + (far - i - 1) % groups
+    else:
+        far = k % max(others, 1)
+        far = far + (far >= i)
+        port = turn + np.where(i < far, i, i - 1)
+    once = i < far
+    return i[once], k[once], far[once], port[once]
+
+
+def _join_groups(
+    builder: Builder,
+    switches: list[str],
+    groups: int,
+    each: int,
+    h: int,
+    link: LinkType,
+    arrangement: str,
+) -> None:
+    i, k, j, m = global_links(groups, each * h, arrangement)
+    total = len(switches)
+    keys, lanes = np.unique((i * each + k // h) * total + j * each + m // h, return_counts=True)
+    ends = pairs(switches, keys // total, switches, keys % total)
+    builder.connect(ends, link, lanes=lanes.tolist())
+
+
+def _group_count(shape: str, groups: object, ports: int) -> int:
+    if groups is None:
+        return ports + 1
+    count = whole(shape, "groups", groups)
+    if count > ports + 1:
+        raise GraphError(
+            f"{shape}: groups is {count}; {ports} global ports of a group join at most "
+            f"{ports + 1} groups; lower groups or raise h"
+        )
+    return count
+
+
+def _links(
+    link: LinkLike, local: LinkLike | None, far: LinkLike | None
+) -> tuple[LinkType, LinkType, LinkType]:
+    near = link_type(link)
+    return (
+        near,
+        near if local is None else link_type(local),
+        near if far is None else link_type(far),
+    )
+
+
+def _add_tier(builder: Builder, word: str, tier: int, groups: int, each: int) -> list[str]:
+    places = [(i, r) for i in range(groups) for r in range(each)]
+    return builder.add_nodes(
+        (f"{word}/{i}/{r}" for i, r in places),
+        kind="switch",
+        tier=tier,
+        group=[i for i, _ in places],
+        coord=places,
+    )
+
+
+def _add_npus(
+    builder: Builder, switches: list[str], group: list[int], each: int, link: LinkType
+) -> list[str]:
+    total = len(switches) * each
+    npus = builder.add_nodes(
+        (f"npu/{i}" for i in range(total)),
+        kind="npu",
+        tier=0,
+        group=[group[i // each] for i in range(total)],
+        slot=[i % each for i in range(total)],
+    )
+    builder.connect(zip(npus, (switches[i // each] for i in range(total)), strict=True), link)
+    return npus
