@@ -12,6 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import topology
+from collectives.tokens import MoELayer
 from topology import Supernode
 from topology.fabric import FloatArray
 from topology.routing import Pairs
@@ -201,3 +202,15 @@ def byte_matrices(draw: st.DrawFn, ranks: int | None = None) -> FloatArray:
     found: FloatArray = np.floor(rng.exponential(scale, (p, p))) * (rng.random((p, p)) < 0.7)
     found[0, -1] += scale
     return found
+
+
+@st.composite
+def moe_layers(draw: st.DrawFn, experts: int | None = None) -> MoELayer:
+    """Draw a small mixture of experts; some limit the groups a token uses."""
+    count = draw(st.sampled_from([4, 6, 12, 16])) if experts is None else experts
+    groups = draw(st.sampled_from([g for g in (1, 2, 4) if count % g == 0]))
+    used = draw(st.integers(1, groups))
+    top_k = draw(st.integers(1, used * count // groups))
+    return MoELayer(
+        draw(st.integers(1, 20)), 256, top_k, count, expert_groups=groups, top_groups=used
+    )
