@@ -3,18 +3,22 @@
 from topology.drawing.bundles import Bundle, BundleClass
 from topology.drawing.canvas import FORMATS, check_format, save
 from topology.drawing.grouping import MOST_GLYPHS, Glyph, gather
-from topology.drawing.picture import Picture, describe, draw
+from topology.drawing.natural import Arrangement, arrange
+from topology.drawing.picture import draw
 from topology.drawing.style import STYLES, DrawStyle, draw_style
+from topology.drawing.view import Picture, describe
 
 __all__ = [
     "FORMATS",
     "MOST_GLYPHS",
     "STYLES",
+    "Arrangement",
     "Bundle",
     "BundleClass",
     "DrawStyle",
     "Glyph",
     "Picture",
+    "arrange",
     "check_format",
     "describe",
     "draw",

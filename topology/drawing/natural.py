@@ -1,0 +1,390 @@
+"""Arrange machines without tiers by their own coordinates: grids, rings, circles of groups.
+
+A torus, mesh, hypercube or HyperX stands on the grid of its coordinates; a ring, a full mesh or
+a dragonfly on a circle. What only hangs on a vertex (the NPUs of a router, a CPU) stands beside
+it. Nothing here draws.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from topology.drawing.grouping import DRAWN_WHOLE, MOST_GLYPHS, Glyph, gather
+from topology.drawing.layout import LEFT, RIGHT, Box, place_tiers
+from topology.fabric import BoolArray, Fabric, IntArray
+from topology.supernode import Supernode
+
+Coordinate = tuple[int, ...]
+
+_SLACK = 1.2  # a grid may have a few more glyphs than the page has room for in tiers
+_GRID_BOTTOM, _GRID_TOP = 0.95, 5.95
+CENTRE = ((LEFT + RIGHT) / 2, 3.4)
+_RADIUS, _LEAF_GAP, _NAMES = 2.1, 0.48, 2.98
+_GROUP_GAP = 1.5  # of a place on the circle
+_RING_FROM = 5
+_DEEP = 0.7  # places that the third dimension adds
+_NUMBER = re.compile(r"\d+")
+_FAMILIES = ("group", "rack", "node", "board", "cube")
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """Where glyphs stand, and what the place means.
+
+    Attributes
+    ----------
+    glyphs, boxes
+        What stands where.
+    shape
+        "tiers", "grid" or "circle".
+    coords
+        Coordinates of each glyph of a grid; None where it only hangs on another.
+    sizes
+        How many places the grid has in every dimension.
+    notes
+        Names of places that hold several glyphs: x, y, text.
+    """
+
+    glyphs: tuple[Glyph, ...]
+    boxes: tuple[Box, ...]
+    shape: str
+    coords: tuple[Coordinate | None, ...] = ()
+    sizes: Coordinate = ()
+    notes: tuple[tuple[float, float, str], ...] = ()
+
+
+def arrange(supernode: Supernode, most: int = MOST_GLYPHS) -> Arrangement:
+    """Return where everything stands: by its own coordinates if it has any, else in tiers."""
+    natural = arrange_naturally(supernode, most)
+    if natural is not None:
+        return natural
+    glyphs = gather(supernode, most)
+    return Arrangement(glyphs, place_tiers(glyphs), "tiers")
+
+
+def arrange_naturally(supernode: Supernode, most: int = MOST_GLYPHS) -> Arrangement | None:
+    """Return the arrangement of a machine whose vertices link to their like, or None.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    most
+        How many glyphs there is room for.
+    """
+    fabric = supernode.fabric
+    vertices = _vertices(supernode)
+    if not vertices.any():
+        return None
+    host = _hosts(fabric, vertices)
+    if host is None:
+        return None
+    members = np.flatnonzero(vertices)
+    coords = coordinates(supernode, members)
+    grouped = any("group" in supernode.graph.nodes[fabric.nodes[i]] for i in members[:1])
+    if coords is not None and not grouped:
+        return _on_grid(supernode, members, coords, host, most)
+    return _on_circle(supernode, members, host, most)
+
+
+def _vertices(supernode: Supernode) -> BoolArray:
+    """Return which nodes forward and are linked to their like, shape (nodes,)."""
+    fabric, graph = supernode.fabric, supernode.graph
+    tier = np.array([float(graph.nodes[node].get("tier", 0)) for node in fabric.nodes])
+    peer = (tier[fabric.tail] == tier[fabric.head]) & (
+        fabric.forwards[fabric.tail] & fabric.forwards[fabric.head]
+    )
+    found = np.zeros(len(fabric.nodes), dtype=bool)
+    found[fabric.tail[peer]] = True
+    found[fabric.head[peer]] = True
+    return found
+
+
+def _hosts(fabric: Fabric, vertices: BoolArray) -> IntArray | None:
+    """Return the vertex each node hangs on; None if a node that forwards hangs on one."""
+    if (fabric.forwards & ~vertices).any():
+        return None
+    count = len(fabric.nodes)
+    host = np.where(vertices, np.arange(count), -1)
+    while (host < 0).any():
+        fresh = (host[fabric.tail] < 0) & (host[fabric.head] >= 0)
+        if not fresh.any():
+            return None
+        nearest = np.full(count, count)
+        np.minimum.at(nearest, fabric.tail[fresh], host[fabric.head[fresh]])
+        host = np.where((host < 0) & (nearest < count), nearest, host)
+    return host
+
+
+def coordinates(supernode: Supernode, members: IntArray) -> list[Coordinate] | None:
+    """Return coordinates of some nodes in two dimensions or more, or None.
+
+    They are the attribute ``coord``, or the numbers in the ids (``(0, 3)``, ``npu/0/3``), if most
+    links change one coordinate only.
+    """
+    fabric, graph = supernode.fabric, supernode.graph
+    names = [fabric.nodes[i] for i in members.tolist()]
+    found = [graph.nodes[name].get("coord") for name in names]
+    least = 1 / 2  # of the links change one coordinate; a twisted torus has others
+    if any(coord is None for coord in found):
+        least = 1 - 1e-9
+        found = [tuple(map(int, _NUMBER.findall(name))) for name in names]
+    coords = [_as_coordinate(coord) for coord in found]
+    lengths = {len(coord) for coord in coords}
+    if len(lengths) != 1 or lengths == {0} or len(set(coords)) < len(coords):
+        return None
+    table = np.full((len(fabric.nodes), lengths.pop()), -1, dtype=np.int64)
+    table[members] = coords
+    inside = np.isin(fabric.tail, members) & np.isin(fabric.head, members)
+    changed = (table[fabric.tail[inside]] != table[fabric.head[inside]]).sum(axis=1)
+    if table.shape[1] == 1:
+        chain = np.abs(np.diff(np.c_[table[fabric.tail[inside]], table[fabric.head[inside]]]))
+        return coords if (chain == 1).all() else None
+    if (changed == 1).mean() < least or not _tells_apart(np.array(coords)):
+        return None
+    return coords
+
+
+def _as_coordinate(coord: object) -> Coordinate:
+    if not isinstance(coord, Sequence) or isinstance(coord, str):
+        return ()
+    return tuple(int(value) for value in coord if isinstance(value, int | np.integer))
+
+
+def _tells_apart(coords: IntArray) -> bool:
+    """Return whether every dimension is used, and the grid is not mostly empty."""
+    sizes = [len(np.unique(column)) for column in coords.T]
+    return min(sizes) > 1 and math.prod(sizes) <= 4 * len(coords)
+
+
+def _on_grid(
+    supernode: Supernode,
+    members: IntArray,
+    coords: Sequence[Coordinate],
+    host: IntArray,
+    most: int,
+) -> Arrangement:
+    table = np.array([np.unique(column, return_inverse=True)[1] for column in np.array(coords).T]).T
+    shift = np.zeros(table.shape[1], dtype=np.int64)
+    whole = len(host) <= DRAWN_WHOLE
+    words = _leaf_words(supernode.fabric, host)
+    while not whole:
+        blocks = np.unique(table >> shift, axis=0)
+        if len(blocks) * (1 + len(words)) <= _SLACK * most or len(blocks) == 1:
+            break
+        shift[np.argmax(blocks.max(axis=0))] += 1
+    block = table >> shift
+    places, code = np.unique(block, axis=0, return_inverse=True)
+    sizes = tuple((places.max(axis=0) + 1).tolist())
+    glyphs, coord_of = _gathered(supernode, members, code.ravel(), host, blocks=bool(shift.any()))
+    at = [tuple(places[k].tolist()) if k >= 0 else None for k in coord_of]
+    ring = len(sizes) == 2 and sizes[0] == 2 and sizes[1] >= _RING_FROM and not words
+    spots = [
+        (_two_rings(place, sizes) if ring else grid_spot(place, sizes)) if place else None
+        for place in at
+    ]
+    room = (0.42, 0.3) if ring else _cell(sizes)
+    boxes = _hung(coord_of, spots, room)
+    shape = "circle" if ring else "grid"
+    return Arrangement(tuple(glyphs), boxes, shape, tuple(at), sizes)
+
+
+def _leaf_words(fabric: Fabric, host: IntArray) -> list[str]:
+    hung = np.flatnonzero(host != np.arange(len(host)))
+    return sorted({fabric.labels[i] for i in hung.tolist()})
+
+
+def _gathered(
+    supernode: Supernode, members: IntArray, code: IntArray, host: IntArray, *, blocks: bool
+) -> tuple[list[Glyph], list[int]]:
+    """Return a glyph for each code and for each sort that hangs on it.
+
+    The second list holds the code of a vertex, and -1 - code of what hangs on one.
+    """
+    fabric = supernode.fabric
+    place = np.full(len(host), -1, dtype=np.int64)
+    place[members] = code
+    place = place[host]
+    glyphs, codes = [], []
+    is_vertex = host == np.arange(len(host))
+    for k in range(int(code.max()) + 1):
+        here = np.flatnonzero(place == k)
+        sorts: dict[tuple[bool, str], list[int]] = {}
+        for i in here.tolist():
+            sorts.setdefault((not is_vertex[i], fabric.labels[i]), []).append(i)
+        for (leaf, word), ids in sorted(sorts.items()):
+            label = fabric.nodes[ids[0]] if len(ids) == 1 else str(k)
+            by = "device" if len(ids) == 1 else ("router" if leaf and not blocks else "block")
+            array = np.array(ids, dtype=np.int64)
+            glyphs.append(Glyph(label, word, fabric.kind[ids[0]], int(leaf), None, array, by))
+            codes.append(-1 - k if leaf else k)
+    return glyphs, codes
+
+
+def _cell(sizes: Coordinate) -> tuple[float, float]:
+    """Return how much room a vertex of a grid has, in inches."""
+    across, up = _steps(sizes)
+    if len(sizes) == 3:
+        return 0.52 * across / max(1, sizes[0]) + 0.1, 0.4 * up / max(1, sizes[0]) + 0.08
+    return across, up
+
+
+def _steps(sizes: Coordinate) -> tuple[float, float]:
+    wide, tall = _extent(sizes)
+    return min(2.6, (RIGHT - LEFT) / wide), min(1.8, (_GRID_TOP - _GRID_BOTTOM) / tall)
+
+
+def _extent(sizes: Coordinate) -> tuple[float, float]:
+    """Return how many places a grid spans, across and up, on the page."""
+    if len(sizes) == 1:
+        return float(sizes[0]), 1.0
+    if len(sizes) <= 3:
+        more = _DEEP if len(sizes) == 3 else 0.0
+        return sizes[-1] + more, sizes[-2] + more
+    wide = tall = 1.0
+    for axis, size in enumerate(reversed(sizes)):
+        if axis % 2 == 0:
+            wide *= size
+        else:
+            tall *= size
+    return wide, tall
+
+
+def grid_spot(place: Coordinate, sizes: Coordinate) -> tuple[float, float]:
+    """Return x and y in inches: the last dimension across, the one before down.
+
+    A third dimension goes back and up, as in an oblique drawing; four and more are nested, grids
+    of grids.
+    """
+    across, up = _steps(sizes)
+    wide, tall = _extent(sizes)
+    if len(sizes) == 3:
+        wide, tall = wide - _DEEP, tall - _DEEP
+    x0 = (LEFT + RIGHT) / 2 - across * (wide - 1) / 2
+    y0 = (_GRID_BOTTOM + _GRID_TOP) / 2 + up * (tall - 1) / 2
+    padded = (0,) * (2 - len(place)) + place
+    if len(sizes) <= 2:
+        return x0 + across * padded[-1], y0 - up * padded[-2]
+    if len(sizes) == 3:
+        depth = place[0] - (sizes[0] - 1) / 2
+        back, rise = 0.78 * across / sizes[0], 0.62 * up / sizes[0]
+        return x0 + across * place[2] + back * depth, y0 - up * place[1] + rise * depth
+    x = y = 0
+    stride = [1, 1]
+    for axis, (value, size) in enumerate(zip(reversed(place), reversed(sizes), strict=True)):
+        if axis % 2 == 0:
+            x += value * stride[0]
+        else:
+            y += value * stride[1]
+        stride[axis % 2] *= size
+    return x0 + across * x, y0 - up * y
+
+
+def _two_rings(place: Coordinate, sizes: Coordinate) -> tuple[float, float]:
+    radius = 2.45 if place[0] == 0 else 1.3
+    return _turn(place[1] / sizes[1], radius)
+
+
+def _turn(share: float, radius: float) -> tuple[float, float]:
+    """Return a place on a circle, a share of the way round from the top, clockwise."""
+    angle = math.pi / 2 - 2 * math.pi * share
+    return CENTRE[0] + radius * math.cos(angle), CENTRE[1] + radius * math.sin(angle)
+
+
+def _hung(
+    codes: Sequence[int],
+    spots: Sequence[tuple[float, float] | None],
+    room: tuple[float, float],
+) -> tuple[Box, ...]:
+    """Return boxes: vertices on their spots, what hangs on them below."""
+    spot = {code: at for code, at in zip(codes, spots, strict=True) if code >= 0 and at}
+    hangs = any(code < 0 for code in codes)
+    wide = min(0.6, 0.62 * room[0])
+    tall = min(0.32, (0.3 if hangs else 0.5) * room[1])
+    below: dict[int, int] = {}
+    boxes = []
+    for code in codes:
+        x, y = spot[code if code >= 0 else -1 - code]
+        if code < 0:
+            below[code] = below.get(code, 0) + 1
+            boxes.append(Box(x, y - below[code] * 1.12 * tall, wide, tall))
+        else:
+            boxes.append(Box(x, y, wide, tall))
+    return tuple(boxes)
+
+
+def _on_circle(supernode: Supernode, members: IntArray, host: IntArray, most: int) -> Arrangement:
+    fabric = supernode.fabric
+    family, names = _families(supernode, members)
+    order = np.lexsort((members, family))
+    members, family = members[order], family[order]
+    words = _leaf_words(fabric, host)
+    room = max(2, int(_SLACK * most) // (1 + len(words)))
+    code = np.arange(len(members))
+    blocks = len(host) > DRAWN_WHOLE and len(members) > room
+    if blocks:
+        count = int(family.max()) + 1
+        code = family if 1 < count <= room else code // -(-len(members) // room)
+        family, names = np.zeros(int(code.max()) + 1, dtype=np.int64), ()
+    glyphs, codes = _gathered(supernode, members, code, host, blocks=blocks)
+    shares = _circle_spots(family)
+    boxes = _circle_boxes(codes, shares, hangs=bool(words))
+    return Arrangement(tuple(glyphs), boxes, "circle", notes=_names(family, names, shares))
+
+
+def _names(
+    family: IntArray, names: Sequence[str], shares: Sequence[float]
+) -> tuple[tuple[float, float, str], ...]:
+    """Return where the name of each group goes, outside the circle."""
+    if len(names) < 2:
+        return ()
+    found = []
+    for k, name in enumerate(names):
+        middle = float(np.mean([share for share, f in zip(shares, family, strict=True) if f == k]))
+        found.append((*_turn(middle, _NAMES), name))
+    return tuple(found)
+
+
+def _families(supernode: Supernode, members: IntArray) -> tuple[IntArray, tuple[str, ...]]:
+    """Return a number for the group each vertex is in, and the groups' names."""
+    data: list[Mapping[str, object]] = [
+        supernode.graph.nodes[supernode.fabric.nodes[i]] for i in members.tolist()
+    ]
+    for attribute in _FAMILIES:
+        if all(attribute in row for row in data):
+            values = [str(row[attribute]) for row in data]
+            names = {value: i for i, value in enumerate(dict.fromkeys(values))}
+            if 1 < len(names) < len(members):
+                numbers = np.array([names[value] for value in values], dtype=np.int64)
+                return numbers, tuple(f"{attribute} {name}" for name in names)
+    return np.zeros(len(members), dtype=np.int64), ()
+
+
+def _circle_spots(family: IntArray) -> list[float]:
+    """Return how far round the circle each vertex stands, with a gap between groups."""
+    breaks = np.concatenate(([0], np.cumsum(np.diff(family) != 0)))
+    gaps = int(breaks[-1]) + 1 if breaks[-1] else 0
+    whole = len(family) + _GROUP_GAP * gaps
+    shares = (np.arange(len(family)) + _GROUP_GAP * breaks) / whole
+    return [float(share) for share in shares]
+
+
+def _circle_boxes(codes: Sequence[int], shares: Sequence[float], *, hangs: bool) -> tuple[Box, ...]:
+    radius = _RADIUS if hangs else _RADIUS + 0.35
+    apart = np.diff([*shares, 1 + shares[0]]).min() if len(shares) > 1 else 1.0
+    each = 2 * radius * math.sin(math.pi * min(0.5, float(apart)))
+    most = 0.92 * _LEAF_GAP if hangs else 0.62
+    wide, tall = min(most, 0.8 * each), min(0.3, 0.58 * each)
+    layer: dict[int, int] = {}
+    boxes = []
+    for code in codes:
+        vertex = code if code >= 0 else -1 - code
+        layer[vertex] = layer.get(vertex, -1) + 1
+        x, y = _turn(shares[vertex], radius + layer[vertex] * _LEAF_GAP)
+        boxes.append(Box(x, y, wide, tall))
+    return tuple(boxes)
