@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from topology.errors import SupernodeError
+from topology.formats import load
+from topology.spec import load_spec
 from topology.supernode import Supernode
 from topology.systems import system
 
+_READERS: Mapping[str, Callable[[str], Supernode]] = {".toml": load_spec, ".json": load}
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 def add_system(parser: ArgumentParser, *, many: bool = False) -> None:
     """Add the machine, or machines, a command is about."""
-    told = "a name from `supernode list`"
+    told = "a name from `supernode list`, a spec file (.toml) or a saved machine (.json)"
     if many:
         parser.add_argument("systems", nargs="+", metavar="SYSTEM", help=told)
     else:
@@ -27,7 +32,14 @@ def add_ranks(parser: ArgumentParser) -> None:
 
 
 def load_system(name: str) -> Supernode:
-    """Return the machine a system argument means; ``name:key=value,...`` sets parameters."""
+    """Return the machine a system argument means.
+
+    A spec file (``.toml``), a saved machine (``.json``), or a name of the catalogue;
+    ``name:key=value,...`` sets parameters.
+    """
+    reader = _READERS.get(Path(name).suffix.lower())
+    if reader is not None:
+        return reader(name)
     base, _, rest = name.partition(":")
     parameters = {}
     for item in filter(None, rest.split(",")):
