@@ -11,7 +11,7 @@ import sys
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
@@ -38,6 +38,7 @@ def _check(found: Analysis) -> None:
     assert found.bound.certificate.check(found.supernode)
 
 
+@settings(max_examples=20)
 @given(networks() | supernodes(), st.sampled_from(CORE), sizes, st.data())
 def test_no_estimate_beats_its_bound(
     machine: Supernode, kind: str, size: float, data: st.DataObject
@@ -47,6 +48,7 @@ def test_no_estimate_beats_its_bound(
     _check(collectives.analyze(machine, kind, size, algorithm=name, ranks=ranks))
 
 
+@settings(max_examples=20)
 @given(networks(), st.sampled_from(CORE), st.data())
 def test_damage_does_not_let_an_estimate_beat_its_bound(
     machine: Supernode, kind: str, data: st.DataObject
@@ -58,6 +60,7 @@ def test_damage_does_not_let_an_estimate_beat_its_bound(
     _check(collectives.analyze(damaged, kind, 1e6, algorithm="direct"))
 
 
+@settings(max_examples=20)
 @given(networks(), st.sampled_from(CORE), st.data())
 def test_relabelling_nodes_changes_no_time(
     machine: Supernode, kind: str, data: st.DataObject

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
@@ -51,6 +51,7 @@ def test_phases_that_differ_are_told_in_turn() -> None:
     assert set(found.bottleneck.shares) >= {"NPU→NVSwitch", "NIC→leaf"}
 
 
+@settings(max_examples=20)
 @given(networks() | supernodes(), st.sampled_from(["all_reduce", "all_to_all"]))
 def test_utilisation_is_a_share_and_the_first_class_the_busiest(
     machine: Supernode, kind: str
@@ -58,7 +59,7 @@ def test_utilisation_is_a_share_and_the_first_class_the_busiest(
     found = collectives.analyze(machine, kind, 64 * MiB, algorithm="direct")
     if len(machine.npus) == 1:
         return
-    used = [row.utilisation for row in found.links]
+    used = [round(row.utilisation, 9) for row in found.links]
     assert used == sorted(used, reverse=True)
     assert used[0] <= 1 + 1e-9
     assert all(0 <= row.mean <= row.utilisation * (1 + 1e-9) for row in found.links)
@@ -96,6 +97,7 @@ def test_a_switch_that_limits_is_named() -> None:
     assert "switch" in found.bottleneck.sentence
 
 
+@settings(max_examples=20)
 @given(networks())
 def test_every_class_is_counted_once_in_the_shares(machine: Supernode) -> None:
     found = collectives.analyze(machine, "all_reduce", 1e9, algorithm="ring")

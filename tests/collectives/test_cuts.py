@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
@@ -20,6 +20,7 @@ from topology.units import GB
 KINDS = ["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 
 
+@settings(max_examples=20)
 @given(stars(), st.sampled_from(KINDS), st.data())
 def test_a_star_is_bound_by_its_ports(star: Supernode, kind: str, data: st.DataObject) -> None:
     """(p-1)/p · S/B, and twice that for all-reduce."""
@@ -47,6 +48,7 @@ def test_the_two_machines_are_bound_by_their_ports(
     assert found.certificate.words
 
 
+@settings(max_examples=20)
 @given(networks(), st.sampled_from(KINDS), st.data())
 def test_every_certificate_can_be_checked(
     machine: Supernode, kind: str, data: st.DataObject
@@ -70,6 +72,7 @@ def test_a_forged_claim_is_found_out(machine: Supernode, kind: str) -> None:
             forged.check(machine)
 
 
+@settings(max_examples=20)
 @given(networks(), st.sampled_from(KINDS), st.sampled_from([0.5, 2.0, 4.0]))
 def test_bounds_scale_with_capacity(machine: Supernode, kind: str, factor: float) -> None:
     scaled = machine.degrade(links=machine.graph.edges, factor=factor, both_directions=False)

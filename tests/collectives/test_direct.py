@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx as nx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
@@ -16,6 +16,7 @@ from topology.units import GB, KiB, ns, us
 A, O = 3 * us, 7 * ns  # noqa: E741 - the letters of the papers
 
 
+@settings(max_examples=20)
 @given(stars(), sizes)
 def test_one_step_on_a_star(star: Supernode, size: float) -> None:
     """α + (p-1)·o + (p-1)/p S/B."""
@@ -28,6 +29,7 @@ def test_one_step_on_a_star(star: Supernode, size: float) -> None:
     assert found.time == pytest.approx(2 * expected, rel=1e-12)
 
 
+@settings(max_examples=20)
 @given(stars(), st.data())
 def test_a_subset_is_a_smaller_star(star: Supernode, data: st.DataObject) -> None:
     ranks = data.draw(rank_choices(len(star.npus)))

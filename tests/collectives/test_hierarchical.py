@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx as nx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
@@ -35,6 +35,7 @@ def _wire(m: int, g: int, inner: float, outer: float, size: float) -> float:
     return 2 * (g - 1) / g * size / inner + 2 * (m - 1) / m * (size / g) / outer
 
 
+@settings(max_examples=20)
 @given(machines, sizes)
 def test_all_reduce_by_rings(machine: Supernode, size: float) -> None:
     """2(g-1)/g S/B_i + 2(m-1)/m (S/g)/B_e + 2(g-1)α_i + 2(m-1)α_e."""
@@ -43,6 +44,7 @@ def test_all_reduce_by_rings(machine: Supernode, size: float) -> None:
     assert _time(machine, "all_reduce", size, "hierarchical") == pytest.approx(expected, rel=1e-12)
 
 
+@settings(max_examples=20)
 @given(machines, sizes)
 def test_all_reduce_by_direct_exchange(machine: Supernode, size: float) -> None:
     """The same bandwidth terms with 2α_i + 2α_e."""
@@ -54,6 +56,7 @@ def test_all_reduce_by_direct_exchange(machine: Supernode, size: float) -> None:
     assert found == pytest.approx(expected, rel=1e-12)
 
 
+@settings(max_examples=20)
 @given(machines, sizes)
 def test_all_to_all_over_rails(machine: Supernode, size: float) -> None:
     """(g-1)/g S/B_i + (m-1)/m S/B_e + 2α: inter-node bytes of a rank are S (m-1)/m."""
@@ -99,6 +102,7 @@ def test_uneven_nodes_are_told_and_group_size_mends_it() -> None:
     assert auto.time <= mended.time
 
 
+@settings(max_examples=20)
 @given(st.permutations(range(6)))
 def test_nodes_are_found_in_any_order_of_ranks(order: list[int]) -> None:
     machine = topology.from_networkx(_graph(), name="two nodes")

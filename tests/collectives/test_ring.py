@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
@@ -23,6 +23,7 @@ def _wire(star: Supernode) -> tuple[float, float]:
     return edge["capacity"], 2 * edge["latency"]
 
 
+@settings(max_examples=20)
 @given(stars(), sizes)
 def test_reduce_scatter_and_all_gather(star: Supernode, size: float) -> None:
     """(p-1)α + (p-1)/p S/B, with the path's latency in every α."""
@@ -33,6 +34,7 @@ def test_reduce_scatter_and_all_gather(star: Supernode, size: float) -> None:
         assert found.time == pytest.approx(expected, rel=1e-12)
 
 
+@settings(max_examples=20)
 @given(stars(), sizes)
 def test_all_reduce(star: Supernode, size: float) -> None:
     """2(p-1)α + 2(p-1)/p S/B."""
@@ -69,6 +71,7 @@ def test_one_rank_has_nothing_to_do(kind: str) -> None:
     assert found.time == 0
 
 
+@settings(max_examples=20)
 @given(st.integers(2, 9))
 def test_a_real_ring_carries_a_ring_without_contention(p: int) -> None:
     builder = topology.Builder()
