@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from topology.media import LinkType, link_type
 from topology.shapes.parts import (
     Dims,
     LinkLike,
@@ -44,7 +45,8 @@ def full_mesh(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between each two.
     """
-    return _build("full_mesh", (whole("full_mesh", "npus", npus),), link, lanes)
+    size = whole("full_mesh", "npus", npus)
+    return _build("full_mesh", (size,), link, lanes, {"npus": size})
 
 
 def nd_full_mesh(
@@ -73,7 +75,8 @@ def nd_full_mesh(
     lanes
         Parallel links between each two of a line, for all dimensions or for each.
     """
-    return _build("nd_full_mesh", dimensions("nd_full_mesh", dims), link, lanes)
+    size = dimensions("nd_full_mesh", dims)
+    return _build("nd_full_mesh", size, link, lanes, {"dims": size})
 
 
 def hyperx(
@@ -115,7 +118,13 @@ def hyperx(
     """
     size = dimensions("hyperx", dims)
     each = whole("hyperx", "npus_per_switch", npus_per_switch, least=0)
-    return _build("hyperx", size, link, lanes, each, npu_link)
+    down = None if npu_link is None else link_type(npu_link)
+    called = {
+        "dims": size,
+        "npus_per_switch": each,
+        "npu_link": None if down is None else down.name,
+    }
+    return _build("hyperx", size, link, lanes, called, each, down)
 
 
 def _build(
@@ -123,13 +132,14 @@ def _build(
     dims: tuple[int, ...],
     link: object,
     lanes: object,
+    called: Mapping[str, object],
     each: int = 0,
-    npu_link: LinkLike | None = None,
+    npu_link: LinkType | None = None,
 ) -> Supernode:
     kinds = links_per_dimension(shape, link, len(dims))
     counts = lanes_per_dimension(shape, lanes, len(dims))
     total = int(np.prod(dims))
-    down = kinds[0] if npu_link is None else links_per_dimension(shape, npu_link, 1)[0]
+    down = kinds[0] if npu_link is None else npu_link
     builder = Builder()
     names, npus = vertices(builder, total, npus_per_switch=each, link=down, coord=coordinates(dims))
     grid = np.arange(total).reshape(dims)
@@ -137,5 +147,5 @@ def _build(
         rows = np.moveaxis(grid, axis, 0)
         i, j = np.triu_indices(dims[axis], k=1)
         builder.connect(pairs(names, rows[i], names, rows[j]), kind, lanes=n)
-    parameters = {"dims": dims, "link": said(kinds), "lanes": lanes, "npus_per_switch": each}
+    parameters = {**called, "link": said(kinds), "lanes": lanes}
     return builder.build(f"{shape.replace('_', '-')}-{by_x(dims)}", npus, parameters=parameters)

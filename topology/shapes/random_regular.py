@@ -78,7 +78,7 @@ def random_regular(
     builder.connect(pairs(names, u, names, v), kind, lanes=whole("random_regular", "lanes", lanes))
     parameters = {
         "count": n, "degree": r, "seed": seed, "npus_per_switch": each,
-        "link": kind.name, "lanes": lanes,
+        "link": kind.name, "npu_link": down.name, "lanes": lanes,
     }  # fmt: skip
     return builder.build(f"random-regular-{n}-{r}-seed-{seed}", npus, parameters=parameters)
 

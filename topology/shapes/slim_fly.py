@@ -77,7 +77,10 @@ def slim_fly(
     width = whole("slim_fly", "lanes", lanes)
     for u, v in _edges(size, field(*factors)):
         builder.connect(pairs(names, u, names, v), kind, lanes=width)
-    called = {"q": size, "npus_per_switch": each, "link": kind.name, "lanes": width}
+    called = {
+        "q": size, "npus_per_switch": each,
+        "link": kind.name, "npu_link": down.name, "lanes": width,
+    }  # fmt: skip
     return builder.build(f"slim-fly-{size}", npus, parameters=called)
 
 
