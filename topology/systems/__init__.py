@@ -16,6 +16,7 @@ from topology.systems.cloudmatrix384 import cloudmatrix384
 from topology.systems.dgx_1v import dgx_1v
 from topology.systems.dgx_a100 import dgx_a100
 from topology.systems.dgx_h100 import dgx_h100
+from topology.systems.frontier import frontier_group, frontier_node
 from topology.systems.gaudi3 import gaudi3
 from topology.systems.gb200_nvl72 import gb200_nvl72
 from topology.systems.gb300_nvl72 import gb300_nvl72
@@ -26,6 +27,7 @@ from topology.systems.mi300x import mi300x
 from topology.systems.nvl72_superpod import nvl72_superpod
 from topology.systems.tpu_v4 import tpu_v4
 from topology.systems.tpu_v5p import tpu_v5p
+from topology.systems.trainium2 import trainium2, trainium2_ultraserver
 from topology.systems.ub_mesh import ub_mesh_pod, ub_mesh_rack
 from topology.systems.vera_rubin_nvl72 import vera_rubin_nvl72
 
@@ -51,6 +53,10 @@ _SYSTEMS: Mapping[str, Callable[..., Supernode]] = MappingProxyType(
         "ub-mesh-pod": ub_mesh_pod,
         "atlas-950": atlas_950,
         "atlas-960": atlas_960,
+        "trainium2": trainium2,
+        "trainium2-ultraserver": trainium2_ultraserver,
+        "frontier-node": frontier_node,
+        "frontier-group": frontier_group,
     }
 )
 
@@ -118,6 +124,8 @@ __all__ = [
     "dgx_1v",
     "dgx_a100",
     "dgx_h100",
+    "frontier_group",
+    "frontier_node",
     "gaudi3",
     "gb200_nvl72",
     "gb300_nvl72",
@@ -132,6 +140,8 @@ __all__ = [
     "system_names",
     "tpu_v4",
     "tpu_v5p",
+    "trainium2",
+    "trainium2_ultraserver",
     "ub_mesh_pod",
     "ub_mesh_rack",
     "vera_rubin_nvl72",
