@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import topology
+from tests import reference
 from tests.strategies import networks, supernodes
 from topology import Supernode
+from topology.routing import ecmp
 from topology.routing.quotient import expand, quotient, twin_groups
 from topology.units import GB
 
@@ -71,6 +73,16 @@ def test_a_node_with_a_broken_link_is_a_twin_no_more() -> None:
     assert _groups(damaged, "npu/") == [8, 7, 1]
     slowed = cm.degrade(links=[("l1/0/2", "l2/2/0")], factor=0.5, both_directions=False)
     assert 1 in _groups(slowed, "l2/")
+
+
+def test_hashes_that_collide_merge_nothing_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups are checked against the links, and given up where a hash has lied."""
+    monkeypatch.setattr("topology.routing.quotient._scramble", lambda x: x * 0)
+    graph = nx.path_graph(5)
+    nx.set_edge_attributes(graph, GB, "capacity")
+    machine = topology.from_networkx(graph, npus=range(5))
+    assert len(np.unique(twin_groups(machine.fabric))) == 5
+    assert ecmp(machine).loads() == pytest.approx(reference.loads(machine), rel=1e-12)
 
 
 def test_linked_twins_are_merged_too() -> None:
