@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ from collectives.bottleneck import (
 from collectives.bounds import Bound, bound
 from collectives.collective import Collective, collective
 from collectives.cost import Cost, Latency, Plan, plan
+from collectives.execution import check_traffic, verification_seconds, verify
 from collectives.schedule import (
     IntArray,
     Schedule,
@@ -34,6 +35,9 @@ from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing import check_ranks
 from topology.supernode import Supernode
+from topology.validation import is_number
+
+_MOST_SECONDS = 1.0  # to verify a schedule that a user gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,18 +322,28 @@ def analyze_sizes(
         )
     amounts = [units.parse_size(size) if isinstance(size, str) else size for size in sizes]
     team = team_of(supernode, ranks, group_size)
-    plans = [
-        plan(supernode, schedule, ranks=team.ranks, **choices)
-        for schedule in _schedules(wanted, algorithm, team)
-    ]
-    tried = [candidate.schedule.name for candidate in plans]
-    limit = _limit(supernode, wanted, plans)
+    checked = _checked(algorithm) if isinstance(algorithm, Schedule) else ()
+
+    def route(schedule: Schedule) -> Plan:
+        return plan(supernode, schedule, ranks=team.ranks, **choices)
+
+    plans: list[Plan] = []
+    limit: Bound | None = None
     found = []
     for amount in amounts:
+        at = replace(team, volume=_volume(amount), alpha=choices.get("alpha"))
+        if plans:
+            again = [_again(wanted, algorithm, old, at) for old in plans]
+            pairs = zip(plans, again, strict=True)
+            plans = [route(schedule) if schedule else old for old, schedule in pairs]
+        else:
+            plans = [route(schedule) for schedule in _schedules(wanted, algorithm, at)]
+        limit = limit or _limit(supernode, wanted, plans)
+        tried = [candidate.schedule.name for candidate in plans]
         costs = [candidate.cost(amount) for candidate in plans]
         best = min(range(len(plans)), key=lambda i: costs[i].time)
         chosen, cost, size = plans[best], costs[best], float(amount)
-        notes = assumptions_of(chosen, tried, auto=algorithm == "auto")
+        notes = (*assumptions_of(chosen, tried, auto=algorithm == "auto"), *checked)
         found.append(Analysis(supernode, wanted, size, chosen, cost, limit.at(size), notes))
     return found
 
@@ -337,10 +351,32 @@ def analyze_sizes(
 def _limit(supernode: Supernode, wanted: Collective, plans: list[Plan]) -> Bound:
     """Return the bound that all plans keep, with the endpoint overheads they have."""
     first = plans[0]
-    overlaps = any(candidate.schedule.overlaps for candidate in plans)  # those count no messages
-    message = 0.0 if overlaps else first.endpoint.message
+    # Where steps overlap, or switches copy, messages are not counted one by one.
+    uncounted = any(p.schedule.overlaps or p.schedule.helped for p in plans)
+    message = 0.0 if uncounted else first.endpoint.message
     root, alpha = first.schedule.root, first.endpoint.alpha
     return bound(supernode, wanted, first.ranks, root=root, alpha=alpha, message=message)
+
+
+def _volume(amount: Any) -> float | None:
+    """Return a size for algorithms to plan by; what is not a size is refused later."""
+    return float(amount) if is_number(amount) and 0 < amount < np.inf else None
+
+
+def _checked(schedule: Schedule) -> tuple[str, ...]:
+    """Verify a user's schedule, or say that it is too large to."""
+    if verification_seconds(schedule) > _MOST_SECONDS:
+        return ("schedule: as given, too large to verify here; collectives.verify() can",)
+    verify(schedule)
+    check_traffic(schedule)
+    return ("schedule: as given, verified",)
+
+
+def _again(wanted: Collective, algorithm: str | Schedule, old: Plan, team: Team) -> Schedule | None:
+    """Return an algorithm's schedule for another size; None if the size makes no difference."""
+    if isinstance(algorithm, Schedule) or not old.schedule.sized:
+        return None
+    return find_algorithm(wanted.name, old.schedule.name)(team)
 
 
 def _schedules(wanted: Collective, algorithm: str | Schedule, team: Team) -> list[Schedule]:

@@ -16,7 +16,16 @@ import numpy.typing as npt
 from collectives.buffers import buffers, check_result, chunks_after, cut_rows, layout, position
 from collectives.collective import places
 from collectives.holdings import Arrival, Holdings, Values, follow, holdings, name_of
-from collectives.schedule import IntArray, Schedule, ScheduleError
+from collectives.schedule import (
+    IntArray,
+    Schedule,
+    ScheduleError,
+    merged,
+    pairs_of,
+    same_traffic,
+    traffic_of,
+)
+from topology.routing import Combined
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 
@@ -99,6 +108,42 @@ def execute(schedule: Schedule, inputs: npt.ArrayLike) -> Values:
     done = out.reshape(p, -1, pieces * cut.shape[-1])[:, :, :sent].reshape(p, -1)
     check_result(schedule, rows, done)
     return done
+
+
+def check_traffic(schedule: Schedule) -> None:
+    """Raise `ScheduleError` if the traffic stated for a step is not that of its transfers.
+
+    The first and the last repetition of every step are looked at. Steps that switches help with
+    are left out, and all-to-alls, whose blocks may differ in size.
+
+    Parameters
+    ----------
+    schedule
+        What to check.
+    """
+    if schedule.collective.name == "all_to_all":
+        return
+    for number, step in enumerate(schedule.steps):
+        if isinstance(step.traffic, Combined):
+            continue
+        stated = merged([pairs_of(step.traffic)])
+        for t in {0, step.repeat - 1}:
+            found = traffic_of(step.transfers(t), schedule.chunk_fraction)
+            if not same_traffic(stated, found):
+                raise ScheduleError(
+                    f"{name_of(schedule)}: the traffic stated for steps[{number}] is not what its "
+                    f"transfers({t}) move; leave it out, and it is worked out"
+                )
+
+
+def verification_seconds(schedule: Schedule) -> float:
+    """Return roughly how long `verify` takes, in seconds."""
+    kind = schedule.collective
+    words = -(-schedule.ranks // _WORD) if kind.adds else 1
+    sent = sum(step.repeat * len(step.transfers(0)) for step in schedule.steps if step.repeat)
+    everyone = (kind.before, kind.after).count("everyone")
+    held = schedule.chunks * (schedule.ranks if everyone else 1)
+    return 3e-4 * schedule.step_count + (sent + held) * (4e-7 + 5e-8 * words)
 
 
 def _sizes(schedule: Schedule) -> tuple[int, int, int]:

@@ -135,6 +135,8 @@ class Schedule:
         Whether a transfer starts as soon as its link is free and its chunk is there, without
         waiting for the rest of the step before. The steps then give the order on each link; every
         transfer is between neighbours, and a step uses each link once at most.
+    sized
+        Whether it was made for one size S, as pipelines are.
     """
 
     name: str
@@ -145,6 +147,7 @@ class Schedule:
     notes: tuple[str, ...] = field(default=())
     root: int = 0
     overlaps: bool = False
+    sized: bool = False
 
     def __post_init__(self) -> None:
         if any(step.traffic is UNSTATED for step in self.steps):
@@ -155,6 +158,11 @@ class Schedule:
     def step_count(self) -> int:
         """How many steps there are, repetitions counted."""
         return sum(step.repeat for step in self.steps)
+
+    @property
+    def helped(self) -> bool:
+        """Whether switches add up or copy on the way."""
+        return any(isinstance(step.traffic, Combined) for step in self.steps)
 
     @property
     def chunk_fraction(self) -> float:
@@ -171,6 +179,36 @@ class Schedule:
     def __repr__(self) -> str:
         what = f"{self.collective.title} {self.name}"
         return f"<Schedule {what}: {self.ranks} ranks, {self.step_count} steps>"
+
+
+def pairs_of(traffic: Demand) -> Pairs:
+    """Return traffic as pairs, each ordered pair once, sorted."""
+    if isinstance(traffic, Uniform):
+        p = len(traffic.ranks)
+        src, dst = np.divmod(np.arange(p * p), p)
+        apart = src != dst
+        ends = traffic.ranks[src[apart]], traffic.ranks[dst[apart]]
+        return Pairs(*ends, np.full(len(ends[0]), traffic.amount))
+    return traffic
+
+
+def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
+    """Return the sum of several traffics, each ordered pair once.
+
+    Parameters
+    ----------
+    parts
+        The traffics.
+    scale
+        What to multiply every amount by.
+    """
+    src, dst, amount = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst", "amount")
+    )
+    width = int(max(src.max(initial=0), dst.max(initial=0))) + 1
+    keys, at = np.unique(src * width + dst, return_inverse=True)
+    total = np.bincount(at.reshape(-1), amount * scale, minlength=len(keys)).astype(float)
+    return Pairs(keys // width, keys % width, total)
 
 
 def traffic_of(transfers: Transfers, fraction: float) -> Pairs:

@@ -7,40 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from collectives.schedule import IntArray, Step, Transfers, join
+from collectives.schedule import IntArray, Step, Transfers, join, merged, pairs_of
 from topology.routing import Demand, Pairs, Uniform
 
 Steps = tuple[Step, ...]
-
-
-def pairs_of(traffic: Demand) -> Pairs:
-    """Return traffic as pairs, each ordered pair once, sorted."""
-    if isinstance(traffic, Uniform):
-        p = len(traffic.ranks)
-        src, dst = np.divmod(np.arange(p * p), p)
-        apart = src != dst
-        ends = traffic.ranks[src[apart]], traffic.ranks[dst[apart]]
-        return Pairs(*ends, np.full(len(ends[0]), traffic.amount))
-    return traffic
-
-
-def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
-    """Return the sum of several traffics, each ordered pair once.
-
-    Parameters
-    ----------
-    parts
-        The traffics.
-    scale
-        What to multiply every amount by.
-    """
-    src, dst, amount = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst", "amount")
-    )
-    width = int(max(src.max(initial=0), dst.max(initial=0))) + 1
-    keys, at = np.unique(src * width + dst, return_inverse=True)
-    total = np.bincount(at.reshape(-1), amount * scale, minlength=len(keys)).astype(float)
-    return Pairs(keys // width, keys % width, total)
 
 
 def reverse(steps: Steps, phase: str = "reduce-scatter") -> Steps:

@@ -14,15 +14,27 @@ from dataclasses import replace
 
 import numpy as np
 
-from collectives.algorithms.compose import Steps, merged, pairs_of
+from collectives.algorithms.compose import Steps
 from collectives.algorithms.direct import direct_steps, one_shot_all_reduce
 from collectives.algorithms.pipeline import best_segments
 from collectives.algorithms.rooted import check_root, direct_broadcast, direct_reduce
 from collectives.collective import collective
-from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers, as_team, join
+from collectives.schedule import (
+    Schedule,
+    ScheduleError,
+    Step,
+    Team,
+    Transfers,
+    as_team,
+    join,
+    merged,
+    pairs_of,
+)
 from topology.errors import RoutingError
 from topology.fabric import FloatArray
 from topology.routing import Combined, combining_trees
+
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 def sharp_all_reduce(team: Team | int) -> Schedule:
@@ -52,10 +64,14 @@ def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedul
     """
     made = _able(team, "nvls", adds=True, copies=True)
     p = made.size
-    m = best_segments(made, 1, (p + 1) / p, segments)
     ask, write = _collect(p), _spread(p)
     steps: Steps = ()
+    m = 1
     if p > 1:
+        full = Combined(
+            _NONE, _NONE, np.zeros(0), np.arange(p), np.full(p, 1 / p), np.full(p, 1 / p)
+        )
+        m = best_segments(made, 1, full, segments)
         share = np.full(p, 1 / (p * m))
         both = _helped(_segment(m, (ask[0], 1), (write[0], 0)), p, added=share, copied=share)
         steps = (
@@ -64,7 +80,8 @@ def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedul
             _helped(_segment(m, (write[0], m - 1)), p, copied=share),
         )
     note = f"{m} segment{'s' if m > 1 else ''}"
-    return Schedule("nvls", collective("all_reduce"), p, p * m, steps, (note,))
+    sized = made.volume is not None and segments is None
+    return Schedule("nvls", collective("all_reduce"), p, p * m, steps, (note,), sized=sized)
 
 
 def nvls_reduce_scatter(team: Team | int) -> Schedule:

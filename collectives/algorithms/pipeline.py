@@ -20,7 +20,7 @@ from math import sqrt
 
 import numpy as np
 
-from collectives.algorithms.compose import Steps, merged
+from collectives.algorithms.compose import Steps
 from collectives.algorithms.trees import (
     binary_tree,
     chain,
@@ -29,7 +29,7 @@ from collectives.algorithms.trees import (
     rooted_at,
 )
 from collectives.collective import collective
-from collectives.cost import endpoint_of
+from collectives.cost import plan
 from collectives.schedule import (
     IntArray,
     Schedule,
@@ -38,9 +38,9 @@ from collectives.schedule import (
     Team,
     Transfers,
     as_team,
+    merged,
 )
 from topology.routing import Pairs
-from topology.supernode import Supernode
 
 UNSIZED = 16
 """Segments where the size, or the machine, is not known."""
@@ -130,8 +130,19 @@ def _window(edges: Edges, lo: int, hi: int, segments: int, chunks: int, phase: s
     return Step(transfers, traffic, hi - lo, phase)
 
 
-def best_segments(team: Team, fill: int, load: float, segments: int | None = None) -> int:
-    """Return how many segments make (fill + m)(α + load·S/(mB)) smallest.
+def best_segments(
+    team: Team,
+    fill: int,
+    traffic: Pairs,
+    segments: int | None = None,
+    *,
+    share: float = 1.0,
+    ramp: float = 1.0,
+) -> int:
+    """Return how many segments make (fill + m)·α + (ramp·fill + m)·T·S/m smallest.
+
+    α is the endpoints' and the slowest path's, and T what the most loaded link needs for the
+    traffic of all segments, as the machine routes it.
 
     Parameters
     ----------
@@ -139,44 +150,49 @@ def best_segments(team: Team, fill: int, load: float, segments: int | None = Non
         Who; its size S, machine and α say what is best, and without them it is `UNSIZED`.
     fill
         Steps that are needed besides one for each segment.
-    load
-        Bytes through the busiest port per byte of S, all segments together.
+    traffic
+        What every pair of positions exchanges at full flow, as a fraction of a segment.
     segments
         What the caller asked for, if anything.
+    share
+        What all segments that an edge carries are of S.
+    ramp
+        How busy the links are while the pipeline fills and empties.
     """
     if segments is not None:
         if isinstance(segments, bool) or not isinstance(segments, int) or segments < 1:
             raise ScheduleError(f"segments is {segments!r}; it must be a whole number, 1 or more")
         return segments
-    if team.volume is None or team.supernode is None or team.ranks is None:
+    if team.volume is None or team.supernode is None or team.ranks is None or team.size == 1:
         return UNSIZED
-    endpoint = endpoint_of(team.supernode, team.ranks, team.alpha, None)
-    alpha = endpoint.alpha + endpoint.message
+    step = Step(lambda _: Transfers([], [], []), traffic)  # type: ignore[arg-type]
+    whole = Schedule("", collective("all_reduce"), team.size, 1, (step,))
+    full = plan(team.supernode, whole, ranks=team.ranks, alpha=team.alpha)
+    alpha = full.cost(0.0).time
+    serial = full.cost(share * team.volume).transfer
     if alpha <= 0:
         return _MOST_SEGMENTS
-    serial = load * team.volume / _slowest_rate(team.supernode, team.ranks)
-    best = sqrt(max(fill, 0) * serial / alpha)
+    best = sqrt(max(fill, 0) * ramp * serial / alpha)
     near = [max(1, min(_MOST_SEGMENTS, int(best) + i)) for i in (0, 1)]
-    return min(near, key=lambda m: (fill + m) * (alpha + serial / m))
+    return min(near, key=lambda m: (fill + m) * alpha + (ramp * fill + m) * serial / m)
 
 
-def _slowest_rate(supernode: Supernode, ranks: IntArray) -> float:
-    """Return what the slowest rank's links carry together, bytes/s."""
-    fabric = supernode.fabric
-    out = np.bincount(fabric.tail, fabric.capacity, minlength=len(fabric.nodes))
-    return float(out[fabric.npus[ranks]].min())
+def full_flow(parts: Sequence[Edges]) -> Pairs:
+    """Return the traffic of all edges at work at once, a segment each."""
+    src, dst = (np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst"))
+    return merged([Pairs(src, dst, np.ones(len(src)))])
 
 
 def chain_broadcast(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
     """Broadcast down a chain in m segments: (p-2+m)(α + S/(mB))."""
-    return _broadcast("chain", as_team(team), chain, root, segments, 1.0)
+    return _broadcast("chain", as_team(team), chain, root, segments)
 
 
 def binary_tree_broadcast(
     team: Team | int, *, root: int = 0, segments: int | None = None
 ) -> Schedule:
     """Broadcast down a binary tree in m segments: (h+m-1)(α + 2S/(mB))."""
-    return _broadcast("binary_tree", as_team(team), binary_tree, root, segments, 2.0)
+    return _broadcast("binary_tree", as_team(team), binary_tree, root, segments)
 
 
 def _broadcast(
@@ -185,22 +201,31 @@ def _broadcast(
     make: Callable[[int], IntArray],
     root: int,
     segments: int | None,
-    load: float,
 ) -> Schedule:
     tree = rooted_at(make(team.size), root)
-    m = best_segments(team, int(depths(tree).max()) - 1, load, segments)
-    steps = pipelined([downwards(tree, 0, 0)], m, m, "broadcast")
-    return Schedule(name, collective("broadcast"), team.size, m, steps, _said(m), root)
+    edges = [downwards(tree, 0, 0)]
+    m = best_segments(team, int(depths(tree).max()) - 1, full_flow(edges), segments)
+    steps = pipelined(edges, m, m, "broadcast")
+    return Schedule(
+        name,
+        collective("broadcast"),
+        team.size,
+        m,
+        steps,
+        _said(m),
+        root,
+        sized=_sized(team, segments),
+    )
 
 
 def chain_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
     """Reduce up a chain in m segments: (p-2+m)(α + S/(mB))."""
-    return _reduce("chain", as_team(team), chain, root, segments, 1.0)
+    return _reduce("chain", as_team(team), chain, root, segments)
 
 
 def binary_tree_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
     """Reduce up a binary tree in m segments: (h+m-1)(α + 2S/(mB))."""
-    return _reduce("binary_tree", as_team(team), binary_tree, root, segments, 2.0)
+    return _reduce("binary_tree", as_team(team), binary_tree, root, segments)
 
 
 def _reduce(
@@ -209,12 +234,21 @@ def _reduce(
     make: Callable[[int], IntArray],
     root: int,
     segments: int | None,
-    load: float,
 ) -> Schedule:
     tree = rooted_at(make(team.size), root)
-    m = best_segments(team, int(depths(tree).max()) - 1, load, segments)
-    steps = pipelined([upwards(tree, 0)], m, m, "reduce")
-    return Schedule(name, collective("reduce"), team.size, m, steps, _said(m), root)
+    edges = [upwards(tree, 0)]
+    m = best_segments(team, int(depths(tree).max()) - 1, full_flow(edges), segments)
+    steps = pipelined(edges, m, m, "reduce")
+    return Schedule(
+        name,
+        collective("reduce"),
+        team.size,
+        m,
+        steps,
+        _said(m),
+        root,
+        sized=_sized(team, segments),
+    )
 
 
 def chain_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
@@ -222,12 +256,12 @@ def chain_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedu
 
     The inner ranks send a segment up and one down in each step.
     """
-    return _all_reduce("chain", as_team(team), [chain], segments, 2.0)
+    return _all_reduce("chain", as_team(team), [chain], segments)
 
 
 def binary_tree_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
     """All-reduce up and down a binary tree in m segments: (2h+m-1)(α + 3S/(mB))."""
-    return _all_reduce("binary_tree", as_team(team), [binary_tree], segments, 3.0)
+    return _all_reduce("binary_tree", as_team(team), [binary_tree], segments)
 
 
 def double_binary_tree_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
@@ -239,7 +273,7 @@ def double_binary_tree_all_reduce(team: Team | int, *, segments: int | None = No
     """
     made = as_team(team)
     trees = [lambda p, i=i: double_binary_tree(p)[i] for i in (0, 1)]
-    return _all_reduce("double_binary_tree", made, trees, segments, 2.0)
+    return _all_reduce("double_binary_tree", made, trees, segments)
 
 
 def _all_reduce(
@@ -247,17 +281,32 @@ def _all_reduce(
     team: Team,
     makes: Sequence[Callable[[int], IntArray]],
     segments: int | None,
-    load: float,
 ) -> Schedule:
     trees = [make(team.size) for make in makes]
     heights = [int(depths(tree).max()) for tree in trees]
-    m = best_segments(team, 2 * max(heights) - 1, load, segments)
+    flow = full_flow(
+        [edges for tree in trees for edges in (upwards(tree, 0), downwards(tree, 0, 0))]
+    )
+    fill, share = 2 * max(heights) - 1, 1 / len(trees)
+    m = best_segments(team, fill, flow, segments, share=share, ramp=0.5)
     edges = []
     for i, (tree, height) in enumerate(zip(trees, heights, strict=True)):
         edges += [upwards(tree, i * m), downwards(tree, height, i * m)]
     chunks = m * len(trees)
     steps = pipelined(edges, m, chunks, "up and down")
-    return Schedule(name, collective("all_reduce"), team.size, chunks, steps, _said(m))
+    return Schedule(
+        name,
+        collective("all_reduce"),
+        team.size,
+        chunks,
+        steps,
+        _said(m),
+        sized=_sized(team, segments),
+    )
+
+
+def _sized(team: Team, segments: int | None) -> bool:
+    return segments is None and team.volume is not None and team.supernode is not None
 
 
 def _said(segments: int) -> tuple[str, ...]:
