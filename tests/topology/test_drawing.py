@@ -286,3 +286,17 @@ def test_a_picture_knows_its_peak() -> None:
     assert isinstance(picture, Picture)
     assert picture.peak == 0.0
     assert picture.worst == ()
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*topology.system_names()} - {"atlas-960"})
+)  # slow to build
+def test_every_catalogue_machine_is_legible(name: str) -> None:
+    machine = topology.system(name)
+    figure, _ = draw(machine)
+    check_texts(figure)
+    boxes = describe(machine).boxes
+    for a, b in combinations(boxes, 2):
+        across = min(a.left + a.width, b.left + b.width) - max(a.left, b.left)
+        down = min(a.top, b.top) - max(a.bottom, b.bottom)
+        assert across <= 1e-9 or down <= 1e-9

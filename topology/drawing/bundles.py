@@ -159,7 +159,8 @@ def bundle_classes(
     every: dict[tuple[str, str], list[Bundle]] = {}
     for item in bundles:
         ends = (glyphs[item.low], glyphs[item.high])
-        words = f"{ends[0].word}–{ends[1].word}"
+        words, back = (f"{a.word}–{b.word}" for a, b in (ends, ends[::-1]))
+        words = back if (back, item.medium) in every else words
         every.setdefault((words, item.medium), []).append(item)
     found = [_class(fabric, glyphs, name, members) for name, members in every.items()]
     return tuple(sorted(found, key=lambda cls: (cls.rows, cls.name, cls.medium)))

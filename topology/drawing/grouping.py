@@ -7,7 +7,7 @@ coarsely until all fit. Nothing here draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -129,13 +129,23 @@ def _sorts(supernode: Supernode) -> list[_Sort]:
         keys.setdefault((word, kind, tier), []).append(i)
     is_npu = np.array([kind == "npu" for kind in fabric.kind], dtype=bool)
     beside = np.bincount(fabric.tail, weights=~is_npu[fabric.head], minlength=len(fabric.nodes))
+    racks = {row.get("rack") for row in data if row.get("kind") == "npu"}
     found = []
     for (word, kind, tier), members in keys.items():
         ids = np.array(members, dtype=np.int64)
         side = kind != "npu" and not fabric.forwards[ids].any() and not beside[ids].any()
         spatial = any(all(name in data[i] for i in members) for name in _SPATIAL[:3])
+        spatial = spatial or _in_racks(members, data, racks)
         found.append(_Sort(word, kind, tier, side, spatial, ids))
     return found
+
+
+def _in_racks(
+    members: Sequence[int], data: Sequence[Mapping[str, object]], racks: set[object]
+) -> bool:
+    """Return whether some devices stand in several of the racks that the NPUs stand in."""
+    homes = {data[i].get("rack") for i in members}
+    return len(homes) > 1 and None not in homes and homes <= racks
 
 
 def _blocks(supernode: Supernode, sorts: Sequence[_Sort]) -> list[_Block]:
@@ -166,7 +176,7 @@ def _levels(
     for name in attributes:
         if all(name in row for row in data):
             level = _level(name, [str(row[name]) for row in data], name + " {}")
-            if len(level.labels) < len(levels[-1].labels):
+            if 1 < len(level.labels) < len(levels[-1].labels):
                 levels.append(level)
     last, size = levels[-1], 2
     while len(levels[-1].labels) > 1:

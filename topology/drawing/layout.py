@@ -50,13 +50,12 @@ def place_tiers(glyphs: Sequence[Glyph]) -> tuple[Box, ...]:
     places are spread evenly.
     """
     heights = row_heights(glyphs)
-    columns = 1 + max((g.column for g in glyphs if g.column is not None), default=0)
     boxes: dict[int, Box] = {}
     for row, y in heights.items():
         here = [i for i, glyph in enumerate(glyphs) if glyph.row == row]
         aligned = [i for i in here if glyphs[i].column is not None]
         free = [i for i in here if glyphs[i].column is None]
-        boxes |= _aligned(glyphs, aligned, columns, y)
+        boxes |= _aligned(glyphs, aligned, y)
         strips = [i for i in free if _whole(glyphs, i)]
         boxes |= _stacked(glyphs, strips, y)
         boxes |= _spread([i for i in free if i not in strips], y)
@@ -71,11 +70,10 @@ def row_heights(glyphs: Sequence[Glyph]) -> dict[int, float]:
     return dict(zip(rows, np.linspace(BOTTOM, TOP, len(rows)).tolist(), strict=True))
 
 
-def _aligned(
-    glyphs: Sequence[Glyph], here: Sequence[int], columns: int, y: float
-) -> dict[int, Box]:
+def _aligned(glyphs: Sequence[Glyph], here: Sequence[int], y: float) -> dict[int, Box]:
     if not here:
         return {}
+    columns = columns_of(glyphs, glyphs[here[0]])
     wide = (RIGHT - LEFT) / columns
     ordered = sorted((glyphs[i] for i in here), key=precedence)
     words = list(dict.fromkeys(glyph.word for glyph in ordered))
@@ -124,6 +122,11 @@ def _spread(here: Sequence[int], y: float) -> dict[int, Box]:
     wide = (RIGHT - LEFT) / max(1, len(here))
     own = min(wide * _FILL, _WIDEST)
     return {i: Box(LEFT + (k + 0.5) * wide, y, own, _TALL) for k, i in enumerate(here)}
+
+
+def columns_of(glyphs: Sequence[Glyph], glyph: Glyph) -> int:
+    """Return how many columns there are for glyphs that are gathered like one of them."""
+    return 1 + max(g.column for g in glyphs if g.by == glyph.by and g.column is not None)
 
 
 def column_middle(column: int, columns: int) -> float:

@@ -93,12 +93,11 @@ def arrange_naturally(supernode: Supernode, most: int = MOST_GLYPHS) -> Arrangem
 
 
 def _vertices(supernode: Supernode) -> BoolArray:
-    """Return which nodes forward and are linked to their like, shape (nodes,)."""
+    """Return which NPUs or forwarding nodes are linked to their like, shape (nodes,)."""
     fabric, graph = supernode.fabric, supernode.graph
     tier = np.array([float(graph.nodes[node].get("tier", 0)) for node in fabric.nodes])
-    peer = (tier[fabric.tail] == tier[fabric.head]) & (
-        fabric.forwards[fabric.tail] & fabric.forwards[fabric.head]
-    )
+    able = fabric.forwards | np.array([kind == "npu" for kind in fabric.kind], dtype=bool)
+    peer = (tier[fabric.tail] == tier[fabric.head]) & able[fabric.tail] & able[fabric.head]
     found = np.zeros(len(fabric.nodes), dtype=bool)
     found[fabric.tail[peer]] = True
     found[fabric.head[peer]] = True
@@ -170,18 +169,15 @@ def _on_grid(
     most: int,
 ) -> Arrangement:
     table = np.array([np.unique(column, return_inverse=True)[1] for column in np.array(coords).T]).T
-    shift = np.zeros(table.shape[1], dtype=np.int64)
-    whole = len(host) <= DRAWN_WHOLE
     words = _leaf_words(supernode.fabric, host)
-    while not whole:
-        blocks = np.unique(table >> shift, axis=0)
-        if len(blocks) * (1 + len(words)) <= _SLACK * most or len(blocks) == 1:
-            break
-        shift[np.argmax(blocks.max(axis=0))] += 1
-    block = table >> shift
+    block = table
+    if len(host) > DRAWN_WHOLE:
+        block = _blocks(table, int(_SLACK * most) // (1 + len(words)))
     places, code = np.unique(block, axis=0, return_inverse=True)
     sizes = tuple((places.max(axis=0) + 1).tolist())
-    glyphs, coord_of = _gathered(supernode, members, code.ravel(), host, blocks=bool(shift.any()))
+    glyphs, coord_of = _gathered(
+        supernode, members, code.ravel(), host, blocks=len(places) < len(members)
+    )
     at = [tuple(places[k].tolist()) if k >= 0 else None for k in coord_of]
     ring = len(sizes) == 2 and sizes[0] == 2 and sizes[1] >= _RING_FROM and not words
     spots = [
@@ -192,6 +188,19 @@ def _on_grid(
     boxes = _hung(coord_of, spots, room)
     shape = "circle" if ring else "grid"
     return Arrangement(tuple(glyphs), boxes, shape, tuple(at), sizes)
+
+
+def _blocks(table: IntArray, most: int) -> IntArray:
+    """Return coordinates of blocks: the longest dimension is cut coarser until few are left."""
+    sizes = (table.max(axis=0) + 1).tolist()
+    each = [1] * len(sizes)
+    while True:
+        block: IntArray = table // np.array(each)
+        counts = [-(-size // length) for size, length in zip(sizes, each, strict=True)]
+        if len(np.unique(block, axis=0)) <= most or max(counts) == 1:
+            return block
+        axis = int(np.argmax(counts))
+        each[axis] = next(n for n in range(each[axis] + 1, sizes[axis] + 1) if sizes[axis] % n == 0)
 
 
 def _leaf_words(fabric: Fabric, host: IntArray) -> list[str]:
@@ -330,10 +339,11 @@ def _on_circle(supernode: Supernode, members: IntArray, host: IntArray, most: in
     if blocks:
         count = int(family.max()) + 1
         code = family if 1 < count <= room else code // -(-len(members) // room)
-        family, names = np.zeros(int(code.max()) + 1, dtype=np.int64), ()
+        names = names if 1 < count <= room else ()
+        family = np.arange(int(code.max()) + 1) * (len(names) > 0)
     glyphs, codes = _gathered(supernode, members, code, host, blocks=blocks)
     shares = _circle_spots(family)
-    boxes = _circle_boxes(codes, shares, hangs=bool(words))
+    boxes = _circle_boxes(codes, shares, hangs=len(codes) > len(shares))
     return Arrangement(tuple(glyphs), boxes, "circle", notes=_names(family, names, shares))
 
 
@@ -346,7 +356,8 @@ def _names(
     found = []
     for k, name in enumerate(names):
         middle = float(np.mean([share for share, f in zip(shares, family, strict=True) if f == k]))
-        found.append((*_turn(middle, _NAMES), name))
+        x, y = _turn(middle, _NAMES)
+        found.append((CENTRE[0] + 1.08 * (x - CENTRE[0]), y, name))
     return tuple(found)
 
 
@@ -368,6 +379,8 @@ def _families(supernode: Supernode, members: IntArray) -> tuple[IntArray, tuple[
 def _circle_spots(family: IntArray) -> list[float]:
     """Return how far round the circle each vertex stands, with a gap between groups."""
     breaks = np.concatenate(([0], np.cumsum(np.diff(family) != 0)))
+    if breaks[-1] == len(family) - 1:
+        breaks = np.zeros_like(breaks)  # every group is one glyph: no gaps
     gaps = int(breaks[-1]) + 1 if breaks[-1] else 0
     whole = len(family) + _GROUP_GAP * gaps
     shares = (np.arange(len(family)) + _GROUP_GAP * breaks) / whole

@@ -18,6 +18,7 @@ _STUB = 0.5  # of the way to the next place
 _POINTS = 13
 _ALL_NEIGHBOURS = 3
 _NEAR = 1.2  # inches
+_RAY = 1e-6
 _PAST = 0.3  # inches a stub shows at most
 
 
@@ -54,7 +55,9 @@ def _on_circle(arrangement: Arrangement, item: Bundle) -> tuple[Line, ...]:
     (start, end) = lines[0]
     length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
     rows = {arrangement.glyphs[item.low].row, arrangement.glyphs[item.high].row}
-    if length > _NEAR or len(rows) > 1:
+    arms = [np.array(point) - CENTRE for point in (start, end)]
+    same_ray = abs(float(arms[0][0] * arms[1][1] - arms[0][1] * arms[1][0])) < _RAY
+    if length > _NEAR or len(rows) > 1 or same_ray:
         return lines
     middle = ((start[0] + end[0]) / 2 - CENTRE[0], (start[1] + end[1]) / 2 - CENTRE[1])
     left = -(end[1] - start[1]) * middle[0] + (end[0] - start[0]) * middle[1]
@@ -105,7 +108,7 @@ def _ends(box: Box, members: Sequence[int], others: Sequence[float]) -> list[tup
 
 def _over(first: Box, second: Box) -> Line:
     """Return an arc over two boxes of one row."""
-    rise = min(0.55, 0.1 + 0.06 * abs(second.x - first.x))
+    rise = min(0.4, 0.1 + 0.06 * abs(second.x - first.x))
     return bow((first.x, first.top), (second.x, second.top), rise)
 
 

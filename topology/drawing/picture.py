@@ -18,12 +18,11 @@ from topology.drawing.grouping import MOST_GLYPHS
 from topology.drawing.layout import HEIGHT, LEFT, RIGHT, WIDTH, Box
 from topology.drawing.style import DrawStyle, draw_style
 from topology.drawing.view import (
-    CELLS,
-    STRIP,
     Picture,
     captioned,
     describe,
     most_members,
+    shows_cells,
     sorts_of,
 )
 from topology.drawing.writing import name_glyphs, name_worst, write_margins
@@ -156,7 +155,7 @@ def _rectangle(box: Box) -> Rectangle:
 
 def _cells(box: Box, count: int, room: int, caption: float) -> list[Rectangle]:
     """Return a small square for each device of a glyph, at the size that fits the fullest."""
-    if room > CELLS and box.width < STRIP:
+    if not shows_cells(box, room):
         return []
     pad = 0.04
     width, height = box.width - 2 * pad, box.height - caption - 2 * pad

@@ -13,7 +13,7 @@ from topology.drawing.bundles import (
     check_utilisation,
 )
 from topology.drawing.grouping import MOST_GLYPHS, Glyph
-from topology.drawing.layout import Box, column_middle
+from topology.drawing.layout import Box, column_middle, columns_of
 from topology.drawing.natural import Arrangement, arrange
 from topology.drawing.paths import Line, run_lines
 from topology.supernode import Supernode
@@ -23,6 +23,7 @@ STRIP = 2.0
 CELLS = 128
 """A glyph of more devices shows a number instead of cells."""
 EQUAL = 1 - 1e-9
+_CELL = 0.0015  # square inches
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +119,12 @@ def _note(supernode: Supernode) -> str:
     return history or "as built; capacities are one direction, line rate"
 
 
+def shows_cells(box: Box, most: int) -> bool:
+    """Return whether a glyph has room for a cell for each of its devices."""
+    tight = box.height * box.width / max(1, most) < _CELL
+    return most > 1 and (box.width > STRIP or (most <= CELLS and not tight))
+
+
 def plural(word: str, kind: str, count: int) -> str:
     """Return what some devices are called: "NPUs", "L2 switches", "leaf switch"."""
     if kind == "switch" and not word.lower().endswith("switch"):
@@ -157,5 +164,4 @@ def middle_of(picture: Picture, i: int) -> float:
     column = picture.glyphs[i].column
     if column is None:
         return picture.boxes[i].x
-    columns = 1 + max(g.column for g in picture.glyphs if g.column is not None)
-    return column_middle(column, columns)
+    return column_middle(column, columns_of(picture.glyphs, picture.glyphs[i]))

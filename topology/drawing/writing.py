@@ -15,7 +15,6 @@ from topology.drawing.grouping import Glyph
 from topology.drawing.layout import HEIGHT, LEFT, RIGHT, WIDTH, precedence, row_heights
 from topology.drawing.style import DrawStyle
 from topology.drawing.view import (
-    CELLS,
     EQUAL,
     STRIP,
     Picture,
@@ -23,6 +22,7 @@ from topology.drawing.view import (
     middle_of,
     most_members,
     plural,
+    shows_cells,
     sorts_of,
 )
 from topology.supernode import Supernode
@@ -108,7 +108,7 @@ def _write_rows(ax: Axes, picture: Picture, style: DrawStyle, small: float) -> N
             if glyph.row == row:
                 words.setdefault(glyph.word, []).append(glyph)
         ordered = sorted(words.items(), key=lambda item: precedence(item[1][0]))
-        said = "\n".join(_row_text(word, members) for word, members in ordered)
+        said = "\n".join(_row_text(word, members, small) for word, members in ordered)
         ax.text(
             0.15, y, said, ha="left", va="center", fontsize=small, color=style.ink, zorder=5,
             linespacing=1.35,
@@ -123,14 +123,16 @@ def _heights(picture: Picture) -> dict[int, float]:
     return {row: _LIST_TOP - 0.8 * row for row in rows}
 
 
-def _row_text(word: str, members: Sequence[Glyph]) -> str:
+def _row_text(word: str, members: Sequence[Glyph], size: float) -> str:
     total = sum(len(glyph.members) for glyph in members)
     each = {len(glyph.members) for glyph in members}
-    said = f"{total:,} {plural(word, members[0].kind, total)}"
+    said = wrapped(f"{total:,} {plural(word, members[0].kind, total)}", size, LEFT - 0.3)
     if each == {1} or len(members) == 1:
         return said
     unit = members[0].by
     per = f"{max(each)}" if len(each) == 1 else f"{min(each)} to {max(each)}"
+    if unit.endswith("devices"):
+        return f"{said}\n  {per} each"
     return f"{said}\n  {per} {'in' if unit[0].isdigit() else 'a'} {unit}"
 
 
@@ -207,7 +209,8 @@ def _caption(ax: Axes, picture: Picture, style: DrawStyle, small: float) -> None
         box = picture.boxes[i]
         ax.text(
             middle_of(picture, i), box.bottom - 0.05, words, ha="center", va="top", fontsize=size,
-            color=style.ink, zorder=5,
+            color=style.ink, zorder=2,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": style.paper, "edgecolor": "none"},
         )  # fmt: skip
 
 
@@ -217,8 +220,11 @@ def _columns_row(picture: Picture) -> list[int]:
     npus = [glyph.row for glyph in glyphs if glyph.kind == "npu"]
     row = min(npus or (glyph.row for glyph in glyphs))
     first = min((g for g in glyphs if g.row == row), key=precedence)
-    chosen = [i for i, g in enumerate(glyphs) if g.row == row and g.word == first.word]
-    return [] if picture.boxes[chosen[0]].width > STRIP else chosen
+    inside = captioned(picture)
+    chosen = [
+        i for i, g in enumerate(glyphs) if g.row == row and g.word == first.word and i not in inside
+    ]
+    return [] if not chosen or picture.boxes[chosen[0]].width > STRIP else chosen
 
 
 def _short(
@@ -246,7 +252,8 @@ def _count(ax: Axes, picture: Picture, style: DrawStyle, small: float) -> None:
     """Write a number where there is no room for a cell for each device."""
     room = most_members(picture)
     for glyph, box, most in zip(picture.glyphs, picture.boxes, room, strict=True):
-        if most > CELLS and box.width < STRIP:
+        fits = text_width(f"{most:,}", 0.8 * small) < box.width
+        if most > 1 and fits and not shows_cells(box, most):
             ax.text(
                 box.x, box.y, f"{len(glyph.members):,}", ha="center", va="center", zorder=5,
                 fontsize=0.8 * small, color=style.ink,
