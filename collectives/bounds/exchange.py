@@ -20,6 +20,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
+from collectives.bounds.approximate import Progress, Search, approximate
+from collectives.bounds.halves import halves
 from collectives.bounds.lengths import Lengths, by_name, grouped
 from collectives.bounds.network import Network
 from collectives.bounds.words import length_words
@@ -30,7 +32,8 @@ from topology.routing.quotient import Quotient, quotient
 from topology.supernode import Supernode
 from topology.symmetry import Coloured, codes, equitable_partition, is_equitable
 
-MOST_VARIABLES = 60_000
+_MOST_VARIABLES = 20_000
+_FEW_VARIABLES = 2_000
 _NEGLIGIBLE = 1e-11
 
 
@@ -182,7 +185,8 @@ def solve(net: Network, views: list[Around]) -> Prices:
     cost = np.zeros(used.shape[1])
     cost[-1] = -1.0
     nothing = np.zeros(balance.shape[0])
-    found = linprog(cost, A_ub=used, b_ub=room, A_eq=balance, b_eq=nothing, method="highs")
+    method = "highs" if len(cost) <= _FEW_VARIABLES else "highs-ipm"
+    found = linprog(cost, A_ub=used, b_ub=room, A_eq=balance, b_eq=nothing, method=method)
     if found.x is None or not found.x[-1] > 0:
         raise SupernodeError(
             "some ranks cannot reach one another through nodes that pass data on; "
@@ -296,7 +300,46 @@ def marked(net: Network, amounts: Amounts) -> Network:
     return net.marked(mark)
 
 
-def best_prices(net: Network, amounts: Amounts) -> Prices:
-    """Return the optimum of a demand."""
-    views = [around(net, rank, weight, amounts) for rank, weight in sources(net, amounts)]
+def best_prices(
+    net: Network, amounts: Amounts, gap: float, progress: Progress | None = None
+) -> Prices:
+    """Return the optimum of a demand, or something near it where the program is too large.
+
+    Parameters
+    ----------
+    net
+        The network, its ranks marked as the demand needs.
+    amounts
+        The demand.
+    gap
+        How near, as a fraction.
+    progress
+        Told how a long search stands.
+    """
+    views: list[Around] = []
+    left = _MOST_VARIABLES
+    for rank, weight in sources(net, amounts):
+        view = around(net, rank, weight, amounts)
+        left -= len(view.tail)
+        if left < 0:
+            return _searched(net, amounts, gap, progress)
+        views.append(view)
     return solve(net, views)
+
+
+def _searched(net: Network, amounts: Amounts, gap: float, progress: Progress | None) -> Prices:
+    laid = halves(net)
+    if amounts.matrix is None:
+        wanted = np.outer(laid.size, laid.size) / net.ranks
+        np.fill_diagonal(wanted, laid.size * (laid.size - 1) / net.ranks)
+    else:
+        place = np.searchsorted(laid.senders, laid.q.group[net.fabric.npus])
+        wanted = np.zeros((len(laid.senders),) * 2)
+        np.add.at(wanted, (place[:, None], place[None, :]), amounts.matrix)
+        np.fill_diagonal(wanted, 0.0)
+    search = Search(laid, wanted, gap, progress)
+    approximate(search)
+    inside = np.zeros(len(laid.q.size))
+    inside[laid.limited] = search.lengths[laid.links : laid.links + len(laid.limited)]
+    link = search.lengths[: laid.links][laid.q.arc]
+    return Prices(link, inside[laid.q.group], search.reached)

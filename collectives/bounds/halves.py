@@ -67,6 +67,13 @@ class Halves:
         starts = np.concatenate(([0], np.cumsum(np.bincount(self.tail, minlength=self.nodes))))
         return order, starts
 
+    @cached_property
+    def by_ends(self) -> tuple[IntArray, IntArray]:
+        """Return the arcs' ends as sorted keys, tail * nodes + head, and the arc of each."""
+        key = self.tail * self.nodes + self.head
+        order = np.argsort(key)
+        return key[order], order
+
     def graph(self, length: FloatArray) -> sparse.csr_array:
         """Return the arcs as a sparse matrix of lengths, shape (a,)."""
         order, starts = self._order

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from collectives.bounds.approximate import Progress
 from collectives.bounds.bound import Bound
 from collectives.bounds.cuts import REVERSED, Cut, Nothing, must_cross
 from collectives.bounds.exchange import Amounts, best_prices, marked, proof
@@ -47,6 +48,8 @@ def bound(
     demand: DemandLike = None,
     alpha: float | None = None,
     message: float | None = None,
+    gap: float = 0.01,
+    progress: Progress | None = None,
 ) -> Bound:
     """Return what no algorithm and no routing can beat, with a certificate.
 
@@ -68,6 +71,11 @@ def bound(
         bound comes at that size.
     alpha, message
         Endpoint seconds per step and per message, instead of the devices' rows.
+    gap
+        Where the exact all-to-all is too large a program: how near the bound must come to what
+        can be reached, as a fraction. `Bound.gap` says how near it came.
+    progress
+        Called with a line of text now and then during a long search.
 
     Returns
     -------
@@ -90,7 +98,7 @@ def bound(
         return Bound(wanted, 1, 0.0, Nothing(), size=size)
     passed = relay or wanted.name == "all_reduce"  # its ranks add up and pass on by nature
     net = network(supernode.fabric, chosen, relay=passed)
-    task = _Task(supernode, wanted, net, root, amounts)
+    task = _Task(supernode, wanted, net, root, _Effort(amounts, gap, progress))
     endpoint = endpoint_of(supernode, chosen, alpha, message)
     pairs = None if amounts.matrix is None else amounts.matrix > 0
     latency = latency_bound(supernode.fabric, net, wanted, endpoint, root, pairs)
@@ -146,16 +154,25 @@ def copies(supernode: Supernode) -> bool:
     return any(d.get("multicasts") or d.get("reduces") for _, d in graph.nodes(data=True))
 
 
+@dataclass(frozen=True, eq=False)
+class _Effort:
+    """An all-to-all's demand, and how near its optimum to come."""
+
+    amounts: Amounts
+    gap: float
+    progress: Progress | None
+
+
 class _Task:
     """One question: which collective, on what, from which root."""
 
     def __init__(
-        self, supernode: Supernode, kind: Collective, net: Network, root: int, amounts: Amounts
+        self, supernode: Supernode, kind: Collective, net: Network, root: int, effort: _Effort
     ) -> None:
         self.supernode = supernode
         self.kind = kind
         self.net = net
-        self.amounts = amounts
+        self.effort = effort
         self.members = tuple(net.fabric.nodes[node] for node in net.fabric.npus.tolist())
         self.root = self.members[root]
 
@@ -189,9 +206,10 @@ class _Task:
 
     def by_lengths(self) -> Bound:
         """Return the bound of a demand: its maximum concurrent flow."""
-        net = marked(self.net, self.amounts)
-        prices = best_prices(net, self.amounts)
-        lengths = proof(self.supernode, net, prices, self.amounts)
+        effort = self.effort
+        net = marked(self.net, effort.amounts)
+        prices = best_prices(net, effort.amounts, effort.gap, effort.progress)
+        lengths = proof(self.supernode, net, prices, effort.amounts)
         return Bound(self.kind, net.ranks, lengths.claim, lengths, reached=prices.rate)
 
     def cut(self, found: GatherOptimum, *, against: bool) -> Cut:
