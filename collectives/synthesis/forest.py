@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -55,6 +56,16 @@ class Forest:
     trees: tuple[Tree, ...]
 
     @property
+    def size(self) -> int:
+        """Return the number of ranks."""
+        return self.grid.size
+
+    @property
+    def pieces(self) -> int:
+        """Return the number of trees of a rank."""
+        return len(self.trees)
+
+    @property
     def depth(self) -> int:
         """Return the hops of the longest path from root to leaf."""
         return max((int(tree.depth.max()) for tree in self.trees), default=0)
@@ -70,11 +81,33 @@ class Forest:
         order = np.lexsort((tree, self.depth_of(tree, head)))
         return Hops(tree[order], tail[order], head[order])
 
+    def ends(self, hops: Hops) -> tuple[IntArray, IntArray]:
+        """Return the positions that edges join."""
+        return self.grid.position[hops.tail], self.grid.position[hops.head]
+
     def depth_of(self, tree: IntArray, cell: IntArray) -> IntArray:
         """Return the depth of cells in trees, elementwise."""
         table = np.stack([t.depth for t in self.trees])
         found: IntArray = table[tree, cell]
         return found
+
+    def links(self, hops: Hops) -> IntArray:
+        """Return a number for the links each edge uses in all its shifts."""
+        return self.grid.difference(hops.head, hops.tail)
+
+    @property
+    def shifts(self) -> int:
+        """Return how many trees each tree stands for."""
+        return self.grid.size
+
+    def finer(self, copies: int) -> Forest:
+        """Return the forest with every piece cut into ``copies`` that take the same way."""
+        return Forest(self.grid, tuple(tree for tree in self.trees for _ in range(copies)))
+
+    @cached_property
+    def heights(self) -> IntArray:
+        """Return how far below each cell the deepest leaf is, in each tree."""
+        return np.stack([_heights(tree.parent, tree.depth) for tree in self.trees])
 
     def traffic(self, hops: Hops, segments: int = 1) -> Pairs:
         """Return how much each position sends to each other when some edges are used."""
@@ -114,6 +147,85 @@ class Forest:
         return self.grid.shifted(wide.reshape(-1), by.reshape(-1)).reshape(wide.shape)
 
 
+@dataclass(frozen=True, eq=False)
+class Grove:
+    """As many spanning trees from every rank, each on its own: no symmetry is used.
+
+    Attributes
+    ----------
+    parents
+        Parent of each rank in each tree, shape (p * k, p): trees of rank 0 first; -1 at the root.
+    depths
+        Hops from the root, shape (p * k, p).
+    """
+
+    parents: IntArray
+    depths: IntArray
+
+    @property
+    def size(self) -> int:
+        """Return the number of ranks."""
+        return int(self.parents.shape[1])
+
+    @property
+    def pieces(self) -> int:
+        """Return the number of trees of a rank."""
+        return len(self.parents) // self.size
+
+    @property
+    def depth(self) -> int:
+        """Return the hops of the longest path from root to leaf."""
+        return int(self.depths.max(initial=0))
+
+    @cached_property
+    def edges(self) -> Hops:
+        """Return every edge of every tree, the nearest to the root first."""
+        tree, head = np.nonzero(self.parents >= 0)
+        order = np.lexsort((tree, self.depths[tree, head]))
+        return Hops(tree[order], self.parents[tree, head][order], head[order])
+
+    def ends(self, hops: Hops) -> tuple[IntArray, IntArray]:
+        """Return the positions that edges join."""
+        return hops.tail, hops.head
+
+    def depth_of(self, tree: IntArray, cell: IntArray) -> IntArray:
+        """Return the depth of ranks in trees, elementwise."""
+        found: IntArray = self.depths[tree, cell]
+        return found
+
+    def links(self, hops: Hops) -> IntArray:
+        """Return a number for the link each edge uses."""
+        return hops.tail * self.size + hops.head
+
+    def traffic(self, hops: Hops, segments: int = 1) -> Pairs:
+        """Return how much each position sends to each other when some edges are used."""
+        link, count = np.unique(self.links(hops), return_counts=True)
+        tail, head = np.divmod(link, self.size)
+        return Pairs(tail, head, count / (len(self.parents) * segments))
+
+    def transfers(self, hops: Hops, segment: int = 0, segments: int = 1) -> Transfers:
+        """Return what moves when some edges are used, downwards."""
+        return Transfers(hops.tail, hops.head, hops.tree * segments + segment)
+
+    @property
+    def shifts(self) -> int:
+        """Return how many trees each tree stands for: itself."""
+        return 1
+
+    def finer(self, copies: int) -> Grove:
+        """Return the grove with every piece cut into ``copies`` that take the same way."""
+        rows = (np.repeat(table, copies, axis=0) for table in (self.parents, self.depths))
+        return Grove(*rows)
+
+    @cached_property
+    def heights(self) -> IntArray:
+        """Return how far below each rank the deepest leaf is, in each tree."""
+        return np.stack([_heights(*rows) for rows in zip(self.parents, self.depths, strict=True)])
+
+
+Trees: TypeAlias = Forest | Grove
+
+
 def reversed_step(step: Step) -> Step:
     """Return a step that runs backwards and adds: the reduce-scatter of an all-gather."""
     last = step.repeat - 1
@@ -129,7 +241,7 @@ def reversed_step(step: Step) -> Step:
     return Step(transfers, up, step.repeat, "reduce up the trees")
 
 
-def lockstep(forest: Forest, segments: int) -> tuple[Step, ...]:
+def lockstep(forest: Trees, segments: int) -> tuple[Step, ...]:
     """Return pipelined steps: in step t, segment s moves from depth t - s to the next.
 
     ``segments + depth - 1`` steps; those in the middle have the same pattern.
@@ -168,7 +280,7 @@ def lockstep(forest: Forest, segments: int) -> tuple[Step, ...]:
     return (*fill, step(depth - 1, steady), *drain)
 
 
-def timetable(forest: Forest, lag: int) -> list[Hops]:
+def timetable(forest: Trees, lag: int, lasting: IntArray | None = None) -> list[Hops]:
     """Return slots in which every move is used at most once, in an order that never waits long.
 
     Parameters
@@ -177,37 +289,44 @@ def timetable(forest: Forest, lag: int) -> list[Hops]:
         Trees whose edges join neighbours.
     lag
         Slots between a chunk's arrival and its next hop, so that latency is hidden.
+    lasting
+        Slots that each edge's link takes for a chunk; by default 1.
     """
     edges = forest.edges
-    move = forest.grid.difference(edges.head, edges.tail)
-    height = _heights(forest)[edges.tree, edges.head]
-    size = forest.grid.size
-    ready = np.full((len(forest.trees), size), np.iinfo(np.int64).max)
-    ready[:, 0] = 0
-    left = np.arange(len(move))
+    takes = np.ones(len(edges.head), dtype=np.int64) if lasting is None else lasting
+    link = forest.links(edges)
+    height = forest.heights[edges.tree, edges.head]
+    ready = np.full(forest.heights.shape, np.iinfo(np.int64).max)
+    first_hop = forest.depth_of(edges.tree, edges.head) == 1
+    ready[edges.tree[first_hop], edges.tail[first_hop]] = 0
+    link = np.unique(link, return_inverse=True)[1].reshape(-1)
+    free = np.zeros(int(link.max(initial=0)) + 1, dtype=np.int64)
+    left = np.arange(len(link))
     slots: list[Hops] = []
+    now = 0
     while len(left):
-        now = len(slots)
-        open_ = left[ready[edges.tree[left], edges.tail[left]] <= now]
-        order = open_[np.lexsort((open_, -height[open_], move[open_]))]
-        first = order[np.flatnonzero(np.diff(move[order], prepend=-1))]
-        ready[edges.tree[first], edges.head[first]] = now + lag
-        slots.append(Hops(edges.tree[first], edges.tail[first], edges.head[first]))
+        can = (ready[edges.tree[left], edges.tail[left]] <= now) & (free[link[left]] <= now)
+        open_ = left[can]
+        order = open_[np.lexsort((open_, -height[open_], link[open_]))]
+        first = order[np.flatnonzero(np.diff(link[order], prepend=-1))]
+        ready[edges.tree[first], edges.head[first]] = now + takes[first] - 1 + lag
+        free[link[first]] = now + takes[first]
+        now += 1
+        if len(first):
+            slots.append(Hops(edges.tree[first], edges.tail[first], edges.head[first]))
         left = np.setdiff1d(left, first, assume_unique=True)
     return slots
 
 
-def _heights(forest: Forest) -> IntArray:
-    """Return how far below each cell the deepest leaf is, in each tree."""
-    heights = np.zeros((len(forest.trees), forest.grid.size), dtype=np.int64)
-    for row, tree in zip(heights, forest.trees, strict=True):
-        for cell in np.argsort(-tree.depth, kind="stable").tolist():
-            if tree.parent[cell] >= 0:
-                row[tree.parent[cell]] = max(row[tree.parent[cell]], row[cell] + 1)
-    return heights
+def _heights(parent: IntArray, depth: IntArray) -> IntArray:
+    height = np.zeros(len(parent), dtype=np.int64)
+    for cell in np.argsort(-depth, kind="stable").tolist():
+        if parent[cell] >= 0:
+            height[parent[cell]] = max(height[parent[cell]], height[cell] + 1)
+    return height
 
 
-def slotted(forest: Forest, slots: Sequence[Hops]) -> tuple[Step, ...]:
+def slotted(forest: Trees, slots: Sequence[Hops]) -> tuple[Step, ...]:
     """Return a step for each slot of a timetable."""
 
     def step(hops: Hops) -> Step:
@@ -217,11 +336,11 @@ def slotted(forest: Forest, slots: Sequence[Hops]) -> tuple[Step, ...]:
 
 
 def as_schedule(
-    kind: str, forest: Forest, steps: tuple[Step, ...], segments: int, *, overlaps: bool
+    kind: str, forest: Trees, steps: tuple[Step, ...], segments: int, *, overlaps: bool
 ) -> Schedule:
     """Return the schedule of a collective from the steps of its all-gather."""
-    p = forest.grid.size
-    chunks = p * len(forest.trees) * segments
+    p = forest.size
+    chunks = p * forest.pieces * segments
     back = tuple(reversed_step(step) for step in reversed(steps))
     chosen = {"all_gather": steps, "reduce_scatter": back, "all_reduce": (*back, *steps)}[kind]
     return Schedule(_NAME, collective(kind), p, chunks, chosen, overlaps=overlaps)

@@ -1,8 +1,8 @@
 """Find schedules that reach the bandwidth bound.
 
 Trees are grown from one root on a grid of ranks whose shifts are symmetries of the machine (see
-`arrangement` and `trees`), measured on the fabric, and pipelined. This replaces the max-flow
-tests of general spanning-tree packing wherever the machine is regular.
+`arrangement` and `trees`), measured on the fabric, and pipelined. Machines without such symmetry,
+up to 64 ranks, get trees packed by max-flow tests (see `elimination` and `packing`).
 
 References
 ----------
@@ -23,12 +23,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog
 
-from collectives.bounds import bound
+from collectives.bounds import bound, gather_bound
+from collectives.bounds.network import network
 from collectives.collective import collective
 from collectives.cost import plan
 from collectives.schedule import IntArray, Schedule, ScheduleError
 from collectives.synthesis.arrangement import Arrangement, arrangements
-from collectives.synthesis.forest import Forest, as_schedule, lockstep, slotted, timetable
+from collectives.synthesis.elimination import merge
+from collectives.synthesis.forest import (
+    Forest,
+    Grove,
+    Trees,
+    as_schedule,
+    lockstep,
+    slotted,
+    timetable,
+)
+from collectives.synthesis.packing import Batch, feasible, pack
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
 from topology.errors import RoutingError
 from topology.routing import Ecmp, Uniform, check_ranks, ecmp
@@ -39,7 +50,12 @@ _KINDS = ("all_gather", "reduce_scatter", "all_reduce")
 _EQUAL = 1e-9
 _MOST_TREES = 64
 _SEGMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_LAGS = (3, 2, 1)
+_LAGS = (1, 2, 3)
+_NEAR = 1.001
+_MOST_RANKS = 64
+_MOST_WORK = 16_384
+_COPIES = (1, 2, 4, 8)
+_MOST_HOPS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +74,7 @@ class Synthesis:
         Whether every tree edge is a link.
     """
 
-    forest: Forest
+    forest: Trees
     seconds_per_byte: float
     bound: float
     neighbours: bool
@@ -99,6 +115,10 @@ def find_forest(
             best = found
         if best.optimal:
             break
+    if (best is None or not best.optimal) and len(chosen) <= _MOST_RANKS:
+        packed = _packed(supernode, chosen, trees, limit)
+        if packed and (best is None or packed.seconds_per_byte < best.seconds_per_byte):
+            best = packed
     if best is None:
         raise ScheduleError(
             f"no forest was found on {supernode.name}: some ranks have no path to each other but "
@@ -132,6 +152,58 @@ def _candidates(
                     return
 
 
+def _packed(
+    supernode: Supernode, ranks: IntArray, trees: int | None, limit: float
+) -> Synthesis | None:
+    """Return trees packed one by one, for machines without symmetry; None if none fit.
+
+    Where switches had to go and their pairing leaves no room for as many trees as the optimum
+    has, more and thinner trees lose less to rounding.
+    """
+    optimum = gather_bound(supernode, ranks)
+    merged = merge(network(supernode.fabric, ranks))
+    most = max(1, _MOST_WORK // len(ranks) ** 2)
+    exact = trees or min(merged.trees(optimum.rate), most)
+    counts = [exact] if trees else sorted({exact, exact * max(1, most // exact)})
+    found = None
+    for asked in counts:
+        capacity = merged.whole(optimum.rate, asked)
+        count = asked
+        while count and not feasible(capacity, count):
+            count -= 1
+        if count:
+            found = _grove(supernode, ranks, pack(capacity, count), limit) or found
+        if found is not None and found.optimal:
+            break
+    return found
+
+
+def _grove(
+    supernode: Supernode, ranks: IntArray, batches: list[Batch], limit: float
+) -> Synthesis | None:
+    """Measure packed trees; None if two ranks they join have no path of their own."""
+    batches = sorted(batches, key=lambda batch: batch.root)
+    copies = [batch.count for batch in batches]
+    grove = Grove(
+        np.repeat(np.stack([batch.parent for batch in batches]), copies, axis=0),
+        np.repeat(np.stack([batch.depth for batch in batches]), copies, axis=0),
+    )
+    routing = ecmp(supernode)
+    try:
+        return _measured(routing, ranks, grove, limit, neighbours=_linked(routing, ranks, grove))
+    except RoutingError:
+        return None
+
+
+def _linked(routing: Ecmp, ranks: IntArray, grove: Grove) -> bool:
+    """Return whether every tree edge is a link."""
+    fabric = routing.fabric
+    nodes, edges = fabric.npus[ranks], grove.edges
+    keys = fabric.tail * len(fabric.nodes) + fabric.head
+    wanted = nodes[edges.tail] * len(fabric.nodes) + nodes[edges.head]
+    return bool(np.isin(wanted, keys).all())
+
+
 def _star(size: int) -> Forest:
     """Return a forest of one star from every rank: direct exchange."""
     parent = np.zeros(size, dtype=np.int64)
@@ -142,10 +214,10 @@ def _star(size: int) -> Forest:
 
 
 def _measured(
-    routing: Ecmp, ranks: IntArray, forest: Forest, limit: float, *, neighbours: bool
+    routing: Ecmp, ranks: IntArray, forest: Trees, limit: float, *, neighbours: bool
 ) -> Synthesis:
     """Route a forest's traffic on the fabric."""
-    if forest.depth <= 1:
+    if isinstance(forest, Forest) and forest.depth <= 1:
         loads = routing.loads(Uniform(ranks, 1 / len(ranks)))
     else:
         traffic = forest.traffic(forest.edges)
@@ -223,13 +295,42 @@ def synthesize(
         return Schedule("forest", collective(wanted), 1, 1, ())
     found = find_forest(supernode, chosen, trees=trees)
     if found.neighbours and found.forest.depth > 1:
-        slots = min((timetable(found.forest, lag) for lag in _LAGS), key=len)
-        return as_schedule(wanted, found.forest, slotted(found.forest, slots), 1, overlaps=True)
+        return _timed(supernode, wanted, found.forest, chosen, size)
     return _pipelined(supernode, wanted, found.forest, chosen, size)
 
 
+def _timed(
+    supernode: Supernode, kind: str, forest: Trees, ranks: IntArray, size: float
+) -> Schedule:
+    """Return the timetable that is fastest at a size, over a few lags and finer pieces."""
+    made: list[tuple[float, Schedule]] = []
+    for copies in _COPIES:
+        finer = forest.finer(copies)
+        if copies > 1 and len(finer.edges.head) * finer.shifts > _MOST_HOPS:
+            break
+        lasting = _lasting(supernode, finer, ranks)
+        tables = {len(t): t for t in (timetable(finer, lag, lasting) for lag in _LAGS)}
+        for slots in tables.values():  # of equally long ones, the one with the longest lag
+            schedule = as_schedule(kind, finer, slotted(finer, slots), 1, overlaps=True)
+            made.append((plan(supernode, schedule, ranks=ranks).cost(size).time, schedule))
+    quickest = min(time for time, _ in made)
+    return next(schedule for time, schedule in made if time <= _NEAR * quickest)
+
+
+def _lasting(supernode: Supernode, forest: Trees, ranks: IntArray) -> IntArray:
+    """Return how many times longer than the fastest link each edge's link takes, rounded."""
+    fabric = supernode.fabric
+    nodes = fabric.npus[ranks]
+    tail, head = forest.ends(forest.edges)
+    keys = fabric.tail * len(fabric.nodes) + fabric.head
+    arcs = np.searchsorted(keys, nodes[tail] * len(fabric.nodes) + nodes[head])
+    rate = fabric.capacity[arcs]
+    times: IntArray = np.rint(rate.max() / rate).astype(np.int64)
+    return times
+
+
 def _pipelined(
-    supernode: Supernode, kind: str, forest: Forest, ranks: IntArray, size: float
+    supernode: Supernode, kind: str, forest: Trees, ranks: IntArray, size: float
 ) -> Schedule:
     """Return the schedule with the number of segments that is fastest at a size."""
     made = []

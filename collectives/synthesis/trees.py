@@ -125,21 +125,21 @@ def _grow_one(
     parent, depth = np.full(size, -1), np.zeros(size, dtype=np.int64)
     inside = np.zeros(size, dtype=bool)
     inside[0] = True
+    total = busy.sum(axis=1)
     move, tail, head = _options(reach, level, shallow=shallow)
-    for _ in range(size - 1):
-        keep = ~inside[head] & inside[tail]
-        if shallow:
-            now = int(level[~inside].min())
-            keep &= level[head] == now
-        at = np.flatnonzero(keep)
-        choices = np.bincount(head[at], minlength=size)[head[at]]
-        load = (used + busy).max(axis=1)[move[at]]
-        total = busy.sum(axis=1)[move[at]]
-        best = at[np.lexsort((head[at], depth[tail[at]], total, choices, np.round(load, 25)))[0]]
-        child, up = int(head[best]), int(tail[best])
-        parent[child], depth[child] = up, depth[up] + 1
-        inside[child] = True
-        used = used + busy[move[best]]
+    for now in range(1, int(level.max()) + 1) if shallow else (0,):
+        at = np.flatnonzero(level[head] == now)
+        for _ in range(int((level == now).sum()) - (0 if shallow else 1)):
+            at = at[~inside[head[at]]]
+            can = at[inside[tail[at]]]
+            choices = np.bincount(head[can], minlength=size)[head[can]]
+            load = np.round((used + busy).max(axis=1), 25)[move[can]]
+            keys = (head[can], depth[tail[can]], total[move[can]], choices, load)
+            best = can[np.lexsort(keys)[0]]
+            child, up = int(head[best]), int(tail[best])
+            parent[child], depth[child] = up, depth[up] + 1
+            inside[child] = True
+            used = used + busy[move[best]]
     return Tree(parent, depth), used
 
 
