@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import networkx as nx
@@ -158,24 +159,15 @@ def compile_fabric(graph: nx.DiGraph, npus: Sequence[str]) -> Fabric:
     data: dict[str, dict[str, Any]] = dict(graph.nodes(data=True))
     nodes = natural_sort(data)
     index = {node: i for i, node in enumerate(nodes)}
-    tails, heads, capacity, latency, lanes, link = [], [], [], [], [], []
-    records: dict[int, int] = {}  # by identity: most edges share one record
-    links: dict[Link, int] = {}
-    bare = Link()
-    for u, row in graph.adjacency():
-        i = index[u]
-        for v, edge in row.items():
-            tails.append(i)
-            heads.append(index[v])
-            capacity.append(edge["capacity"])
-            latency.append(edge.get("latency", 0.0))
-            lanes.append(edge.get("lanes", 1))
-            record = edge.get("link", bare)
-            at = records.get(id(record))
-            if at is None:
-                at = records[id(record)] = links.setdefault(record, len(links))
-            link.append(at)
-    tail = np.array(tails, dtype=np.int64)
+    degrees: list[int] = []
+    heads: list[int] = []
+    edges: list[dict[str, Any]] = []
+    for row in map(itemgetter(1), graph.adjacency()):
+        degrees.append(len(row))
+        heads.extend(map(index.__getitem__, row))
+        edges.extend(row.values())
+    link, links = _records(edges)
+    tail = np.repeat(np.array([index[node] for node in graph], dtype=np.int64), degrees)
     head = np.array(heads, dtype=np.int64)
     order = np.lexsort((head, tail))
     attributes = [data[node] for node in nodes]
@@ -186,14 +178,28 @@ def compile_fabric(graph: nx.DiGraph, npus: Sequence[str]) -> Fabric:
         npus=np.array([index[npu] for npu in npus], dtype=np.int64),
         tail=tail[order],
         head=head[order],
-        capacity=np.array(capacity, dtype=float)[order],
-        latency=np.array(latency, dtype=float)[order],
-        lanes=np.array(lanes, dtype=float)[order],
-        link=np.array(link, dtype=np.int64)[order],
-        links=tuple(links),
+        capacity=_column([edge["capacity"] for edge in edges])[order],
+        latency=_column([edge.get("latency", 0.0) for edge in edges])[order],
+        lanes=_column([edge.get("lanes", 1) for edge in edges])[order],
+        link=link[order],
+        links=links,
         forwards=np.array([bool(d.get("forwards", False)) for d in attributes], dtype=bool),
         kind=kinds,
         labels=tuple(label(node, kind) for node, kind in zip(nodes, kinds, strict=True)),
         node_latency=np.array([float(d.get("latency", 0.0)) for d in attributes]),
         node_capacity=np.array([np.inf if c is None else float(c) for c in limits]),
     )
+
+
+def _column(values: list[Any]) -> FloatArray:
+    return np.array(values, dtype=float)
+
+
+def _records(edges: Sequence[Mapping[str, Any]]) -> tuple[IntArray, tuple[Link, ...]]:
+    """Return the link record of each edge as an index, and the distinct records."""
+    bare = Link()
+    found = [edge.get("link", bare) for edge in edges]
+    by_identity = {id(record): record for record in found}  # most edges share one record
+    links: dict[Link, int] = {}
+    index = {key: links.setdefault(record, len(links)) for key, record in by_identity.items()}
+    return np.array([index[key] for key in map(id, found)], dtype=np.int64), tuple(links)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
@@ -26,6 +26,7 @@ from topology.validation import (
 )
 
 Edge = tuple[Hashable, Hashable]
+_Row = tuple[str, str, dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,10 +249,13 @@ class Builder:
         record = kind.link()
         latency = record.latency
         pairs = list(ends)
-        for (u, v), n in zip(pairs, lane_counts(lanes, len(pairs)), strict=True):
-            self._write(u, v, kind.capacity * n, latency, n, record)
-            if duplex:
-                self._write(v, u, kind.capacity * n, latency, n, record)
+        counts = lane_counts(lanes, len(pairs))
+        rates = {n: float(kind.capacity * n) for n in set(counts)}
+        rows = (
+            (u, v, {"capacity": rates[n], "latency": latency, "lanes": n, "link": record})
+            for (u, v), n in zip(pairs, counts, strict=True)
+        )
+        self._graph.add_edges_from(self._checked(_both_ways(rows) if duplex else rows))
 
     def include(
         self,
@@ -284,13 +288,15 @@ class Builder:
             tail = names[u]
             self._graph.add_edges_from((tail, names[v], data) for v, data in row.items())
 
-    def _write(
-        self, u: str, v: str, capacity: float, latency: float, lanes: int, link: Link
-    ) -> None:
+    def _checked(self, rows: Iterable[_Row]) -> Iterator[_Row]:
+        """Yield links one by one as they are written; raise `GraphError` at one that cannot be."""
         graph = self._graph
-        if u not in graph or v not in graph or u == v or graph.has_edge(u, v):
-            raise GraphError(self._refusal(u, v))
-        graph.add_edge(u, v, capacity=capacity, latency=latency, lanes=lanes, link=link)
+        has_edge = graph.has_edge
+        for row in rows:
+            u, v, _ = row
+            if u == v or u not in graph or v not in graph or has_edge(u, v):
+                raise GraphError(self._refusal(u, v))
+            yield row
 
     def _refusal(self, u: str, v: str) -> str:
         if u == v:
@@ -310,6 +316,14 @@ class Builder:
     ) -> Supernode:
         """Return the supernode; raise `GraphError` with every fault of the graph."""
         return Supernode(name, self._graph, tuple(npus), tuple(sources), dict(parameters or {}))
+
+
+def _both_ways(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Yield each link and the same link in the other direction."""
+    for row in rows:
+        yield row
+        u, v, data = row
+        yield v, u, data
 
 
 def _ends(link: Edge) -> tuple[str, str]:
