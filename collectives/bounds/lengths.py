@@ -33,7 +33,7 @@ from topology.naming import natural_sort
 from topology.supernode import Supernode
 
 Ends: TypeAlias = tuple[str, str]
-_PLAIN = 400_000_000
+_PLAIN = 30_000_000
 _CELLS = 40_000_000
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from collectives.bounds.approximate import Progress
 from collectives.bounds.bound import Bound
-from collectives.bounds.cuts import REVERSED, Cut, Nothing, must_cross
+from collectives.bounds.cuts import REVERSED, Cut, Nothing, PartsSum, must_cross
 from collectives.bounds.exchange import Amounts, best_prices, marked, proof
 from collectives.bounds.gather import (
     GatherOptimum,
@@ -33,6 +31,7 @@ from topology.routing.demand import DemandLike
 from topology.supernode import Supernode
 
 _PAIR = 2
+_NOTHING_LEFT = 1e-12
 _WHOLE = ("broadcast", "reduce", "all_reduce")
 _COPIED = ("all_gather", "reduce_scatter")  # an all-to-all, if no one on the way helps
 _WITHOUT_RELAY = "algorithms in which no NPU passes on what it received"
@@ -238,21 +237,26 @@ class _Task:
         )
 
     def all_reduce(self) -> Bound:
-        """Return the tighter of the narrowest cut and the sum over parts."""
-        start = self.net.fabric.index[self.root]
-        cuts = []
-        for against in (False, True):
-            net = self.net.reversed() if against else self.net
-            cuts.append(self.cut(spread_optimum(net, start), against=against))
-        found: list[Any] = [*cuts, best_parts_sum(self.supernode, self.members)]
-        best = max(_present(found), key=lambda proof: round(proof.claim, 30))
+        """Return the tighter of the narrowest cut and the sum over parts.
+
+        Reduce-scatter and all-gather are an all-reduce, so no bound is above theirs; if the sum
+        over parts comes to it there is nothing left to look for.
+        """
+        back = self.net.reversed()
         one_way = gather_optimum(self.net).algbw
-        back = gather_optimum(self.net.reversed()).algbw
-        composed = float(1 / one_way + 1 / back)
+        # Where capacities balance, a cut is as wide one way as the other.
+        other_way = one_way if self.net.balanced else gather_optimum(back).algbw
+        composed = float(1 / one_way + 1 / other_way)
+        best: Cut | PartsSum | None = best_parts_sum(self.supernode, self.members)
+        if best is None or best.claim < composed * (1 - _NOTHING_LEFT):
+            start = self.net.fabric.index[self.root]
+            found = [self.cut(spread_optimum(self.net, start), against=False)]
+            if not self.net.balanced:
+                found.append(self.cut(spread_optimum(back, start), against=True))
+            for cut in found:
+                best = cut if best is None or cut.claim > best.claim else best
+        sure = best or Nothing()
+        reached = 1 / composed
         return Bound(
-            self.kind, self.net.ranks, best.claim, best, reached=1 / composed, composed=composed
+            self.kind, self.net.ranks, sure.claim, sure, reached=reached, composed=composed
         )
-
-
-def _present(found: Iterable[Any]) -> list[Any]:
-    return [item for item in found if item is not None]

@@ -88,6 +88,15 @@ class Network:
         ordered: IntArray = chosen[np.argsort(self.quotient.member[chosen])]
         return ordered
 
+    @cached_property
+    def balanced(self) -> bool:
+        """Tell whether as much capacity leaves every node as enters it, to the last bit."""
+        bare, count = self.fabric, len(self.fabric.nodes)
+        out = np.bincount(bare.tail, bare.capacity, count)
+        into = np.bincount(bare.head, bare.capacity, count)
+        free = not np.isfinite(bare.node_capacity).any() and bool(self.passes.all())
+        return free and np.array_equal(out, into)
+
     def reversed(self) -> Network:
         """Return the network with every link turned round."""
         turned = replace(self.fabric, tail=self.fabric.head, head=self.fabric.tail)
