@@ -387,3 +387,8 @@ def test_closed_forms_hold_on_every_small_torus():
         machine = torus(*dims)
         links = min((2 if k > 2 else 1) * math.prod(dims) // k for k in dims if k == max(dims))
         assert metrics.bisection(machine) <= links * GB
+
+
+def test_a_nic_counts_for_what_it_can_send_on():
+    assert metrics.per_npu_bandwidth(topology.dgx_h100(2)) == 500 * GB
+    assert metrics.per_npu_bandwidth(topology.dgx_h100(1)) == 450 * GB

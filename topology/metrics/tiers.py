@@ -15,12 +15,26 @@ from topology.supernode import Supernode
 def npu_bandwidths(supernode: Supernode) -> FloatArray:
     """Return bytes/s out of each rank over links that lead to other NPUs, shape (ranks,).
 
-    Links to CPUs, to NICs without a network and to switches that lead nowhere do not count.
+    Links to CPUs, to NICs without a network and to switches that lead nowhere do not count; a
+    link to a NIC counts for no more than the NIC can send on.
     """
     fabric = supernode.fabric
-    live = live_arcs(fabric)
-    out = np.bincount(fabric.tail[live], fabric.capacity[live], minlength=len(fabric.nodes))
+    live = np.flatnonzero(live_arcs(fabric))
+    tail, head, capacity = fabric.tail[live], fabric.head[live], fabric.capacity[live]
+    nodes = len(fabric.nodes)
+    onward = np.bincount(tail, capacity, minlength=nodes)[head] - _back(tail, head, capacity)
+    rate = np.where(fabric.is_nic[head], np.minimum(capacity, onward), capacity)
+    out = np.bincount(tail, rate, minlength=nodes)
     return np.asarray(out[fabric.npus], dtype=float)
+
+
+def _back(tail: IntArray, head: IntArray, capacity: FloatArray) -> FloatArray:
+    """Return bytes/s of the arc the other way for each arc, 0 where there is none."""
+    count = int(max(tail.max(initial=0), head.max(initial=0))) + 1
+    keys = tail * count + head  # arcs are sorted by tail, then head
+    wanted = head * count + tail
+    at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    return np.where(keys[at] == wanted, capacity[at], 0.0) if len(keys) else capacity
 
 
 def per_npu_bandwidth(supernode: Supernode) -> float:
