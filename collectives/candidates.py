@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 
-from collectives.algorithms import algorithm_names, find_algorithm
+from collectives.algorithms import algorithm_names, candidate_names, find_algorithm
 from collectives.analysis import team_of
 from collectives.collective import Collective, collective
 from collectives.cost import Plan, plan
@@ -21,11 +22,11 @@ from topology.fabric import FloatArray
 from topology.supernode import Supernode
 from topology.units import GiB
 
-_PER_OCTAVE = 2
+_PER_OCTAVE = 1
 _EQUAL = 1e-12  # sizes are found to this
 _MEETS = 1e-7  # times nearer than this are equal
 _TIE = 1e-9
-_SMALL, _LARGE = 1.0, 2.0**26  # do schedules differ between these sizes?
+_ANY_SIZE = 2.0**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,19 +41,26 @@ class Candidate:
         Returns its schedule at a size in bytes.
     route
         Returns the plan of a schedule.
+    tried
+        Whether ``algorithm="auto"`` tries it.
     """
 
     name: str
     make: Callable[[float], Schedule]
     route: Callable[[Schedule], Plan]
+    tried: bool = True
     _times: dict[float, float] = field(default_factory=dict, repr=False)
+
+    @property
+    def quick(self) -> bool:
+        """Whether it can be timed at many sizes: its plan is fixed, or "auto" tries it too."""
+        return self.fixed is not None or self.tried
 
     @cached_property
     def fixed(self) -> Plan | None:
         """The one plan for all sizes; None where the schedule depends on the size."""
-        small, large = self.make(_SMALL), self.make(_LARGE)
-        same = (small.chunks, small.step_count) == (large.chunks, large.step_count)
-        return self.route(small) if same else None
+        schedule = self.make(_ANY_SIZE)
+        return None if schedule.sized else self.route(schedule)
 
     def plan(self, size: float) -> Plan:
         """Return the plan at a size."""
@@ -94,7 +102,8 @@ def candidates(
 
     fitting, refused = [], {}
     for algorithm in algorithm_names(name) if algorithms is None else algorithms:
-        candidate = Candidate(algorithm, _maker(name, algorithm, team, alpha), route)
+        make = _maker(name, algorithm, team, alpha)
+        candidate = Candidate(algorithm, make, route, tried=algorithm in candidate_names(name))
         try:
             candidate.fixed  # noqa: B018 - makes the schedule, and routes it
         except SupernodeError as error:
@@ -134,7 +143,7 @@ def crossovers(
 ) -> list[Crossover]:
     """Return the sizes at which two algorithms overtake each other, smallest first.
 
-    Times are piecewise linear in the size; the range is searched at two sizes an octave, so
+    Times are piecewise linear in the size; the range is searched at one size an octave, so
     algorithms that overtake each other twice in less are taken for equal there.
 
     Parameters
@@ -186,16 +195,16 @@ def size_grid(low: float, high: float, per_octave: float = _PER_OCTAVE) -> Float
 
 
 def _switch(below: Candidate, above: Candidate, lo: float, hi: float) -> float:
-    """Return where ``above`` has caught up with ``below``, by bisection."""
-    while hi - lo > _EQUAL * hi:
-        middle = (lo + hi) / 2
-        if not lo < middle < hi:
-            break
-        if below.time(middle) < above.time(middle):
-            lo = middle
-        else:
-            hi = middle
-    return hi
+    """Return where ``above`` has caught up with ``below``; an end if it has there."""
+
+    def behind(size: float) -> float:
+        return above.time(size) - below.time(size)
+
+    if behind(lo) <= 0:
+        return lo
+    if behind(hi) >= 0:
+        return hi
+    return float(brentq(behind, lo, hi, xtol=_EQUAL * lo, rtol=_EQUAL))
 
 
 def changes_of_fastest(fitting: Sequence[Candidate], sizes: Sequence[float]) -> Iterator[Crossover]:

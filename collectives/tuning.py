@@ -8,7 +8,7 @@ IJHPCA 19 (2005) 49-66, for switching algorithms by size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from collectives.analysis import Analysis, assumptions_of, team_of
-from collectives.bounds import bound
+from collectives.bounds import Bound, bound
 from collectives.candidates import (
     Crossover,
     candidates,
@@ -24,6 +24,7 @@ from collectives.candidates import (
     size_grid,
 )
 from collectives.collective import Collective, collective
+from collectives.cost import Plan
 from collectives.schedule import ScheduleError
 from collectives.text import Part, Table, plain
 from topology import units
@@ -34,6 +35,7 @@ from topology.units import GiB, KiB
 Progress: TypeAlias = Callable[[str, float], object]
 
 _SHOWN = 5
+_COARSE = 0.5
 
 
 def _silent(_: str, __: float) -> None:
@@ -182,7 +184,7 @@ def tune(
     low, high
         Bytes, above 0.
     algorithms
-        Names; by default all.
+        Names; by default all that can be timed at many sizes (`Candidate.quick`).
     progress
         Called with what is being done and the fraction that is done.
     **choices
@@ -195,6 +197,8 @@ def tune(
     """
     sizes = size_grid(low, high)
     fitting, refused = candidates(supernode, kind, algorithms=algorithms, **choices)
+    if algorithms is None:
+        fitting = [candidate for candidate in fitting if candidate.quick]
     if not fitting:
         raise ScheduleError(f"no algorithm for {collective(kind).title} fits: {refused}")
     times = []
@@ -276,13 +280,27 @@ def _algorithm_row(found: Analysis) -> tuple[str, ...]:
     )
 
 
+def _limit(plans: Sequence[Plan]) -> Bound:
+    """Return the bound that holds for all plans; those that overlap count no messages."""
+    first = plans[0]
+    overlap = any(routed.schedule.overlaps for routed in plans)
+    return bound(
+        first.supernode,
+        first.schedule.collective,
+        first.ranks,
+        root=first.schedule.root,
+        alpha=first.endpoint.alpha,
+        message=0.0 if overlap else first.endpoint.message,
+    )
+
+
 def analyze_all(
     supernode: Supernode,
     kind: str | Collective,
     size: float | str,
     *,
     algorithms: Iterable[str] | None = None,
-    around: float = 2.0**16,
+    around: float = 2.0**10,
     progress: Progress = _silent,
     **choices: Any,
 ) -> AlgorithmTable:
@@ -310,19 +328,21 @@ def analyze_all(
     fitting, refused = candidates(supernode, name, algorithms=algorithms, **choices)
     if not fitting:
         raise ScheduleError(f"no algorithm for {collective(kind).title} fits: {refused}")
-    limit = bound(supernode, name, team_of(supernode, choices.get("ranks")).ranks).at(amount)
-    found = []
+    plans = []
     for done, candidate in enumerate(fitting):
         progress(candidate.name, done / (len(fitting) + 1))
-        routed = candidate.plan(amount)
+        plans.append(candidate.plan(amount))
+    limit = _limit(plans).at(amount)
+    found = []
+    for candidate, routed in zip(fitting, plans, strict=True):
         notes = assumptions_of(routed, [candidate.name], auto=False)
         cost = routed.cost(amount)
         found.append(Analysis(supernode, limit.collective, amount, routed, cost, limit, notes))
     found.sort(key=lambda one: one.time)
     progress("crossovers", len(fitting) / (len(fitting) + 1))
     changes: tuple[Crossover, ...] = ()
-    if around > 1 and amount > 0:
-        changes = tuple(
-            changes_of_fastest(fitting, size_grid(amount / around, amount * around, 1).tolist())
-        )
+    quick = [candidate for candidate in fitting if candidate.quick]
+    if around > 1 and amount > 0 and quick:
+        sizes = size_grid(amount / around, amount * around, _COARSE)
+        changes = tuple(changes_of_fastest(quick, sizes.tolist()))
     return AlgorithmTable(tuple(found), changes, refused)
