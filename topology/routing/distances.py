@@ -6,18 +6,20 @@ counts for more than any number of hops, as software uses the scale-up network w
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from topology.fabric import Fabric, IntArray
-from topology.routing.quotient import Quotient, expand, quotient, twin_groups
+from topology.routing.quotient import Quotient, quotient, twin_groups
 
 CostArray = npt.NDArray[np.int32]
+BitArray = npt.NDArray[np.uint64]
 
 UNREACHABLE = np.iinfo(np.int32).max
-_CELLS = 4_000_000
+_CELLS = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,48 +88,49 @@ def npu_distances(fabric: Fabric) -> Distances:
 def distances(q: Quotient, targets: IntArray) -> CostArray:
     """Return the cost of the shortest paths to some groups, shape (groups, targets).
 
-    A breadth-first search from all targets at once, backwards, in order of cost.
+    A breadth-first search from all targets at once, backwards, in order of cost; which targets a
+    group has met is kept in words of 64 bits, so that one operation serves 64 targets.
     """
     groups = len(q.size)
     cost = np.full((groups, len(targets)), UNREACHABLE, dtype=np.int32)
-    block = max(1, _CELLS // groups)
+    block = 64 * max(1, _CELLS // max(1, len(q.tail)))
     for lo in range(0, len(targets), block):
-        part = targets[lo : lo + block]
-        cost[:, lo : lo + block] = _search(q, part)
+        _search(q, targets[lo : lo + block], cost[:, lo : lo + block])
     return cost
 
 
-def _search(q: Quotient, targets: IntArray) -> CostArray:
-    width = len(targets)
-    cost = np.full(len(q.size) * width, UNREACHABLE, dtype=np.int32)
-    owner = np.zeros(len(q.size) * width, dtype=np.int64)
-    seeds = targets * width + np.arange(width)
-    cost[seeds] = 0
-    waiting = {0: [seeds]}
+def _search(q: Quotient, targets: IntArray, cost: CostArray) -> None:
+    """Fill in the cost to some targets, shape (groups, targets)."""
+    columns = np.arange(len(targets))
+    seeds = np.zeros((len(q.size), -(-len(targets) // 64)), dtype=np.uint64)
+    bits = np.uint64(1) << (columns % 64).astype(np.uint64)
+    np.bitwise_or.at(seeds, (targets, columns // 64), bits)
+    met = np.zeros_like(seeds)
+    waiting = {0: seeds}
     tolls = np.unique(q.cost).tolist()
     while waiting:
         level = min(waiting)
-        cells = _distinct(np.concatenate(waiting.pop(level)), owner)
-        cells = cells[cost[cells] == level]
-        node, column = np.divmod(cells, width)
+        fresh = waiting.pop(level) & ~met
+        met |= fresh
+        rows = np.flatnonzero(fresh.any(axis=1))
+        _note(cost, rows, fresh[rows], level)
         if level:
-            inside = q.forwards[node]
-            node, column = node[inside], column[inside]
-        which, at = expand(q.in_start, node)
-        arc = q.in_arc[at]
-        before = q.tail[arc] * width + column[which]
+            fresh[~q.forwards] = 0
+        ends = np.asarray(fresh.any(axis=1))[q.head]
         for toll in tolls:
-            reached = level + toll
-            chosen = before[(q.cost[arc] == toll) & (cost[before] > reached)]
-            if len(chosen):
-                cost[chosen] = reached
-                waiting.setdefault(reached, []).append(chosen)
-    return cost.reshape(len(q.size), width)
+            arcs = np.flatnonzero(ends & (q.cost == toll))
+            if len(arcs):
+                starts = np.flatnonzero(np.diff(q.tail[arcs], prepend=-1))
+                near = np.bitwise_or.reduceat(fresh[q.head[arcs]], starts, axis=0)
+                after = waiting.setdefault(level + toll, np.zeros_like(met))
+                after[q.tail[arcs[starts]]] |= near
 
 
-def _distinct(cells: IntArray, owner: IntArray) -> IntArray:
-    """Return cells without repeats, without sorting; ``owner`` is scratch space."""
-    turn = np.arange(len(cells))
-    owner[cells] = turn
-    kept: IntArray = cells[owner[cells] == turn]
-    return kept
+def _note(cost: CostArray, rows: IntArray, fresh: BitArray, level: int) -> None:
+    """Write a cost where the bits of some rows are set."""
+    if sys.byteorder == "big":
+        fresh = fresh.byteswap()
+    bits = np.unpackbits(fresh.view(np.uint8), axis=1, count=cost.shape[1], bitorder="little")
+    part = cost[rows]
+    part[bits.view(np.bool_)] = level
+    cost[rows] = part
