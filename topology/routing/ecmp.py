@@ -205,7 +205,10 @@ class _Router:
         key, inverse = np.unique(np.concatenate([k for k, _ in parts]), return_inverse=True)
         amount = np.bincount(inverse.reshape(-1), np.concatenate([a for _, a in parts]))
         group, column = np.divmod(key, width)
-        which, arc = expand(q.out_start, group)
+        if now == 1:  # the target is a neighbour; a hub has too many others to look at
+            which, arc = np.arange(len(key)), q.arcs_between(group, target[column])
+        else:
+            which, arc = expand(q.out_start, group)
         head, column = q.head[arc], column[which]
         after = self._cost(head, column, ranks, target)
         good = (after != UNREACHABLE) & (after + q.cost[arc] == now)

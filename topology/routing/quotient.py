@@ -8,6 +8,7 @@ damaged fabrics, where the twins of a damaged node simply stay apart from it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,15 @@ class Quotient:
     out_start: IntArray
     in_start: IntArray
     in_arc: IntArray
+
+    @cached_property
+    def _ends(self) -> IntArray:
+        """Tail and head of each arc in one sorted number, shape (a,)."""
+        return self.tail * len(self.size) + self.head
+
+    def arcs_between(self, tails: IntArray, heads: IntArray) -> IntArray:
+        """Return the arcs from groups to groups, elementwise; all must be there."""
+        return np.searchsorted(self._ends, tails * len(self.size) + heads)
 
 
 def twin_groups(fabric: Fabric, colour: IntArray | None = None) -> IntArray:
