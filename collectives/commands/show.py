@@ -15,6 +15,7 @@ from topology.catalogue import Entry, Figure
 from topology.devices import device_catalogue
 from topology.inventory import Inventory, LinkGroup, NodeGroup, inventory
 from topology.media import link_catalogue
+from topology.metrics.physical import cable_catalogue
 from topology.supernode import Supernode
 from topology.systems import system_entry
 
@@ -34,6 +35,8 @@ _WORDS: Mapping[str, str] = {
     "alpha": "endpoint time a step", "message": "endpoint time a message",
     "latency": "latency, port to port", "reduces": "reduces in the network",
     "module_power": "power of a module", "modules": "modules to a lane, both ends",
+    "cable": "failures of a cable", "module": "failures of a module", "FIT": "failures, FIT",
+    "pairs": "differential pairs of a lane", "module_price": "price of a module",
     "fec": "error correction", "efficiency": "software reaches, of line rate",
 }  # fmt: skip
 _BYTES = ((units.PB, "PB"), (units.TB, "TB"), (units.GB, "GB"))
@@ -80,6 +83,7 @@ def _subjects(made_of: Inventory, entry: Entry | None) -> Iterator[tuple[str, En
     for catalogue, names, what in (
         (device_catalogue(), made_of.devices, "device"),
         (link_catalogue(), made_of.link_types, "link"),
+        (cable_catalogue(), made_of.link_types, "cable"),
     ):
         for name in names:
             if name in catalogue:

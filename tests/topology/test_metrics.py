@@ -351,10 +351,11 @@ def test_cost_counts_every_priced_part_and_names_the_rest():
 
 
 def test_failures_add_up_and_unknown_rates_are_named():
-    machine = topology.star(3, link="ndr-optical")
+    link = LinkType(capacity=1 * GB, medium="optical", modules=2, name="mine")
+    machine = topology.star(3, link=link)
     found = metrics.reliability(machine, {"optics": 100})
     assert (found.fit, found.mtbf) == (600, 1e9 * 3600 / 600)
-    assert found.missing == {"ndr-optical": 3, "switch": 1}
+    assert found.missing == {"mine": 3, "switch": 1}
     assert metrics.reliability(machine).mtbf == math.inf
 
 
