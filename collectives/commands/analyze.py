@@ -6,8 +6,12 @@ from argparse import ArgumentParser, Namespace
 
 from collectives.analysis import analyze
 from collectives.commands.answer import Answer
-from collectives.commands.arguments import add_ranks, add_system, given, load_system, parse_ranks
-from topology.units import parse_size, parse_time
+from collectives.commands.arguments import add_ranks, add_system, load_system, parse_ranks
+from collectives.commands.options import add_model, model_choices
+from collectives.commands.progress import progress_bar
+from collectives.tuning import analyze_all
+from topology.errors import SupernodeError
+from topology.units import parse_size
 
 NAME = "analyze"
 HELP = "how long a collective takes on a machine, and what limits it"
@@ -19,29 +23,36 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("collective", help="all-reduce, all-to-all, all-gather, reduce-scatter")
     parser.add_argument("size", help="with a unit: 64MiB")
     parser.add_argument("--algorithm", default="auto", help="by default the fastest")
-    parser.add_argument("--routing", default="ecmp", help="ecmp")
-    parser.add_argument("--rate", default="line", help="line or effective")
-    parser.add_argument("--group-size", type=int, help="ranks to a group in two-level algorithms")
-    parser.add_argument("--alpha", metavar="TIME", help="endpoint time per step: 1us")
-    parser.add_argument("--message", metavar="TIME", help="endpoint time per message: 2ns")
+    parser.add_argument(
+        "--all", action="store_true", help="every algorithm, and where one overtakes another"
+    )
+    add_model(parser)
     add_ranks(parser)
 
 
 def run(arguments: Namespace) -> Answer:
     """Analyse."""
     size = parse_size(arguments.size)
-    overheads = {
-        name: parse_time(text) for name, text in given(arguments, "alpha", "message").items()
-    }
+    if arguments.all:
+        return _every(arguments, size)
     found = analyze(
         load_system(arguments.system),
         arguments.collective,
         size,
         algorithm=arguments.algorithm,
-        routing=arguments.routing,
-        rate=arguments.rate,
         ranks=parse_ranks(arguments.ranks),
-        group_size=arguments.group_size,
-        **overheads,
+        **model_choices(arguments),
     )
+    return Answer(found.parts(), found.to_dict())
+
+
+def _every(arguments: Namespace, size: float) -> Answer:
+    if arguments.algorithm != "auto":
+        raise SupernodeError("--all takes every algorithm; leave out --algorithm")
+    machine, ranks = load_system(arguments.system), parse_ranks(arguments.ranks)
+    choices = model_choices(arguments)
+    with progress_bar() as say:
+        found = analyze_all(
+            machine, arguments.collective, size, progress=say, ranks=ranks, **choices
+        )
     return Answer(found.parts(), found.to_dict())
