@@ -3,7 +3,9 @@
 from collectives.bounds.bound import Bound, Certificate, CertificateError
 from collectives.bounds.cuts import Cut, Nothing, PartsSum
 from collectives.bounds.gather import GatherOptimum
+from collectives.bounds.lengths import Lengths
 from collectives.bounds.limits import bound, gather_bound
+from collectives.bounds.sensitivity import Worth, sensitivity
 
 __all__ = [
     "Bound",
@@ -11,8 +13,11 @@ __all__ = [
     "CertificateError",
     "Cut",
     "GatherOptimum",
+    "Lengths",
     "Nothing",
     "PartsSum",
+    "Worth",
     "bound",
     "gather_bound",
+    "sensitivity",
 ]

@@ -29,7 +29,7 @@ from collectives.schedule import IntArray
 from topology.errors import SupernodeError
 from topology.fabric import BoolArray, FloatArray
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, float], None]
 _ROUNDS = 60
 _PATIENCE = 12
 _SHRINK = 0.2
@@ -127,7 +127,8 @@ class Search:
     def say(self, what: str) -> None:
         """Report where the search stands."""
         if self.progress is not None:
-            self.progress(f"{what}: gap {100 * self.open:.2f} %")
+            done = min(1.0, self.gap / self.open) if self.open > 0 else 1.0
+            self.progress(f"{what}: gap {100 * self.open:.2f} %", done)
 
 
 class Spray:

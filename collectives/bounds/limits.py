@@ -74,7 +74,7 @@ def bound(
         Where the exact all-to-all is too large a program: how near the bound must come to what
         can be reached, as a fraction. `Bound.gap` says how near it came.
     progress
-        Called with a line of text now and then during a long search.
+        Called now and then during a long search with what is being done and the fraction done.
 
     Returns
     -------

@@ -1,6 +1,17 @@
 """The subcommands of ``supernode``, a module each."""
 
-from collectives.commands import analyze, compare, draw, export, listing, show
+from collectives.commands import (
+    analyze,
+    bound,
+    compare,
+    draw,
+    export,
+    listing,
+    moe,
+    show,
+    sweep,
+    tune,
+)
 
-COMMANDS = (listing, show, analyze, compare, draw, export)
+COMMANDS = (listing, show, analyze, bound, compare, draw, export, tune, sweep, moe)
 """Every command, in the order the help lists them; each follows `answer.Command`."""

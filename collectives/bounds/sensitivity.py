@@ -1,0 +1,147 @@
+"""Say what each class of links is worth: how much faster the best gets if it gets faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.bounds.bound import Bound
+from collectives.bounds.cuts import Cut, PartsSum
+from collectives.bounds.lengths import Lengths
+from collectives.bounds.limits import bound
+from collectives.collective import Collective
+from topology.errors import SupernodeError
+from topology.fabric import Fabric, FloatArray
+from topology.supernode import Supernode
+
+
+_ENDS = ("NPU", "GPU", "die")
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What one class of links, both directions together, is worth to a bound.
+
+    Attributes
+    ----------
+    name
+        "NPU↔L1".
+    medium
+        "copper" or "optical".
+    links
+        How many directed links.
+    change
+        How much capacity was added to all of them, as a fraction.
+    most
+        The most the bound can rise by it, as a fraction: what the certificate allows.
+    gain
+        How much the bound does rise, as a fraction, worked out afresh.
+    """
+
+    name: str
+    medium: str
+    links: int
+    change: float
+    most: float
+    gain: float
+
+
+def sensitivity(
+    supernode: Supernode,
+    kind: str | Collective,
+    ranks: npt.ArrayLike | None = None,
+    *,
+    change: float = 0.1,
+    **choices: Any,
+) -> tuple[Worth, ...]:
+    """Return what more capacity on each class of links does to a bound, the best first.
+
+    Parameters
+    ----------
+    supernode, kind, ranks
+        As in `bound`.
+    change
+        How much capacity is added, as a fraction: 0.1 for 10 %.
+    **choices
+        Passed to `bound`.
+
+    Raises
+    ------
+    SupernodeError
+        If change is not above 0.
+    """
+    if not 0 < change < float("inf"):
+        raise SupernodeError(f"sensitivity: change is {change!r}; it must be above 0, such as 0.1")
+    before = bound(supernode, kind, ranks, **choices)
+    fabric = supernode.fabric
+    weight = _weights(fabric, before)
+    rows = []
+    for (name, medium), arcs in _cables(fabric).items():
+        share = float(weight[arcs].sum()) if weight is not None else 1.0
+        links = [fabric.arcs[arc] for arc in arcs.tolist()]
+        gain = 0.0
+        if share > 0:
+            faster = supernode.degrade(links=links, factor=1 + change, both_directions=False)
+            after = bound(faster, kind, ranks, **choices)
+            gain = before.seconds_per_byte / after.seconds_per_byte - 1
+        rows.append(Worth(name, medium, len(links), change, share * change, _clean(gain)))
+    return tuple(sorted(rows, key=lambda row: (-row.gain, -row.most, row.name)))
+
+
+def _clean(gain: float) -> float:
+    """Return a gain without the noise of floats."""
+    return 0.0 if abs(gain) < 1e-9 else gain
+
+
+def _cables(fabric: Fabric) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
+    """Return the arcs of each class of links, both directions together."""
+    found: dict[tuple[str, str], list[npt.NDArray[np.int64]]] = {}
+    names: dict[tuple[frozenset[str], str], tuple[str, str]] = {}
+    for cls in fabric.classes:
+        key = (frozenset((cls.tail, cls.head)), cls.medium)
+        low, high = (cls.head, cls.tail) if cls.head in _ENDS else (cls.tail, cls.head)
+        name = names.setdefault(key, (f"{low}↔{high}", cls.medium))
+        found.setdefault(name, []).append(cls.arcs)
+    return {name: np.concatenate(arcs) for name, arcs in found.items()}
+
+
+def _weights(fabric: Fabric, before: Bound) -> FloatArray | None:
+    """Return the share of each arc in what the certificate counts as offered; None if unknown.
+
+    A class with no share cannot raise the bound: the same certificate holds with more of it.
+    """
+    proof = before.certificate
+    weight = np.zeros(len(fabric.tail))
+    if isinstance(proof, Lengths):
+        for length, links in proof.links:
+            at = [fabric.arc(u, v) for u, v in links]
+            weight[at] = fabric.capacity[at] * length
+        switches = sum(
+            length * sum(fabric.node_capacity[fabric.index[node]] for node in nodes)
+            for length, nodes in proof.switches
+        )
+    elif isinstance(proof, Cut):
+        sends = np.array([proof.sends(node) for node in fabric.nodes])
+        halved = np.array([node in proof.halved for node in fabric.nodes])
+        cut = sends[fabric.tail] & ~sends[fabric.head] & ~halved[fabric.head]
+        weight[cut] = fabric.capacity[cut]
+        switches = float(fabric.node_capacity[halved].sum())
+    elif isinstance(proof, PartsSum):
+        weight, switches = _into_parts(fabric, proof), 0.0
+    else:
+        return None
+    total = float(weight.sum()) + float(switches)
+    return weight / total if total else None
+
+
+def _into_parts(fabric: Fabric, proof: PartsSum) -> FloatArray:
+    part = np.full(len(fabric.nodes), -1)
+    for number, nodes in enumerate(proof.parts):
+        part[[fabric.index[node] for node in sorted(nodes)]] = number
+    carry = fabric.forwards | np.array([kind == "npu" for kind in fabric.kind])
+    crossing = (part[fabric.head] >= 0) & (part[fabric.head] != part[fabric.tail])
+    crossing &= carry[fabric.tail] & carry[fabric.head]
+    return np.where(crossing, fabric.capacity, 0.0)
