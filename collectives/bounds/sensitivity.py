@@ -17,7 +17,6 @@ from topology.errors import SupernodeError
 from topology.fabric import Fabric, FloatArray
 from topology.supernode import Supernode
 
-
 _ENDS = ("NPU", "GPU", "die")
 
 
