@@ -6,51 +6,88 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from collectives.algorithms import algorithm_names, register
+from collectives.algorithms.alltoall import all_to_all_v
 from collectives.analysis import Analysis, analyze, analyze_sizes, make_schedule
 from collectives.bottleneck import Bottleneck, LinkClass
 from collectives.bounds import Bound, bound
+from collectives.candidates import Crossover, crossovers
 from collectives.collective import Collective, collective, collective_names
 from collectives.comparison import Comparison, compare
 from collectives.cost import Cost, Latency, Plan, plan
 from collectives.execution import execute, verify
+from collectives.groups import (
+    Groups,
+    GroupsAnalysis,
+    Job,
+    analyze_groups,
+    analyze_jobs,
+    groups,
+)
+from collectives.moe import MoEAnalysis, analyze_moe, scale_experts
 from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
+from collectives.sweeps import SweepRecord, size_range, sweep
 from collectives.synthesis import Synthesis, find_forest, synthesize
+from collectives.tokens import MoELayer, deepseek_v3
+from collectives.tuning import AlgorithmTable, TunerTable, analyze_all, tune
+from collectives.uneven import analyze_all_to_all_v
 
 if TYPE_CHECKING:
     from collectives.plots import plot_bandwidth, plot_fabric, plot_loads
 
 __all__ = [
+    "AlgorithmTable",
     "Analysis",
     "Bottleneck",
     "Bound",
     "Collective",
     "Comparison",
     "Cost",
+    "Crossover",
+    "Groups",
+    "GroupsAnalysis",
+    "Job",
     "Latency",
     "LinkClass",
+    "MoEAnalysis",
+    "MoELayer",
     "Plan",
     "Schedule",
     "ScheduleError",
     "Step",
+    "SweepRecord",
     "Synthesis",
     "Team",
     "Transfers",
+    "TunerTable",
     "algorithm_names",
+    "all_to_all_v",
     "analyze",
+    "analyze_all",
+    "analyze_all_to_all_v",
+    "analyze_groups",
+    "analyze_jobs",
+    "analyze_moe",
     "analyze_sizes",
     "bound",
     "collective",
     "collective_names",
     "compare",
+    "crossovers",
+    "deepseek_v3",
     "execute",
     "find_forest",
+    "groups",
     "make_schedule",
     "plan",
     "plot_bandwidth",
     "plot_fabric",
     "plot_loads",
     "register",
+    "scale_experts",
+    "size_range",
+    "sweep",
     "synthesize",
+    "tune",
     "verify",
 ]
 
