@@ -196,3 +196,42 @@ def _assumptions(generation: Generation) -> tuple[str, ...]:
         "modules to a link",
         assumed(_FLOOR),
     )
+
+
+def circuit_switches(machine: Supernode) -> dict[str, list[tuple[str, str]]]:
+    """Return the links through each optical circuit switch of a slice: what its failure takes.
+
+    A switch serves one dimension and one of the 16 positions on a cube's face, so a pod has 48,
+    and every cube has two ports on each. Hand a row to `Supernode.without` as ``links=``.
+
+    Parameters
+    ----------
+    machine
+        What `tpu_v4`, `tpu_v5p` or `ironwood` returned, or that with faults.
+
+    Returns
+    -------
+    dict
+        {"ocs/dimension/position": pairs of chips, each cable once}.
+
+    Raises
+    ------
+    GraphError
+        If the machine is not a TPU slice.
+    """
+    dims, twisted = (machine.parameters.get(key) for key in ("shape", "twisted"))
+    if not isinstance(dims, tuple) or len(dims) != len(_HOST):
+        raise GraphError(f"{machine.name} is not a TPU slice; it has no circuit switches")
+    grid = np.indices(dims).reshape(len(dims), -1)
+    shifts = shifts_of(machine.name, dims) if twisted else {}
+    wraps = all(width % CUBE == 0 for width in dims)
+    found: dict[str, list[tuple[str, str]]] = {}
+    every = _links(dims, shifts, _number(grid, dims, (CUBE,) * len(dims)), wraps=wraps)
+    for axis, (u, v, optical) in enumerate(every):
+        first, second = (grid[other] % CUBE for other in range(len(dims)) if other != axis)
+        for i, j in zip(u[optical].tolist(), v[optical].tolist(), strict=True):
+            pair = f"npu/{i}", f"npu/{j}"
+            if machine.graph.has_edge(*pair):
+                name = f"ocs/{axis}/{first[i] * CUBE + second[i]}"
+                found.setdefault(name, []).append(pair)
+    return found

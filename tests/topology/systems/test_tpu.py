@@ -15,7 +15,7 @@ from tests.topology.systems.machines import whole
 from topology import Supernode, metrics
 from topology.errors import GraphError
 from topology.systems import tpu_v4, tpu_v5p
-from topology.systems.tpu import shifts_of
+from topology.systems.tpu import circuit_switches, shifts_of
 from topology.units import GB
 
 POD = {"tpu-v4": (16, 16, 16), "tpu-v5p": (16, 16, 24), "ironwood": (16, 16, 36)}
@@ -185,3 +185,44 @@ def test_no_such_slice(shape: object, told: str) -> None:
 def test_what_cannot_be_twisted_is_told(shape: str) -> None:
     with pytest.raises(GraphError, match="cannot be twisted"):
         tpu_v4(shape, twisted=True)
+
+
+@pytest.mark.parametrize("twisted", [False, True])
+def test_circuit_switches_carry_every_fibre_once(twisted: bool) -> None:
+    machine = tpu_v4("4x4x8", twisted=twisted)
+    found = circuit_switches(machine)
+    assert set(found) == {f"ocs/{axis}/{place}" for axis in range(3) for place in range(16)}
+    fibres = {
+        frozenset((u, v))
+        for u, v, data in machine.graph.edges(data=True)
+        if data["link"].medium == "optical"
+    }
+    carried = [frozenset(pair) for pairs in found.values() for pair in pairs]
+    assert len(carried) == len(fibres)
+    assert set(carried) == fibres
+    for axis in range(3):  # two ports of each cube on every switch of a dimension
+        for place in range(16):
+            ends = [npu for pair in found[f"ocs/{axis}/{place}"] for npu in pair]
+            cubes = [machine.graph.nodes[npu]["rack"] for npu in ends]
+            assert sorted(cubes) == [0, 0, 1, 1]
+
+
+def test_a_pod_uses_all_128_ports_of_48_circuit_switches() -> None:
+    found = circuit_switches(whole("tpu-v4"))
+    assert len(found) == 48
+    assert {2 * len(links) for links in found.values()} == {128}
+
+
+def test_a_dead_circuit_switch_leaves_the_slice_connected() -> None:
+    machine = tpu_v4("4x4x8")
+    name, links = next(iter(circuit_switches(machine).items()))
+    broken = machine.without(links=links)
+    assert nx.is_strongly_connected(broken.graph)
+    assert name not in circuit_switches(broken)
+    plain, hurt = (topology.routing.ecmp(m).loads().max() for m in (machine, broken))
+    assert hurt >= plain
+
+
+def test_only_tpu_slices_have_circuit_switches() -> None:
+    with pytest.raises(GraphError, match="not a TPU slice"):
+        circuit_switches(topology.torus((4, 4, 4), link=GB))
