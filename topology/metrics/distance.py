@@ -80,8 +80,8 @@ def _hop_counts(supernode: Supernode) -> _HopCounts:
     columns, column = np.unique(table.column, return_inverse=True)
     row, column = row.reshape(-1), column.reshape(-1)
     weight = np.bincount(column)
-    own = np.bincount(row * len(columns) + column)  # a rank's distance to itself is no pair
-    cells, selves = np.flatnonzero(own), own[own > 0]
+    # A rank's distance to itself is no pair.
+    cells, selves = np.unique(row * len(columns) + column, return_counts=True)
     longest, total = 0, 0
     for lo in range(0, len(rows), _ROWS):
         part = np.arange(lo, min(lo + _ROWS, len(rows)))
@@ -91,7 +91,7 @@ def _hop_counts(supernode: Supernode) -> _HopCounts:
         cost = table.cost[rows[part]][:, columns]
         if ((cost == UNREACHABLE) & (pairs > 0)).any():
             raise _disconnected(supernode)
-        hops = np.where(pairs > 0, cost % toll + cost // toll, 0).astype(np.int64)
+        hops = np.where(pairs > 0, cost % toll + cost // toll, 0)
         longest = max(longest, int(hops.max()))
         total += int((hops * pairs).sum())
     return _HopCounts(longest, total / (count * (count - 1)))
