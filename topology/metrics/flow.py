@@ -23,6 +23,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
+from topology.symmetry import Coloured, codes, equitable_partition
 
 _MOST = 2**31 - 1
 
@@ -73,7 +74,8 @@ def max_flow(
     levels, code = np.unique(per_arc[used], return_inverse=True)
     code = code.reshape(-1)
     limited = np.unique(limits, return_inverse=True)[1].reshape(-1)
-    classes = equitable(tail, head, code, colour * (int(limited.max()) + 1) + limited)
+    graph = Coloured(tail, head, codes([colour, limited]), code, np.arange(len(colour)))
+    classes = equitable_partition(graph)
     units, unit = _integers([*levels.tolist(), *limits[np.isfinite(limits)].tolist()])
     source, sink = int(classes.max()) + 1, int(classes.max()) + 2
     merged = classes.copy()
@@ -161,42 +163,3 @@ def _solve_big(
     graph.add_edges_from((u, v, {"capacity": c}) for (u, v), c in arcs.items())
     total, (side, _) = nx.minimum_cut(graph, source, sink)
     return int(total), set(side)
-
-
-def equitable(tail: IntArray, head: IntArray, code: IntArray, colour: IntArray) -> IntArray:
-    """Return the coarsest equitable partition that is finer than some colours.
-
-    Parameters
-    ----------
-    tail, head, code
-        The ends of each arc, and a number for its weight, shape (arcs,).
-    colour
-        Nodes of different colours stay apart, shape (nodes,).
-
-    Returns
-    -------
-    IntArray
-        Class of each node, from 0, shape (nodes,).
-    """
-    current = np.unique(colour, return_inverse=True)[1].reshape(-1)
-    weight = _scramble(code.astype(np.uint64) + np.uint64(1))
-    while True:
-        token = _scramble(current.astype(np.uint64))
-        mark = _scramble(token)
-        np.add.at(mark, tail, _scramble(token[head] ^ weight))
-        mark = _scramble(mark)
-        np.add.at(mark, head, _scramble(token[tail] + weight))
-        finer = np.unique(mark, return_inverse=True)[1].reshape(-1)
-        if finer.max() == current.max():
-            return current
-        current = finer
-
-
-def _scramble(
-    x: np.ndarray[tuple[int, ...], np.dtype[np.uint64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
-    """Mix the bits of 64-bit words (the finaliser of SplitMix64)."""
-    x = (x + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
