@@ -104,7 +104,7 @@ def _torus_cycles(team: Team, lanes: IntArray) -> list[IntArray] | None:
         grid = _squares_as_rings(grid_of(team))
     except ScheduleError:
         return None
-    if not grid.ndim or min(grid.shape) < 3:
+    if grid.ndim == 0 or min(grid.shape) < 3:
         return None
     links = [(grid, np.roll(grid, -1, axis=axis)) for axis in range(grid.ndim)]
     if not all((lanes[u, v] > 0).all() for u, v in links):
@@ -116,7 +116,8 @@ def _torus_cycles(team: Team, lanes: IntArray) -> list[IntArray] | None:
 
 
 def _squares_as_rings(grid: IntArray) -> IntArray:
-    """Return a grid with every two axes of width 2 as one ring of 4."""
+    """Return a grid with every two axes of width 2 as one ring of 4, and none of width 1."""
+    grid = grid.reshape([n for n in grid.shape if n > 1])
     twos = [axis for axis, n in enumerate(grid.shape) if n == 2]
     wide = [axis for axis, n in enumerate(grid.shape) if n > 2]
     flat = grid.transpose([*twos, *wide]).reshape([grid.shape[axis] for axis in (*twos, *wide)])

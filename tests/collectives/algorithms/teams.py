@@ -1,0 +1,86 @@
+"""Teams that algorithms can be tried on: flat ones, tori, meshes, racks, switches that reduce."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import isqrt
+
+import networkx as nx
+import numpy as np
+
+import topology
+from collectives import Schedule, Team
+from collectives.analysis import team_of
+from collectives.execution import execute, verify
+from collectives.schedule import consecutive_groups
+from topology import Supernode
+from topology.units import GB
+
+KINDS = [
+    "all_reduce", "reduce_scatter", "all_gather", "broadcast", "reduce", "gather", "scatter",
+    "barrier",
+]  # fmt: skip
+RATE = 50 * GB
+
+
+def factors(p: int) -> tuple[int, int]:
+    """Return two factors of p, as near to each other as can be, the smaller first."""
+    a = max(n for n in range(1, isqrt(p) + 1) if p % n == 0)
+    return a, p // a
+
+
+@cache
+def helping_star(p: int) -> Supernode:
+    """Return a star whose switch adds and copies."""
+    graph = nx.Graph()
+    graph.add_node("s", kind="switch", reduces=True, multicasts=True)
+    for i in range(p):
+        graph.add_node(f"npu/{i}", kind="npu")
+        graph.add_edge("s", f"npu/{i}", capacity=RATE)
+    return topology.from_networkx(graph, npus=[f"npu/{i}" for i in range(p)])
+
+
+@cache
+def racks(racks: int, nodes: int, each: int) -> Supernode:
+    """Return a star of NPUs that know their node and rack."""
+    graph = nx.Graph()
+    count = racks * nodes * each
+    for i in range(count):
+        graph.add_node(f"npu/{i}", kind="npu", node=i // each, rack=i // (each * nodes))
+        graph.add_edge("s", f"npu/{i}", capacity=RATE)
+    return topology.from_networkx(graph, npus=[f"npu/{i}" for i in range(count)])
+
+
+@cache
+def torus(*dims: int) -> Supernode:
+    return topology.shapes.torus(dims, link=RATE)
+
+
+@cache
+def star(p: int) -> Supernode:
+    return topology.star(p, link=RATE)
+
+
+def flat(p: int) -> Team:
+    """Return p ranks without a machine, in groups of a size that divides p."""
+    return Team(p, consecutive_groups(p, factors(p)[1]))
+
+
+def machines(p: int) -> list[Team]:
+    """Return p ranks on machines of many shapes."""
+    made = [helping_star(p), torus(p), torus(*factors(p))]
+    if p <= 16:
+        made.append(topology.shapes.full_mesh(p, link=RATE))
+    if p % 8 == 0:
+        made += [racks(2, 2, p // 4), torus(2, 2, p // 4)]
+    return [team_of(machine) for machine in made]
+
+
+def prove(schedule: Schedule, seed: int = 0) -> None:
+    """Verify a schedule, and run it on random whole numbers."""
+    verify(schedule)
+    p = schedule.ranks
+    shards = "owner" in (schedule.collective.before, schedule.collective.after)
+    width = p * 2 if shards and schedule.collective.before != "owner" else 3
+    rng = np.random.default_rng(seed)
+    execute(schedule, rng.integers(-(2**50), 2**50, (p, width)))
