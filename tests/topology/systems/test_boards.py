@@ -116,3 +116,19 @@ def test_mi250_packages_and_budgets() -> None:
         package = {f"gcd/{2 * i}", f"gcd/{2 * i + 1}"}
         assert sum(n for u, v, n in graph.edges(package, data="lanes")
                    if not {u, v} <= package) == 6  # fmt: skip
+
+
+def test_mi250_row_by_row() -> None:
+    """The first rows of RCCL's connection matrix; the other half is the same, 8 further on."""
+    rows = [
+        {1: 4, 2: 1, 4: 2}, {0: 4, 2: 1, 3: 1, 5: 1}, {0: 1, 1: 1, 3: 4, 6: 1}, {1: 1, 2: 4, 7: 2},
+        {0: 2, 5: 4, 12: 1}, {1: 1, 4: 4, 13: 1, 14: 1}, {2: 1, 7: 4, 13: 1, 14: 1},
+        {3: 2, 6: 4, 15: 1},
+    ]  # fmt: skip
+    graph = topology.mi250().graph
+    for i, row in enumerate(rows):
+        for flip in (0, 8):
+            found = {
+                int(v.split("/")[1]) ^ flip: d["lanes"] for v, d in graph[f"gcd/{i ^ flip}"].items()
+            }
+            assert found == row

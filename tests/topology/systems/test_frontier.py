@@ -31,6 +31,21 @@ def test_a_node_has_the_links_of_its_packages() -> None:
     assert all(sum(n for pair, n in between.items() if p in pair) == 5 for p in "ABCD")
 
 
+def test_even_and_odd_gcds_form_a_ring_each() -> None:
+    """RCCL's topo_8p_90a_1.xml has the same pairs; the doubles are 0-6 and 2-4."""
+    graph = frontier_node(cpus=False, nics=False).graph.to_undirected()
+    outside = {
+        tuple(sorted(int(node.split("/")[1]) for node in (u, v))): data["lanes"]
+        for u, v, data in graph.edges(data=True)
+        if data["link"].type == "xgmi2"
+    }
+    assert outside == {
+        (0, 2): 1, (2, 4): 2, (4, 6): 1, (0, 6): 2, (1, 3): 1, (3, 7): 1, (5, 7): 1, (1, 5): 1,
+    }  # fmt: skip
+    inside = {n for u, v, n in graph.edges(data="lanes") if int(u[4:]) // 2 == int(v[4:]) // 2}
+    assert inside == {4}
+
+
 def test_nics_hang_on_odd_gcds() -> None:
     machine = frontier_node()
     graph = machine.graph
