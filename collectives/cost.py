@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from collectives.dataflow import Dataflow, dataflow
 from collectives.schedule import Schedule, ScheduleError, Step
+from collectives.sharing import Shared, SharedFlow, route_shared
 from topology.devices import device, device_catalogue
 from topology.errors import unknown_name
 from topology.fabric import Fabric, FloatArray, IntArray
@@ -154,7 +155,7 @@ class Cost:
 @dataclass(frozen=True, eq=False)
 class _Routed:
     step: Step
-    flow: Flow | CombinedFlow
+    flow: Flow | CombinedFlow | SharedFlow
     busy: FloatArray  # per byte of S
     slowest: Slowest
     endpoint: float
@@ -198,6 +199,28 @@ class Plan:
             return Cost(float(size), (self._overlapping_cost(self._overlapping, size),))
         return Cost(float(size), tuple(self._step_cost(routed, size) for routed in self._steps))
 
+    def critical_path(self, step: int, size: float) -> list[int]:
+        """Return the arcs of the slowest transfer of a step; none where it has no single path.
+
+        Parameters
+        ----------
+        step
+            Position among the steps of the cost.
+        size
+            S in bytes.
+        """
+        if self._overlapping is not None or not len(self._steps[step].slowest.latency):
+            return []
+        routed = self._steps[step]
+        if isinstance(routed.flow, CombinedFlow):
+            return list(routed.flow.path)
+        slowest = routed.slowest
+        at = int(np.argmax(slowest.latency + size * slowest.transfer))
+        if isinstance(routed.flow, SharedFlow) and (path := routed.flow.path(at)) is not None:
+            return path
+        ends = self._rank_of[int(slowest.src[at])], self._rank_of[int(slowest.dst[at])]
+        return ecmp(self.supernode).slowest_path(*ends)
+
     def _overlapping_cost(self, moved: Dataflow, size: float) -> StepCost:
         capacity = _capacity(self.fabric, self.rate)
         alpha = self.endpoint.alpha + self.endpoint.message
@@ -233,6 +256,8 @@ class Plan:
         """Split the latency of the slowest transfer of a step."""
         if isinstance(routed.flow, CombinedFlow):
             return self._split(routed.flow.path)
+        if isinstance(routed.flow, SharedFlow) and (path := routed.flow.path(at)) is not None:
+            return self._split(path)
         return self._path(int(routed.slowest.src[at]), int(routed.slowest.dst[at]))
 
     def _path(self, source: int, target: int) -> Latency:
@@ -335,7 +360,7 @@ def plan(
         moved = dataflow(fabric, schedule, chosen)
         return Plan(supernode, schedule, chosen, rate, endpoint, routing, (), moved)
     capacity = _capacity(fabric, rate)
-    routes: dict[object, tuple[Flow | CombinedFlow, FloatArray, Slowest]] = {}
+    routes: dict[object, tuple[Flow | CombinedFlow | SharedFlow, FloatArray, Slowest]] = {}
     routed = []
     for step in schedule.steps:
         key = _key(step.traffic)
@@ -347,7 +372,9 @@ def plan(
     return Plan(supernode, schedule, chosen, rate, endpoint, routing, tuple(routed))
 
 
-def _route(supernode: Supernode, traffic: Demand) -> Flow | CombinedFlow:
+def _route(supernode: Supernode, traffic: Demand) -> Flow | CombinedFlow | SharedFlow:
+    if isinstance(traffic, Shared):
+        return route_shared(supernode, traffic, _route)
     if isinstance(traffic, Combined):
         return route_combined(supernode, traffic)
     return ecmp(supernode).route(traffic)
@@ -355,6 +382,8 @@ def _route(supernode: Supernode, traffic: Demand) -> Flow | CombinedFlow:
 
 def _key(traffic: Demand) -> tuple[object, ...]:
     """Return what two equal traffics have in common."""
+    if isinstance(traffic, Shared):
+        return ("shared", *(_key(part) for part in traffic.parts))
     if isinstance(traffic, Combined):
         shares = (traffic.added.tobytes(), traffic.copied.tobytes(), traffic.through)
         return ("combined", traffic.members.tobytes(), *shares)
@@ -365,6 +394,10 @@ def _key(traffic: Demand) -> tuple[object, ...]:
 
 def _placed(traffic: Demand, ranks: IntArray) -> Demand:
     """Put positions on ranks."""
+    if isinstance(traffic, Shared):
+        ends = ranks[traffic.src], ranks[traffic.dst]
+        parts = tuple(_placed(part, ranks) for part in traffic.parts)
+        return Shared(*ends, traffic.amount, parts)
     if isinstance(traffic, Uniform):
         return Uniform(ranks[traffic.ranks], traffic.amount)
     if isinstance(traffic, Combined):

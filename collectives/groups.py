@@ -9,7 +9,7 @@ Megatron-LM, SC 2021 (arXiv:2104.04473), for the order in which the groups are p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -284,7 +284,8 @@ def analyze_jobs(
         raise ScheduleError("analyze_jobs: give one job or more")
     size = sum(job.bytes for job in jobs)
     shares = [job.bytes / size if size > 0 else 0.0 for job in jobs]
-    tables = [_schedules(supernode, job, group_size) for job in checked]
+    alpha = choices.get("alpha")
+    tables = [_schedules(supernode, job, group_size, alpha) for job in checked]
     best, cost = _fastest(supernode, checked, shares, tables, size, choices)
     tried = list(dict.fromkeys(name for table in tables for name in table))
     auto = any(job.algorithm == "auto" for job in jobs)
@@ -314,9 +315,14 @@ def _checked(supernode: Supernode, job: Job) -> Job:
     return Job(job.collective, rows, job.bytes, job.algorithm, job.name)
 
 
-def _schedules(supernode: Supernode, job: Job, group_size: int | None) -> dict[str, list[Schedule]]:
+def _schedules(
+    supernode: Supernode, job: Job, group_size: int | None, alpha: float | None
+) -> dict[str, list[Schedule]]:
     """Return for each algorithm that fits all groups of a job their schedules."""
-    teams = [team_of(supernode, row, group_size) for row in job.groups]
+    teams = [
+        replace(team_of(supernode, row, group_size), volume=job.bytes or None, alpha=alpha)
+        for row in job.groups
+    ]
     if job.algorithm != "auto":
         make = find_algorithm(job.collective, job.algorithm)
         return {job.algorithm: [make(team) for team in teams]}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from collectives.schedule import IntArray, Schedule, ScheduleError, Step, Transfers, join
+from collectives.sharing import share_links
 from topology.fabric import FloatArray
-from topology.routing import Pairs, Uniform
+from topology.routing import Combined, Pairs, Uniform
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +42,16 @@ def at_once(placed: Sequence[Placed]) -> tuple[Schedule, IntArray]:
     Raises
     ------
     ScheduleError
-        If there is none.
+        If there is none, or one has steps that overlap.
     """
     if not placed:
         raise ScheduleError("at_once: give one schedule or more")
+    for one in placed:
+        if one.schedule.overlaps:
+            raise ScheduleError(
+                f"at_once: the steps of {one.schedule.name!r} overlap, so it cannot go in "
+                "lockstep with others; choose another algorithm"
+            )
     ranks = np.unique(np.concatenate([np.asarray(one.ranks) for one in placed]))
     runs, offset = [], 0
     for one in placed:
@@ -95,11 +102,28 @@ def _moving(now: Sequence[tuple[_Run, Step, int]]) -> Callable[[int], Transfers]
 
 def _load(now: Sequence[tuple[_Run, Step]]) -> Pairs:
     """Return what all runs send in one step, by position of the whole."""
-    flows = [(run, as_pairs(step.traffic)) for run, step in now]
-    return Pairs(
-        np.concatenate([run.at[flow.src] for run, flow in flows]),
-        np.concatenate([run.at[flow.dst] for run, flow in flows]),
-        np.concatenate([flow.amount * run.share for run, flow in flows]),
+    combined = [_shifted(run, s.traffic) for run, s in now if isinstance(s.traffic, Combined)]
+    flows = [(run, as_pairs(s.traffic)) for run, s in now if not isinstance(s.traffic, Combined)]
+    none = np.zeros(0, dtype=np.int64)
+    plain = Pairs(
+        np.concatenate([none, *(run.at[flow.src] for run, flow in flows)]),
+        np.concatenate([none, *(run.at[flow.dst] for run, flow in flows)]),
+        np.concatenate([none.astype(float), *(flow.amount * run.share for run, flow in flows)]),
+    )
+    return share_links(plain, combined)
+
+
+def _shifted(run: _Run, traffic: Combined) -> Combined:
+    """Return combined traffic by position of the whole, at the run's share of the size."""
+    return replace(
+        traffic,
+        src=run.at[traffic.src],
+        dst=run.at[traffic.dst],
+        amount=traffic.amount * run.share,
+        members=run.at[traffic.members],
+        added=traffic.added * run.share,
+        copied=traffic.copied * run.share,
+        through=traffic.through * run.share,
     )
 
 

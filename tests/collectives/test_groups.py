@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -223,3 +224,33 @@ def test_auto_is_the_fastest_choice_and_the_print_says_so() -> None:
     assert "in each of 2 groups of 8" in str(found)
     assert "lockstep" in str(found)
     assert found.to_dict()["jobs"][0]["groups"] == rows.tolist()
+
+
+@pytest.mark.parametrize("machine", [topology.dgx_h100(2), topology.gb200_nvl72()])
+def test_groups_that_switches_serve_take_the_time_of_one(machine: Supernode) -> None:
+    tp = groups(machine, tp=8).tp
+    together = analyze_groups(machine, "all_reduce", 64 * MiB, tp, algorithm="nvls")
+    alone = analyze(machine, "all_reduce", 64 * MiB, algorithm="nvls", ranks=tp[0])
+    assert together.time == pytest.approx(alone.time, rel=1e-12)
+    assert together.latency.switches == pytest.approx(alone.latency.switches)
+    assert np.count_nonzero(together.busy) == len(tp) * np.count_nonzero(alone.busy)
+
+
+def test_switches_serve_one_job_while_another_sends() -> None:
+    machine = topology.gb200_nvl72()
+    placed = groups(machine, tp=8)
+    jobs = [
+        Job("all_reduce", placed.tp, 16 * MiB, "nvls"),
+        Job("all_to_all", placed.dp, 16 * MiB, "direct"),
+    ]
+    together = analyze_jobs(machine, jobs, **QUIET)
+    alone = [analyze_jobs(machine, [job], **QUIET) for job in jobs]
+    assert np.allclose(together.busy, alone[0].busy + alone[1].busy)
+    assert max(one.time for one in alone) < together.time <= sum(one.time for one in alone)
+    assert together.bound.time <= together.time
+
+
+def test_steps_that_overlap_cannot_go_in_lockstep() -> None:
+    loose = replace(direct_all_to_all(2), overlaps=True)
+    with pytest.raises(SupernodeError, match="overlap"):
+        at_once([Placed(loose, [0, 1])])
