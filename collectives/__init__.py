@@ -32,7 +32,17 @@ from collectives.tuning import AlgorithmTable, TunerTable, analyze_all, tune
 from collectives.uneven import analyze_all_to_all_v
 
 if TYPE_CHECKING:
-    from collectives.plots import plot_bandwidth, plot_fabric, plot_loads
+    from collectives.plots import (
+        plot_bandwidth,
+        plot_distribution,
+        plot_fabric,
+        plot_failures,
+        plot_latency,
+        plot_loads,
+        plot_machines,
+        plot_steps,
+        plot_traffic,
+    )
 
 __all__ = [
     "AlgorithmTable",
@@ -80,8 +90,14 @@ __all__ = [
     "make_schedule",
     "plan",
     "plot_bandwidth",
+    "plot_distribution",
     "plot_fabric",
+    "plot_failures",
+    "plot_latency",
     "plot_loads",
+    "plot_machines",
+    "plot_steps",
+    "plot_traffic",
     "register",
     "scale_experts",
     "size_range",

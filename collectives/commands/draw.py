@@ -12,6 +12,7 @@ from collectives.algorithms import algorithm_names
 from collectives.analysis import Analysis, analyze
 from collectives.commands.answer import Answer
 from collectives.commands.arguments import add_ranks, add_system, load_system, parse_ranks
+from collectives.comparison import compare
 from collectives.schedule import ScheduleError
 from topology.errors import SupernodeError, unknown_name
 from topology.supernode import Supernode
@@ -121,11 +122,32 @@ def _bandwidth(arguments: Namespace, machines: list[Supernode]) -> tuple[Any, st
     return figure, plots.bandwidth_conclusion(plots.bandwidth_curves(analyses))
 
 
+def _machines(arguments: Namespace, machines: list[Supernode]) -> tuple[Any, str]:
+    comparison = compare(machines)
+    figure, _ = import_module("collectives.plots").plot_machines(comparison, style=arguments.style)
+    return figure, str(comparison.parts()[0])
+
+
+def _racks(arguments: Namespace, machines: list[Supernode]) -> tuple[Any, str]:
+    machine = _one(arguments, machines)
+    drawing = import_module("topology.drawing")
+    racks = drawing.plan_racks(machine)
+    said = f"{machine.name}: {len(racks.names):,} {racks.by}s of {len(racks.kinds):,} kinds"
+    return drawing.draw_racks(machine, style=arguments.style)[0], said
+
+
 PICTURES: Mapping[str, Drawing] = MappingProxyType(
     {
         "fabric": _fabric,
+        "racks": _racks,
         "loads": _of_analysis("plot_loads"),
+        "distribution": _of_analysis("plot_distribution"),
         "bandwidth": _bandwidth,
+        "latency": _of_analysis("plot_latency"),
+        "steps": _of_analysis("plot_steps"),
+        "traffic": _of_analysis("plot_traffic"),
+        "failures": _of_analysis("plot_failures"),
+        "machines": _machines,
     }
 )
 """What can be drawn, by name."""

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from collectives.analysis import Analysis
+from collectives.plots.frame import framed, head
 from collectives.plots.words import machine, routing
 from topology import units
-from topology.drawing.canvas import figure_of, new_figure, quiet_axes, write_title
 from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle, draw_style
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
@@ -206,12 +206,9 @@ def plot_bandwidth(
     looks = draw_style(style)
     chosen = [analyses] if isinstance(analyses, Analysis) else list(analyses)
     curves = bandwidth_curves(chosen, sizes)
-    if ax is None:
-        figure = new_figure(looks, 10.0, 6.2)
-        rows = -(-_legend_entries(curves) // _LEGEND_COLUMNS)
-        bottom = 0.13 + 0.032 * rows
-        ax = figure.add_axes((0.085, bottom, 0.87, 0.855 - bottom))
-    quiet_axes(ax, looks)
+    rows = -(-_legend_entries(curves) // _LEGEND_COLUMNS)
+    bottom = 0.13 + 0.032 * rows
+    figure, ax = framed(looks, ax, (10.0, 6.2), (0.085, bottom, 0.87, 0.855 - bottom))
     ax.set_xscale("log", base=2)
     for k, curve in enumerate(curves):
         ax.plot(
@@ -230,14 +227,18 @@ def plot_bandwidth(
     _marks(ax, curves, looks)
     _frame(ax, curves, looks)
     first = chosen[0]
-    write_title(
+    head(
         ax, looks, bandwidth_conclusion(curves),
         f"{_joined(c.collective for c in curves)}, {_joined(f'{c.ranks:,}' for c in curves)} "
-        f"ranks, {routing(first)}, {first.plan.rate} rate; "
+        f"ranks{_on(curves)}, {routing(first)}, {first.plan.rate} rate; "
         "ring: n½, half of the highest; cross: another algorithm becomes faster",
-        width=figure_of(ax).get_figwidth() * ax.get_position().width,
     )  # fmt: skip
-    return figure_of(ax), ax
+    return figure, ax
+
+
+def _on(curves: Sequence[Curve]) -> str:
+    """Return the machine's name, if there is but one and no line says it."""
+    return f" of {curves[0].machine}" if len({c.machine for c in curves}) == 1 else ""
 
 
 def _joined(words: Iterable[str]) -> str:

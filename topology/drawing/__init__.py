@@ -5,6 +5,7 @@ from topology.drawing.canvas import FORMATS, check_format, save
 from topology.drawing.grouping import MOST_GLYPHS, Glyph, gather
 from topology.drawing.natural import Arrangement, arrange
 from topology.drawing.picture import draw
+from topology.drawing.racks import RackPlan, draw_racks, plan_racks
 from topology.drawing.style import STYLES, DrawStyle, draw_style
 from topology.drawing.view import Picture, describe
 
@@ -18,11 +19,14 @@ __all__ = [
     "DrawStyle",
     "Glyph",
     "Picture",
+    "RackPlan",
     "arrange",
     "check_format",
     "describe",
     "draw",
+    "draw_racks",
     "draw_style",
     "gather",
+    "plan_racks",
     "save",
 ]

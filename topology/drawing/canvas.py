@@ -81,7 +81,9 @@ def wrapped(text: str, size: float, width: float) -> str:
     return "\n".join(textwrap.wrap(text, letters, break_long_words=False)) or text
 
 
-def write_title(ax: Axes, style: DrawStyle, conclusion: str, asked: str, *, width: float) -> None:
+def write_title(
+    ax: Axes, style: DrawStyle, conclusion: str, asked: str, *, width: float, left: float = 0.0
+) -> None:
     """Write what a picture concludes, and below it what was asked, above the axes.
 
     Parameters
@@ -94,17 +96,19 @@ def write_title(ax: Axes, style: DrawStyle, conclusion: str, asked: str, *, widt
         The two sentences.
     width
         Inches there are for them.
+    left
+        Where they begin, as a fraction of the axes.
     """
     small = style.font
     lines = wrapped(asked, small, width)
     drop = 4.0
     below = (lines.count("\n") + 1) * small * 1.3 + drop
     ax.annotate(
-        lines, (0, 1), (0, drop), xycoords="axes fraction", textcoords="offset points",
+        lines, (left, 1), (0, drop), xycoords="axes fraction", textcoords="offset points",
         ha="left", va="bottom", fontsize=small, color=style.faint, gid="asked",
     )  # fmt: skip
     ax.set_title(
-        wrapped(conclusion, small + 3, width), loc="left", fontsize=small + 3,
+        wrapped(conclusion, small + 3, width), loc="left", x=left, fontsize=small + 3,
         fontweight="bold", color=style.ink, pad=below + drop,
     )  # fmt: skip
 

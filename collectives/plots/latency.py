@@ -1,0 +1,210 @@
+"""Plot where the time goes, hop by hop along the critical path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from collectives.analysis import Analysis
+from collectives.cost import Latency, StepCost
+from collectives.plots.frame import framed, head
+from collectives.plots.words import asked, first_capital
+from topology import units
+from topology.drawing.style import DrawStyle, draw_style
+
+_MOST_ROWS = 28
+_EARLY, _LATE = 0.3, 0.75  # of the time
+_HATCHES = {
+    "endpoint": "", "serialisation": "", "switches": "///", "propagation": "...",
+    "transceivers": "xx", "fec": "\\\\\\", "waiting": "--",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One part of the critical path.
+
+    Attributes
+    ----------
+    label
+        Where: "npu/0 → l1/0/3", "l1/0/3".
+    part
+        What: a field of `Latency`.
+    start, seconds
+        When it begins, and how long it takes, all repetitions together.
+    """
+
+    label: str
+    part: str
+    start: float
+    seconds: float
+
+
+def critical_waits(analysis: Analysis) -> tuple[Wait, ...]:
+    """Return the critical path part by part, in order; the seconds add up to the time.
+
+    Every distinct step gives its endpoint software, each link and switch of its slowest path,
+    and its bytes; a step that repeats is shown once, with the seconds of all repetitions. Where
+    that is too many rows, the parts of all steps are put together.
+    """
+    rows: list[tuple[str, str, float]] = []
+    steps = analysis.cost.steps
+    for k, step in enumerate(steps):
+        rows += _step_rows(analysis, k, step, named=len(steps) > 1)
+    if len(rows) > _MOST_ROWS:
+        rows = [row for k, step in enumerate(steps) for row in _whole_rows(k, step)]
+    if len(rows) > _MOST_ROWS:
+        rows = [(_SAID.get(p, p), p, v) for p, v in _parts(analysis.cost.latency) if v > 0]
+    starts = np.cumsum([0.0, *(seconds for _, _, seconds in rows)])
+    return tuple(
+        Wait(label, part, float(start), seconds)
+        for (label, part, seconds), start in zip(rows, starts, strict=False)
+    )
+
+
+def _parts(latency: Latency) -> list[tuple[str, float]]:
+    return [(part.name, float(getattr(latency, part.name))) for part in fields(latency)]
+
+
+def _prefix(k: int, step: StepCost) -> str:
+    times = f" ×{step.repeat}" if step.repeat > 1 else ""
+    return f"{step.phase or f'step {k + 1}'}{times}: "
+
+
+def _whole_rows(k: int, step: StepCost) -> list[tuple[str, str, float]]:
+    """Return the parts of a step, all hops together."""
+    parts = _parts(step.latency.times(step.repeat))
+    return [(_prefix(k, step) + _SAID.get(part, part), part, v) for part, v in parts if v > 0]
+
+
+def _step_rows(
+    analysis: Analysis, k: int, step: StepCost, *, named: bool
+) -> list[tuple[str, str, float]]:
+    prefix = _prefix(k, step) if named or step.repeat > 1 else ""
+    whole = dict(_parts(step.latency.times(step.repeat)))
+    hops = [
+        (prefix + label, part, seconds * step.repeat)
+        for label, part, seconds in _hops(analysis, k)
+        if seconds > 0
+    ]
+    sums: dict[str, float] = {}
+    for _, part, seconds in hops:
+        sums[part] = sums.get(part, 0.0) + seconds
+    rows = [(f"{prefix}endpoint software", "endpoint", whole.pop("endpoint")), *hops]
+    for part, seconds in whole.items():
+        rest = seconds - sums.get(part, 0.0)
+        if rest > 1e-9 * step.time * step.repeat:
+            rows.append((prefix + _SAID.get(part, part), part, rest))
+    return [row for row in rows if row[2] > 0]
+
+
+_SAID = {
+    "endpoint": "endpoint software",
+    "fec": "FEC",
+    "serialisation": "bytes through the busiest link",
+    "waiting": "waiting for chunks",
+}
+
+
+def _hops(analysis: Analysis, k: int) -> list[tuple[str, str, float]]:
+    """Return each link and switch on the slowest path of a step, for one repetition."""
+    fabric = analysis.supernode.fabric
+    path = analysis.plan.critical_path(k, analysis.size)
+    found = []
+    for at, arc in enumerate(path):
+        u, v = fabric.arcs[arc]
+        link = fabric.links[fabric.link[arc]]
+        rest = float(fabric.latency[arc]) - link.transceivers - link.fec
+        name = f"{u} → {v}"
+        found += [
+            (name, "propagation", max(0.0, rest)),
+            (name, "transceivers", link.transceivers),
+            (name, "fec", link.fec),
+        ]
+        if at + 1 < len(path):
+            found.append((v, "switches", float(fabric.node_latency[fabric.head[arc]])))
+    return found
+
+
+def plot_latency(
+    analysis: Analysis, ax: Axes | None = None, *, style: str | DrawStyle = "light"
+) -> tuple[Figure, Axes]:
+    """Plot the critical path as a waterfall: each link, switch and step after the one before.
+
+    Parameters
+    ----------
+    analysis
+        What ran where.
+    ax
+        Where to draw; by default a new figure, which pyplot does not hold.
+    style
+        "light", "dark", "print", or a `DrawStyle`.
+    """
+    looks = draw_style(style)
+    waits = critical_waits(analysis)
+    labels = list(dict.fromkeys(wait.label for wait in waits))
+    tall = 2.2 + 0.26 * max(4, len(labels))
+    figure, ax = framed(
+        looks, ax, (11.0, tall), (0.33, 0.95 / tall, 0.58, 1 - 1.95 / tall)
+    )  # fmt: skip
+    scale, unit = time_unit(analysis.time)
+    for wait in waits:
+        ax.barh(
+            labels.index(wait.label), wait.seconds * scale, left=wait.start * scale, height=0.72,
+            color=looks.parts[wait.part], hatch=_HATCHES[wait.part], edgecolor=looks.paper,
+            linewidth=0.4, zorder=3,
+        )  # fmt: skip
+    total = max(analysis.time, 1e-30)
+    for row, label in enumerate(labels):
+        mine = [wait for wait in waits if wait.label == label]
+        seconds = sum(wait.seconds for wait in mine)
+        begin, end = mine[0].start * scale, (mine[-1].start + mine[-1].seconds) * scale
+        before, inside = end > _LATE * total * scale, begin < _EARLY * total * scale
+        x = end if not before or inside else begin
+        ax.annotate(
+            f"{units.format_time(seconds)}, {units.format_percent(seconds / total)}", (x, row),
+            (-4 if before else 4, 0), textcoords="offset points", va="center",
+            ha="right" if before else "left", fontsize=looks.font - 2, color=looks.ink, zorder=5,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": looks.paper, "edgecolor": "none"},
+        )  # fmt: skip
+    ax.set_yticks(range(len(labels)), labels, fontsize=looks.font - 2)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.set_xlim(0, total * scale * 1.02)
+    ax.set_xlabel(f"time, {unit}")
+    used = [part for part in looks.parts if any(wait.part == part for wait in waits)]
+    ax.legend(
+        handles=[
+            Patch(facecolor=looks.parts[p], hatch=_HATCHES[p], edgecolor=looks.paper, label=p)
+            for p in used
+        ],
+        loc="upper center", bbox_to_anchor=(0.3, -0.5 / (tall - 1.95)), ncols=len(used),
+        frameon=False, fontsize=looks.font - 2, labelcolor=looks.ink,
+    )  # fmt: skip
+    ax.grid(visible=True, axis="x", color=looks.grid, linewidth=0.6)
+    head(ax, looks, _conclusion(analysis), asked(analysis))
+    return figure, ax
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """Return the scale and name of a unit in which a time is 1 or more."""
+    for scale, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
+        if seconds * scale >= 1:
+            return scale, unit
+    return 1e9, "ns"
+
+
+def _conclusion(analysis: Analysis) -> str:
+    parts = sorted(_parts(analysis.latency), key=lambda item: -item[1])
+    total = max(analysis.time, 1e-30)
+    first, second = parts[0], parts[1]
+    words = {"serialisation": "moving the bytes", "endpoint": "endpoint software", "fec": "FEC"}
+    one, two = (words.get(part, part) for part, _ in (first, second))
+    verb = "take" if one.endswith("s") and one != "moving the bytes" else "takes"
+    return (
+        f"{first_capital(one)} {verb} {units.format_percent(first[1] / total)} of "
+        f"{units.format_time(total)}, {two} {units.format_percent(second[1] / total)}"
+    )
