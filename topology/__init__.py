@@ -10,6 +10,7 @@ from topology.composition import ScaleOut, compose
 from topology.devices import device, device_catalogue
 from topology.errors import SupernodeError
 from topology.fabric import ArcClass, Fabric
+from topology.faults import FailureUnit, fail, failure_units, random_failures
 from topology.formats import load, save
 from topology.media import Link, LinkType, link_type
 from topology.metrics import (
@@ -92,6 +93,7 @@ __all__ = [
     "ArcClass",
     "Builder",
     "Fabric",
+    "FailureUnit",
     "Floor",
     "Link",
     "LinkType",
@@ -122,6 +124,8 @@ __all__ = [
     "dragonfly_plus",
     "draw",
     "drawing",
+    "fail",
+    "failure_units",
     "fat_tree",
     "formats",
     "from_networkx",
@@ -159,6 +163,7 @@ __all__ = [
     "placed_links",
     "rail_only",
     "rail_optimised",
+    "random_failures",
     "random_regular",
     "ring",
     "routing",
