@@ -14,7 +14,7 @@ from topology import units
 from topology.catalogue import Entry, Figure
 from topology.devices import device_catalogue
 from topology.inventory import Inventory, LinkGroup, NodeGroup, inventory
-from topology.media import link_catalogue
+from topology.media import MEDIA, link_catalogue
 from topology.metrics.physical import cable_catalogue
 from topology.supernode import Supernode
 from topology.systems import system_entry
@@ -111,9 +111,18 @@ def _made_of(machine: Supernode, made_of: Inventory, entry: Entry | None) -> lis
         ("node", "kind", "tier", "device", "count", "ports used", "into the network", "racks"),
         [_node_row(group) for group in made_of.nodes],
     )
-    notes = [f"changed: {change}" for change in machine.history]
+    notes = [_cables(made_of), *(f"changed: {change}" for change in machine.history)]
     wiring = [(source,) for source in machine.sources] or [("no source is given",)]
     return [first, *notes, nodes, links, Table("wiring", ("",), wiring)]
+
+
+def _cables(made_of: Inventory) -> str:
+    lanes = dict.fromkeys(MEDIA, 0)
+    for group in made_of.links:
+        lanes[group.medium] += group.lanes
+    said = [_counted(count, f"{medium} lane") for medium, count in lanes.items() if count]
+    modules = round(sum(group.modules for group in made_of.links))
+    return ", ".join([*said, _counted(modules, "transceiver") if modules else "no transceivers"])
 
 
 def _counted(count: int, word: str) -> str:

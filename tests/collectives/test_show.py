@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+import topology
 from collectives.cli import main
 from topology.devices import device
 from topology.inventory import inventory
@@ -42,6 +44,26 @@ def test_json_carries_every_figure_of_the_machine(
             for figure in figures:
                 assert (subject.name, figure.name, figure.value) in known
     assert all(f["source"] and f["date"] and f["confidence"] for f in data["figures"])
+
+
+def test_cables_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "cloudmatrix384"]) == 0
+    assert "6,720 copper lanes, 5,376 optical lanes, 5,376 transceivers" in capsys.readouterr().out
+    assert main(["show", "mi300x"]) == 0
+    assert "28 copper lanes, no transceivers" in capsys.readouterr().out
+
+
+def test_a_saved_machine_and_its_faults_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.json"
+    machine = topology.star(4, link="nvlink5").without(links=[("npu/0", "switch/0")])
+    topology.save(machine, file)
+    assert main(["show", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "star-4: 4 NPUs, 1 switch chip" in said
+    assert "changed: without" in said
+    assert "no published figures" in said
 
 
 def test_sources_print_every_source(capsys: pytest.CaptureFixture[str]) -> None:
