@@ -40,6 +40,9 @@ _WORK = 3e10
 _SPRAYED = 60_000_000
 _BATCHES = 25
 _SHARPEN = 0.2
+_SHARPER, _SHARPEST = 1.25, 1.5
+_STALLED = 0.95
+_BLUNT = 10.0
 _BISECTIONS = 16
 
 
@@ -247,9 +250,9 @@ def _shift(search: Search, batches: list[IntArray], parts: list[FloatArray]) -> 
     each = len(search.laid.receivers) * len(search.laid.tail)
     passes = int(min(_PASSES, max(2, _WORK / (40 * each))))
     log = float(np.log(1 + int(search.links.sum())))
-    steepness = 10.0
+    sharp, last = _SHARPEN, np.inf
     for turn in range(passes):
-        steepness = max(steepness, _SHARPEN * log / max(search.open, search.gap))
+        steepness = max(_BLUNT, sharp * log / max(search.open, search.gap))
         total = np.sum(parts, axis=0)
         for at, rows in enumerate(batches):
             change = _tree(search, search.prices(total, steepness), rows) - parts[at]
@@ -261,6 +264,9 @@ def _shift(search: Search, batches: list[IntArray], parts: list[FloatArray]) -> 
         search.say(f"pass {turn + 1}")
         if search.done:
             return
+        if turn % _EVERY == _EVERY - 1:  # smoothed too much to come nearer, or too little to move
+            sharp *= _SHARPER if search.open > _STALLED * last else 1.0
+            sharp, last = (sharp if sharp < _SHARPEST else _SHARPEN), search.open
 
 
 def _step(used: FloatArray, change: FloatArray, steepness: float) -> float:
