@@ -36,7 +36,7 @@ from collectives.uneven import even_schedules, fastest
 from topology import units
 from topology.errors import unknown_name
 from topology.fabric import FloatArray
-from topology.routing import Pairs
+from topology.routing import Demand, Pairs, Uniform
 from topology.supernode import Supernode
 
 DEDUPS = ("none", "rank", "node")
@@ -247,9 +247,9 @@ def _at_size(schedule: Schedule, matrix: FloatArray, size: float) -> Schedule:
     )
 
 
-def _scaled(traffic: object, ratio: float) -> Pairs:
-    if not isinstance(traffic, Pairs):
-        raise ScheduleError("moe: traffic between tokens must be in pairs")
+def _scaled(traffic: Demand, ratio: float) -> Demand:
+    if isinstance(traffic, Uniform):
+        return Uniform(traffic.ranks, traffic.amount * ratio)
     return Pairs(traffic.src, traffic.dst, traffic.amount * ratio)
 
 
