@@ -73,7 +73,7 @@ class GroupNeed:
     collective
         Which.
     ranks
-        Ids.
+        Ids; the first is the root, where there is one.
     weight
         Its size per byte of S.
     reducing
@@ -87,10 +87,22 @@ class GroupNeed:
 
     def crossing(self, side: frozenset[str]) -> float:
         """Return what the collective must send over the cut."""
-        inside = int(_inside(self.ranks, side).sum())
+        near = _inside(self.ranks, side)
+        inside, total = int(near.sum()), len(near)
         if self.collective.rooted:
+            return self.weight * self._rooted(root_inside=bool(near[0]), inside=inside)
+        if self.collective.name == "barrier":
             return 0.0
-        return self.weight * must_cross(self.collective, inside, len(self.ranks) - inside)
+        return self.weight * must_cross(self.collective, inside, total - inside)
+
+    def _rooted(self, *, root_inside: bool, inside: int) -> float:
+        """Return what must leave a side with or without the root, per byte of the size."""
+        total, kind = len(self.ranks), self.collective
+        outward = kind.before == "root"
+        far = total - inside if root_inside else inside  # ranks on the side without the root
+        if outward != root_inside or not far:
+            return 0.0
+        return far / total if "owner" in (kind.before, kind.after) else 1.0
 
     def together(self, parts: Sequence[frozenset[str]]) -> float:
         """Return 2(k-1) sizes for an all-reduce among k parts (Patarasuk and Yuan, 2009)."""

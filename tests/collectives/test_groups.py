@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import topology
-from collectives import analyze, verify
+from collectives import analyze, collective_names, verify
 from collectives.algorithms import find_algorithm
 from collectives.algorithms.direct import direct_all_to_all
 from collectives.groups import GroupsAnalysis, Job, analyze_groups, analyze_jobs, groups
@@ -180,7 +180,7 @@ def test_jobs_at_once_take_no_less_than_each_and_no_more_than_all() -> None:
 @given(machine=two_levels(nodes=2, each=4, spine=True), data=st.data())
 def test_an_estimate_never_beats_its_bound(machine: Supernode, data: st.DataObject) -> None:
     placed = groups(machine, tp=2)
-    kinds = st.sampled_from(["all_reduce", "all_gather", "reduce_scatter", "all_to_all"])
+    kinds = st.sampled_from(collective_names())
     jobs = [
         Job(data.draw(kinds), placed[data.draw(st.sampled_from(["tp", "dp"]))], 1e6)
         for _ in range(data.draw(st.integers(1, 2)))
@@ -254,3 +254,15 @@ def test_steps_that_overlap_cannot_go_in_lockstep() -> None:
     loose = replace(direct_all_to_all(2), overlaps=True)
     with pytest.raises(SupernodeError, match="overlap"):
         at_once([Placed(loose, [0, 1])])
+
+
+@pytest.mark.parametrize(
+    ("kind", "bytes_in_or_out"),
+    [("broadcast", 1.0), ("reduce", 1.0), ("gather", 5 / 6), ("scatter", 5 / 6), ("barrier", 0.0)],
+)
+def test_bounds_of_groups_with_a_root(kind: str, bytes_in_or_out: float) -> None:
+    """On a star the root's port, or any other's, is what limits."""
+    star = topology.star(6, link=25 * GB)
+    found = analyze_groups(star, kind, 1e9, [[3, 0, 1, 2, 4, 5]], **QUIET)
+    assert found.bound.time == pytest.approx(bytes_in_or_out * 1e9 / (25 * GB))
+    assert found.bound.time <= found.time * (1 + 1e-9)
