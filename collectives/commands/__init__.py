@@ -8,10 +8,11 @@ from collectives.commands import (
     export,
     listing,
     moe,
+    report,
     show,
     sweep,
     tune,
 )
 
-COMMANDS = (listing, show, analyze, bound, compare, draw, export, tune, sweep, moe)
+COMMANDS = (listing, show, analyze, bound, compare, draw, report, export, tune, sweep, moe)
 """Every command, in the order the help lists them; each follows `answer.Command`."""
