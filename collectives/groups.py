@@ -238,7 +238,7 @@ def analyze_groups(
     supernode: Supernode,
     kind: str,
     size: float | str,
-    groups: Sequence[npt.ArrayLike] | IntArray,
+    groups: Sequence[npt.ArrayLike] | IntArray | Groups,
     *,
     algorithm: str = "auto",
     **choices: Any,
@@ -254,6 +254,10 @@ def analyze_groups(
     **choices
         ``routing``, ``rate``, ``alpha``, ``message``, ``group_size`` as in `analyze`.
     """
+    if isinstance(groups, Groups):
+        raise ScheduleError(
+            "analyze_groups: give the groups of one dimension, such as groups(...)['tp']"
+        )
     return analyze_jobs(supernode, [Job(kind, groups, size, algorithm)], **choices)
 
 

@@ -167,8 +167,8 @@ def tune(
     supernode: Supernode,
     kind: str | Collective,
     *,
-    low: float = KiB,
-    high: float = GiB,
+    low: float | str = KiB,
+    high: float | str = GiB,
     algorithms: Iterable[str] | None = None,
     progress: Progress = _silent,
     **choices: Any,
@@ -182,7 +182,7 @@ def tune(
     kind
         The collective.
     low, high
-        Bytes, above 0.
+        Bytes, above 0, or strings with a unit.
     algorithms
         Names; by default all that can be timed at many sizes (`Candidate.quick`).
     progress
@@ -195,7 +195,8 @@ def tune(
     SupernodeError
         If no algorithm fits, or the range is empty.
     """
-    sizes = size_grid(low, high)
+    lo, hi = (units.parse_size(s) if isinstance(s, str) else s for s in (low, high))
+    sizes = size_grid(lo, hi)
     fitting, refused = candidates(supernode, kind, algorithms=algorithms, **choices)
     if algorithms is None:
         fitting = [candidate for candidate in fitting if candidate.quick]

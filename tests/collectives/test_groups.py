@@ -79,6 +79,9 @@ def test_the_first_in_the_order_gets_neighbours() -> None:
         (lambda s: analyze_groups(s, "all_reduce", 1e6, [[0, 1], [1, 2]]), "rank 1 is in 2"),
         (lambda s: analyze_groups(s, "all_reduce", 1e6, [[0, 1]], algorithm="rnig"), "ring"),
         (lambda s: analyze_jobs(s, []), "one job or more"),
+        (lambda s: analyze_groups(s, "all_reduce", 1e6, groups(s, tp=2)), "one dimension"),
+        (lambda s: analyze_groups(s, "all_reduce", -1.0, [[0, 1]]), "size is -1.0"),
+        (lambda s: analyze_groups(s, "all_reduce", float("nan"), [[0, 1]]), "size is nan"),
     ],
 )
 def test_refusals_say_what_is_allowed(make: Callable[[Supernode], object], words: str) -> None:
