@@ -30,6 +30,7 @@ from collectives.cost import plan
 from collectives.schedule import IntArray, Schedule, ScheduleError
 from collectives.synthesis.arrangement import Arrangement, arrangements
 from collectives.synthesis.elimination import merge
+from collectives.synthesis.exchange import exchange_schedule, find_exchange
 from collectives.synthesis.forest import (
     Forest,
     Grove,
@@ -46,7 +47,7 @@ from topology.routing import Ecmp, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode
 from topology.units import MiB
 
-_KINDS = ("all_gather", "reduce_scatter", "all_reduce")
+_KINDS = ("all_gather", "reduce_scatter", "all_reduce", "all_to_all")
 _EQUAL = 1e-9
 _MOST_TREES = 64
 _SEGMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -273,18 +274,19 @@ def synthesize(
     supernode
         The machine.
     kind
-        "all_gather", "reduce_scatter" or "all_reduce".
+        "all_gather", "reduce_scatter", "all_reduce" or "all_to_all".
     ranks
         Who takes part; by default all. The schedule is for these ranks in this order.
     trees
-        How many trees a root has; fewer are simpler, and may be slower.
+        How many trees a root has; fewer are simpler, and may be slower. For an all-to-all, how
+        many pieces of a block may take ways of their own.
     size
         Bytes the pipelining is tuned for.
 
     Raises
     ------
     ScheduleError
-        If the collective is not one of the three.
+        If the collective is not one of the four, or ranks cannot reach one another.
     """
     wanted = collective(kind).name
     if wanted not in _KINDS:
@@ -293,6 +295,8 @@ def synthesize(
     chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
     if len(chosen) == 1:
         return Schedule("forest", collective(wanted), 1, 1, ())
+    if wanted == "all_to_all":
+        return exchange_schedule(supernode, find_exchange(supernode, chosen, pieces=trees), size)
     found = find_forest(supernode, chosen, trees=trees)
     if found.neighbours and found.forest.depth > 1:
         return _timed(supernode, wanted, found.forest, chosen, size)
