@@ -6,6 +6,8 @@ import numpy as np
 
 from collectives.schedule import IntArray, ScheduleError, Team
 
+_MOST_RANKS = 8192
+
 
 def direct_lanes(team: Team, algorithm: str) -> IntArray:
     """Return the parallel links from each position straight to each other, shape (p, p).
@@ -20,22 +22,30 @@ def direct_lanes(team: Team, algorithm: str) -> IntArray:
     Raises
     ------
     ScheduleError
-        If the team does not say what it runs on, or a rank has no direct link.
+        If the team does not say what it runs on, a rank has no direct link, or there are too many.
     """
     if team.supernode is None or team.ranks is None:
         raise ScheduleError(f"{algorithm} needs to know the machine: give it a team with one")
     graph = team.supernode.graph
     names = [team.supernode.npus[rank] for rank in team.ranks.tolist()]
     position = {name: i for i, name in enumerate(names)}
-    lanes = np.zeros((team.size, team.size), dtype=np.int64)
-    for name, i in position.items():
-        for other, data in graph.adj[name].items():
-            if other in position:
-                lanes[i, position[other]] = data["lanes"]
-    alone = np.flatnonzero((lanes.sum(axis=1) == 0) | (lanes.sum(axis=0) == 0))
+    ends = np.array(
+        [
+            (i, position[other], data["lanes"])
+            for name, i in position.items()
+            for other, data in graph.adj[name].items()
+            if other in position
+        ],
+        dtype=np.int64,
+    ).reshape(-1, 3)
+    alone = np.setdiff1d(np.arange(team.size), np.intersect1d(ends[:, 0], ends[:, 1]))
     if len(alone) and team.size > 1:
         raise ScheduleError(
             f"{algorithm} needs NPUs that are linked directly, and {names[int(alone[0])]} of "
             f"{team.supernode.name} is linked to none of the others; use an algorithm for switches"
         )
+    if team.size > _MOST_RANKS:
+        raise ScheduleError(f"{algorithm} takes up to {_MOST_RANKS} ranks, not {team.size}")
+    lanes = np.zeros((team.size, team.size), dtype=np.int64)
+    lanes[ends[:, 0], ends[:, 1]] = ends[:, 2]
     return lanes

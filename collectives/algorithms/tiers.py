@@ -66,7 +66,9 @@ def _attributes(team: Team) -> list[tuple[IntArray, str]]:
 
 
 def _hops(team: Team) -> list[tuple[IntArray, str]]:
-    if team.supernode is None or team.ranks is None or team.size > _MOST_RANKS:
+    if team.supernode is None or team.ranks is None:
+        return []
+    if len(team.supernode.npus) > _MOST_RANKS:
         return []
     hops = ecmp(team.supernode).hops()[np.ix_(team.ranks, team.ranks)]
     found = []
