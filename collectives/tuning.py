@@ -85,9 +85,9 @@ class TunerTable:
     def busbw(self) -> FloatArray:
         """Return bus bandwidths in bytes/s, shape (algorithms, s)."""
         factor = self.collective.factor(self.ranks)
-        with np.errstate(divide="ignore"):
-            found: FloatArray = factor * self.sizes / self.times
-        return found
+        unlimited = np.full_like(self.times, np.inf)
+        wanted = np.broadcast_to(factor * self.sizes, self.times.shape)
+        return np.divide(wanted, self.times, out=unlimited, where=self.times > 0)
 
     def ranges(self) -> Iterator[tuple[float, float, str]]:
         """Yield (from, to, algorithm) in bytes, smallest first."""

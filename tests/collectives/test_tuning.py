@@ -180,3 +180,9 @@ def test_an_empty_range_is_refused(low: float, high: float) -> None:
 def test_no_algorithm_that_fits_is_refused() -> None:
     with pytest.raises(ScheduleError, match="no algorithm for all-to-all fits"):
         tune(STAR, "all_to_all", algorithms=["dimension"])
+
+
+def test_one_rank_takes_no_time() -> None:
+    table = tune(topology.star(1, link=GB), "all_to_all", algorithms=["direct"])
+    assert not table.times.any()
+    assert "unlimited" in str(table)
