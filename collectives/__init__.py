@@ -14,6 +14,7 @@ from collectives.candidates import Crossover, crossovers
 from collectives.collective import Collective, collective, collective_names
 from collectives.comparison import Comparison, compare
 from collectives.cost import Cost, Latency, Plan, plan
+from collectives.dependencies import Dependencies, dependencies
 from collectives.execution import execute, verify
 from collectives.groups import (
     Groups,
@@ -53,6 +54,7 @@ __all__ = [
     "Comparison",
     "Cost",
     "Crossover",
+    "Dependencies",
     "Groups",
     "GroupsAnalysis",
     "Job",
@@ -84,6 +86,7 @@ __all__ = [
     "compare",
     "crossovers",
     "deepseek_v3",
+    "dependencies",
     "execute",
     "find_forest",
     "groups",
