@@ -7,6 +7,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,9 @@ class _HopCounts:
     mean: float
 
 
+_COUNTED: WeakKeyDictionary[Fabric, _HopCounts] = WeakKeyDictionary()
+
+
 def diameter(supernode: Supernode) -> int:
     """Return the most hops between two NPUs on shortest paths; 0 for one NPU.
 
@@ -69,6 +73,14 @@ def mean_distance(supernode: Supernode) -> float:
 
 
 def _hop_counts(supernode: Supernode) -> _HopCounts:
+    """Count hops, once for each fabric."""
+    found = _COUNTED.get(supernode.fabric)
+    if found is None:
+        found = _COUNTED[supernode.fabric] = _counted(supernode)
+    return found
+
+
+def _counted(supernode: Supernode) -> _HopCounts:
     """Count hops in the table of twins: its cells weighted by the pairs they stand for."""
     fabric = supernode.fabric
     count = len(fabric.npus)

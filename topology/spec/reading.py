@@ -49,6 +49,26 @@ def parse_spec(text: str, *, where: str = "spec") -> Supernode:
     text
         One of ``[nodes.…]`` with ``[[connect]]``, ``[system]`` or ``[shape]``; besides them
         ``name``, ``sources``, ``[links.…]``, ``[floor]``, ``[without]`` and ``[compose]``.
+        Quantities are texts with a unit: ``"50 GB/s"``, ``"200 ns"``, ``"2 m"``.
+
+        ``[nodes.NAME]``: ``count``, or ``shape = { plane = 7, chip = 16 }``, whose parts become
+        coordinates in ids and attributes; ``per = { node = 8 }`` puts every 8 in a row on one
+        node; ``kind`` (by default from the name, else a switch), ``tier``, ``device``,
+        ``forwards``, ``latency``, ``capacity``, ``reduces``, ``multicasts``. The NPUs are the
+        ranks, in the order of the file.
+
+        ``[[connect]]``: ``from``, ``to`` (left out for links within a group), ``link`` (a name of
+        the file or catalogue, a rate, or a list to choose from by distance on the ``[floor]``),
+        ``same`` (attributes that must agree), ``pattern`` (all, one-to-one, fill, stripe; within
+        a group full, ring, line), ``along`` (coordinates, for meshes and tori), ``lanes`` of
+        each pair or ``uplinks`` of each node, ``length``.
+
+        ``[links.NAME]``: the fields of a `LinkType`, with ``rate`` per lane,
+        ``propagation_per_m``, and ``base`` for a type of the catalogue to start from.
+
+        ``[system]``: ``name`` and its parameters. ``[shape]``: ``family`` and its parameters.
+        ``[without]``: ``nodes`` and ``links``. ``[compose]``: ``count`` and ``scale_out``, a name
+        or the fields of a `ScaleOut`.
     where
         What to call it in messages.
 
