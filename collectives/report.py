@@ -15,11 +15,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from collectives.algorithms import algorithm_names
-from collectives.analysis import Analysis, analyze
+from collectives.analysis import Analysis, analyze_sizes
 from collectives.collective import collective
 from collectives.comparison import compare
-from collectives.schedule import ScheduleError
 from collectives.text import Part, Table
 from topology import units
 from topology.errors import SupernodeError
@@ -28,7 +26,7 @@ from topology.supernode import Supernode
 COLLECTIVES = ("all_to_all", "all_reduce")
 """What a report is about by default."""
 
-_SMALL = 64 * units.KiB
+_OTHER_SIZES = (64 * units.KiB, units.MiB, units.GiB)
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _NAMESPACE = re.compile(r"\sxmlns(:\w+)?=\"[^\"]*\"")
@@ -48,7 +46,7 @@ figure { margin: 1.2em 0; } figure svg { width: 100%; height: auto; }
 details { margin: 0.6em 0; } li { margin: 0.15em 0; }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 """
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
@@ -169,10 +167,11 @@ def inline_svg(figure: Any, prefix: str) -> str:
 def _machine_section(machine: Supernode, kinds: Sequence[str], size: float, style: str) -> Section:
     plots = import_module("collectives.plots")
     drawing = import_module("topology.drawing")
-    found = [analyze(machine, kind, size) for kind in kinds]
+    every = [analyze_sizes(machine, kind, (size, *_OTHER_SIZES)) for kind in kinds]
+    found = [analyses[0] for analyses in every]
     figures = [("racks", drawing.draw_racks(machine, style=style)[0])]
-    for analysis in found:
-        figures += _figures(analysis, plots, style)
+    for analyses in every:
+        figures += _figures(analyses, plots, style)
     tables = [part for analysis in found for part in analysis.parts() if isinstance(part, Table)]
     notes = [note for analysis in found for note in analysis.assumptions]
     slug = re.sub(r"\W+", "-", machine.name)
@@ -195,30 +194,17 @@ def _sentence(analysis: Analysis) -> str:
     )
 
 
-def _figures(analysis: Analysis, plots: Any, style: str) -> list[tuple[str, Any]]:
+def _figures(analyses: Sequence[Analysis], plots: Any, style: str) -> list[tuple[str, Any]]:
+    """Return pictures of one collective: the size asked for comes first, then a small one."""
+    analysis, small, *_ = analyses
     title = analysis.collective.title
-    small = analyze(analysis.supernode, analysis.collective.name, _SMALL)
+    winners = list({found.algorithm: found for found in analyses}.values())
     return [
         (f"{title}: load of every bundle", plots.plot_fabric(analysis, style=style)[0]),
         (f"{title}: load by node and plane", plots.plot_loads(analysis, style=style)[0]),
-        (
-            f"{title}: bus bandwidth by size",
-            plots.plot_bandwidth(_every_algorithm(analysis), style=style)[0],
-        ),
+        (f"{title}: bus bandwidth by size", plots.plot_bandwidth(winners, style=style)[0]),
         (f"{title}: critical path of a small one", plots.plot_latency(small, style=style)[0]),
     ]
-
-
-def _every_algorithm(analysis: Analysis) -> list[Analysis]:
-    found = []
-    for name in algorithm_names(analysis.collective.name):
-        try:
-            found.append(
-                analyze(analysis.supernode, analysis.collective.name, analysis.size, algorithm=name)
-            )
-        except ScheduleError:
-            continue  # it is not for these ranks
-    return found
 
 
 def _comparison_section(machines: Sequence[Supernode], style: str) -> Section:

@@ -21,11 +21,9 @@ from topology.fabric import FloatArray
 from topology.supernode import Supernode
 
 _LEGEND_COLUMNS = 3
-_FINEST, _LARGEST, _PER_OCTAVE = 10, 34, 2
-SIZES: tuple[float, ...] = tuple(
-    2.0 ** (k / _PER_OCTAVE) for k in range(_FINEST * _PER_OCTAVE, _LARGEST * _PER_OCTAVE + 1)
-)
-"""The sizes plotted by default: 1 KiB to 16 GiB, two an octave."""
+_FINEST, _LARGEST = 10, 34
+SIZES: tuple[float, ...] = tuple(2.0**k for k in range(_FINEST, _LARGEST + 1))
+"""The sizes plotted by default: 1 KiB to 16 GiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,8 +211,8 @@ def plot_bandwidth(
     for k, curve in enumerate(curves):
         ax.plot(
             curve.sizes, curve.busbw / units.GB, color=looks.series[k % len(looks.series)],
-            linestyle=LINE_STYLES[k % len(LINE_STYLES)] if looks.name == "print" else "solid",
-            marker=MARKERS[k % len(MARKERS)], markevery=8, markersize=4.5, linewidth=1.8,
+            linestyle=_line_style(k, looks),
+            marker=MARKERS[k % len(MARKERS)], markevery=4, markersize=4.5, linewidth=1.8,
             label=_names(curves)[k], zorder=3,
         )  # fmt: skip
     points = np.array(list(measured), dtype=float).reshape(-1, 2)
@@ -239,6 +237,12 @@ def plot_bandwidth(
 def _on(curves: Sequence[Curve]) -> str:
     """Return the machine's name, if there is but one and no line says it."""
     return f" of {curves[0].machine}" if len({c.machine for c in curves}) == 1 else ""
+
+
+def _line_style(k: int, style: DrawStyle) -> str | tuple[int, tuple[float, ...]]:
+    """Return solid lines while the colours last; in print every line has its own."""
+    turn = k if style.name == "print" else k // len(style.series)
+    return LINE_STYLES[turn % len(LINE_STYLES)]
 
 
 def _joined(words: Iterable[str]) -> str:

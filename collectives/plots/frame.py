@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from topology.drawing.canvas import figure_of, new_figure, quiet_axes, write_title
 from topology.drawing.style import DrawStyle
+from topology.fabric import FloatArray
 
 _OWN = "page"
 _MARGIN = 0.15  # inches
@@ -34,6 +39,36 @@ def framed(
         ax.set_gid(_OWN)
     quiet_axes(ax, style)
     return figure_of(ax), ax
+
+
+def draw_cells(ax: Axes, values: FloatArray, style: DrawStyle, norm: Normalize) -> QuadMesh:
+    """Colour a table of numbers, the first row on top, as vectors; NaN is left bare.
+
+    Parameters
+    ----------
+    ax
+        Where to draw; cell (i, j) is centred on x = j, y = i.
+    values
+        Shape (rows, columns).
+    style
+        Whose ramp to use.
+    norm
+        From values to 0 to 1.
+    """
+    rows, columns = values.shape
+    mesh = ax.pcolormesh(
+        np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, np.ma.masked_invalid(values),
+        cmap=style.colormap, norm=norm, edgecolors="face", linewidth=0.2,
+    )  # fmt: skip
+    ax.set_xlim(-0.5, columns - 0.5)
+    ax.set_ylim(rows - 0.5, -0.5)
+    return mesh
+
+
+def vector_bar(bar: Colorbar) -> None:
+    """Draw a colour bar as vectors, as the rest of the picture is."""
+    if bar.solids is not None:
+        bar.solids.set_rasterized(False)
 
 
 def head(ax: Axes, style: DrawStyle, conclusion: str, asked: str) -> None:

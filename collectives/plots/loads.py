@@ -14,6 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from collectives.analysis import Analysis
+from collectives.plots.frame import draw_cells, vector_bar
 from collectives.plots.words import asked, first_capital
 from topology import units
 from topology.drawing.canvas import figure_of, new_figure, quiet_axes, text_width, wrapped
@@ -230,15 +231,13 @@ def _fill(ax: Axes, panels: Sequence[LoadPanel], style: DrawStyle, *, top: float
         _heat(inner, panel, style, inches=width * 12.8)
     scale = ax.inset_axes((0.945, bottom, 0.012, top - bottom))
     bar = figure_of(ax).colorbar(ScalarMappable(Normalize(0, 100), style.colormap), cax=scale)
+    vector_bar(bar)
     bar.set_label("busiest link, % of the transfer time", color=style.ink, fontsize=style.font - 1)
     bar.ax.tick_params(colors=style.ink, labelsize=style.font - 2)
 
 
 def _heat(ax: Axes, panel: LoadPanel, style: DrawStyle, *, inches: float) -> None:
-    ax.imshow(
-        np.ma.masked_invalid(100 * panel.values), cmap=style.colormap, vmin=0, vmax=100,
-        aspect="auto", interpolation="nearest",
-    )  # fmt: skip
+    draw_cells(ax, 100 * panel.values, style, Normalize(0, 100))
     quiet_axes(ax, style)
     for spine in ax.spines.values():
         spine.set_visible(True)

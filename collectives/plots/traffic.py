@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from collectives.analysis import Analysis
-from collectives.plots.frame import framed, head
+from collectives.plots.frame import draw_cells, framed, head, vector_bar
 from collectives.plots.words import asked
 from topology import units
 from topology.drawing.canvas import figure_of
@@ -112,8 +112,7 @@ def plot_traffic(
     low, high = (float(values.min()), float(values.max())) if values.count() else (1.0, 1.0)
     low = min(low, high / 2)
     norm = LogNorm(low, high)
-    image = ax.imshow(values, cmap=looks.colormap, norm=norm, interpolation="nearest")
-    ax.set_aspect("auto")
+    mesh = draw_cells(ax, np.where(found.sent > 0, found.sent, np.nan), looks, norm)
     step = max(1, -(-len(found.labels) // 24))
     ticks = list(range(0, len(found.labels), step))
     names = [found.labels[k] for k in ticks]
@@ -122,7 +121,8 @@ def plot_traffic(
     ax.set_yticks(ticks, names, fontsize=looks.font - 2)
     ax.set_xlabel(f"to {found.by}")
     ax.set_ylabel(f"from {found.by}")
-    bar = figure_of(ax).colorbar(image, cax=ax.inset_axes((1.03, 0.0, 0.03, 1.0)))
+    bar = figure_of(ax).colorbar(mesh, cax=ax.inset_axes((1.03, 0.0, 0.03, 1.0)))
+    vector_bar(bar)
     bar.ax.yaxis.set_ticks(np.geomspace(low, high, 5).tolist())
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: units.format_size(_round(v))))

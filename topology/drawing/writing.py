@@ -30,6 +30,7 @@ from topology.supernode import Supernode
 _LINE = 0.165
 _EDGE = 0.25
 _STUBS = 2
+_SHADES = 48
 _LIST_TOP = 5.4  # inches; where lists in the margins begin if there are no rows
 
 
@@ -91,8 +92,12 @@ def _write_key(ax: Axes, picture: Picture, style: DrawStyle, small: float) -> No
     if not picture.loaded:
         return
     left, wide = RIGHT + 0.25, 1.3
-    ramp = style.colormap(np.linspace(0, 1, 128))[np.newaxis]
-    ax.imshow(ramp, extent=(left, left + wide, y - 0.06, y + 0.06), aspect="auto", zorder=5)
+    edges = np.linspace(left, left + wide, _SHADES + 1)
+    ramp = ax.pcolormesh(
+        edges, [y - 0.06, y + 0.06], (np.arange(_SHADES)[None] + 0.5) / _SHADES,
+        cmap=style.colormap, vmin=0, vmax=1, edgecolors="face", linewidth=0.2, zorder=5,
+    )  # fmt: skip
+    ramp.set_rasterized(False)
     ax.set_xlim(0, WIDTH)
     ax.set_ylim(0, HEIGHT)
     ax.text(
