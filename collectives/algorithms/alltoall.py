@@ -263,9 +263,8 @@ def _axis_step(grid: IntArray, axis: int, phase: str) -> Step:
     src, dst = block[:, here], block[:, there]  # (earlier, pairs, later)
 
     def transfers(_: int) -> Transfers:
-        origin = block[:, here].transpose(1, 2, 0)  # pairs, later, any earlier point
-        target = block[:, there].transpose(0, 1, 2)  # earlier, pairs, any later point
-        chunk = origin[None, :, :, :, None] * p + target[:, :, None, None, :]
+        origin = src.transpose(1, 2, 0)  # from any earlier point; to any later point of dst:
+        chunk = origin[None, :, :, :, None] * p + dst[:, :, None, None, :]
         each = chunk.shape[3] * chunk.shape[4]
         return Transfers(
             np.repeat(src.reshape(-1), each), np.repeat(dst.reshape(-1), each), chunk.reshape(-1)
