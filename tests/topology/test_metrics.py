@@ -188,6 +188,18 @@ def test_the_mean_distance_of_a_torus(k, dims):
     assert metrics.mean_distance(torus(*[k] * dims)) == dims * k / 4 * count / (count - 1)
 
 
+def test_a_long_way_off_the_nics_goes_before_a_short_one_over_them():
+    graph = nx.Graph()
+    graph.add_nodes_from(["npu/0", "npu/1"], kind="npu")
+    graph.add_nodes_from(["nic/0", "nic/1"], kind="nic", forwards=True)
+    nx.add_path(graph, ["npu/0", "nic/0", "leaf", "nic/1", "npu/1"])
+    nx.add_path(graph, ["npu/0", "a", "b", "c", "d", "e", "npu/1"])
+    nx.set_edge_attributes(graph, 1 * GB, "capacity")
+    machine = topology.from_networkx(graph)
+    assert metrics.diameter(machine) == metrics.path_diversity(machine, 0, 1).hops == 6
+    assert metrics.diameter(machine.without(nodes=["b"])) == 4
+
+
 @given(strategies.supernodes())
 def test_hops_are_those_of_routing(machine):
     hops = ecmp(machine).hops()

@@ -139,6 +139,9 @@ def spoilt(change):
         (lambda d: d["edges"][0].update(link=5), r"edges\[0\]: link is 5; .* from 0 to 0"),
         (lambda d: d["edges"][0].pop("capacity"), "npu/0 -> switch/0: capacity is missing"),
         (lambda d: d["edges"][0].update(capacity=-1), "capacity is -1"),
+        (lambda d: d["edges"][0].update(capacity=-1.0), "capacity is -1"),
+        (lambda d: d["edges"][0].update(latency=-1.0), "latency is -1"),
+        (lambda d: d["edges"][0].update(lanes=0), "lanes is 0"),
     ],
 )
 def test_bad_data_is_named(change, said):

@@ -39,6 +39,12 @@ def test_the_medium_follows_from_the_length(length, candidates):
     assert chosen.link().length == length
 
 
+def test_copper_goes_before_fibre_of_a_shorter_reach():
+    near = LinkType(capacity=1e9, name="near", medium="optical", reach=2)
+    assert choose_link(1.5, [near, cable]).name == "cable"
+    assert choose_link(1.5, [near, fibre]).name == "near"
+
+
 def test_beyond_every_reach_is_refused_with_the_reaches():
     with pytest.raises(GraphError, match="reaches 4 m; reaches: short 1 m, cable 3 m"):
         choose_link(4, [copper, cable])
