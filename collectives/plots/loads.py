@@ -18,6 +18,7 @@ from collectives.plots.frame import draw_cells, vector_bar
 from collectives.plots.words import asked, first_capital
 from topology import units
 from topology.drawing.canvas import figure_of, new_figure, quiet_axes, text_width, wrapped
+from topology.drawing.natural import coordinates
 from topology.drawing.style import DrawStyle, draw_style
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.naming import natural_sort
@@ -82,10 +83,49 @@ def load_panels(analysis: Analysis) -> tuple[LoadPanel, ...]:
         words = sorted((cls.tail, cls.head), key=ends.height.__getitem__)
         arcs_of.setdefault(("–".join(words), cls.medium), []).append(cls.arcs)
     sorts = sorted(arcs_of, key=lambda key: [*map(ends.height.__getitem__, key[0].split("–"))])
-    return tuple(
-        _panel(ends, name, medium, np.concatenate(arcs_of[name, medium]), analysis.utilisation)
-        for name, medium in sorts
-    )
+    panels: list[LoadPanel] = []
+    for name, medium in sorts:
+        arcs = np.concatenate(arcs_of[name, medium])
+        lattice = _lattice_panels(analysis, name, medium, arcs)
+        panels += lattice or [_panel(ends, name, medium, arcs, analysis.utilisation)]
+    return tuple(panels)
+
+
+def _lattice_panels(analysis: Analysis, name: str, medium: str, arcs: IntArray) -> list[LoadPanel]:
+    """Return a panel for each dimension of a grid: the busiest link from each place along it."""
+    fabric = analysis.supernode.fabric
+    tail, head = fabric.tail[arcs], fabric.head[arcs]
+    members = np.union1d(tail, head)
+    first, _, second = name.partition("–")
+    coords = coordinates(analysis.supernode, members) if first == second else None
+    if coords is None or len(coords[0]) < 2:
+        return []
+    table = np.array([np.unique(column, return_inverse=True)[1] for column in np.array(coords).T]).T
+    sizes = table.max(axis=0) + 1
+    if np.prod(sizes) > _MOST * _MOST:
+        return []
+    place = np.zeros((len(fabric.nodes), table.shape[1]), dtype=np.int64)
+    place[members] = table
+    changed = (place[tail] != place[head]).argmax(axis=1)
+    row = np.ravel_multi_index(tuple(place[tail][:, :-1].T), tuple(sizes[:-1]))
+    panels = []
+    for axis in np.unique(changed).tolist():
+        chosen = changed == axis
+        values = np.full((int(np.prod(sizes[:-1])), int(sizes[-1])), -1.0)
+        np.maximum.at(
+            values, (row[chosen], place[tail[chosen], -1]), analysis.utilisation[arcs[chosen]]
+        )
+        values[values < 0] = np.nan
+        labels = ["/".join(map(str, spot)) for spot in np.ndindex(*sizes[:-1].tolist())]
+        columns = tuple(map(str, range(int(sizes[-1]))))
+        panels.append(
+            LoadPanel(
+                f"{name}, dimension {axis}", medium,
+                f"coordinate {'/'.join(map(str, range(table.shape[1] - 1)))}",
+                f"coordinate {table.shape[1] - 1}", tuple(labels), columns, values,
+            )
+        )  # fmt: skip
+    return panels
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +185,9 @@ def _axes(ends: _Ends, low: IntArray, high: IntArray) -> tuple[str, list[str], s
         return rows, row_of, plane_high, ends.values(high, plane_high)
     if plane_low is not None:
         return rows, row_of, plane_low, ends.values(low, plane_low)
-    word = ends.fabric.labels[int(high[0])]
-    return rows, row_of, f"{word} of the {rows}", _ordinals(row_of, high)
+    near, word = (ends.fabric.labels[int(side[0])] for side in (low, high))
+    named = "neighbour" if near == word == rows else f"{word} of the {rows}"
+    return rows, row_of, named, _ordinals(row_of, high)
 
 
 def _ordinals(row_of: Sequence[str], far: IntArray) -> list[str]:

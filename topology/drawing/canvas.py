@@ -125,8 +125,17 @@ def quiet_axes(ax: Axes, style: DrawStyle) -> None:
         axis.label.set_fontsize(style.font)
 
 
-def save(figure: Figure, path: str | Path) -> Path:
+def save(figure: Figure, path: str | Path, *, dpi: float = 150.0) -> Path:
     """Write a figure as PNG, SVG or PDF; the same picture gives the same file.
+
+    Parameters
+    ----------
+    figure
+        What to write.
+    path
+        Ends in .png, .svg or .pdf.
+    dpi
+        Dots per inch of a PNG.
 
     Raises
     ------
@@ -138,7 +147,11 @@ def save(figure: Figure, path: str | Path) -> Path:
     try:
         with mpl.rc_context({"svg.hashsalt": "supernode", "svg.fonttype": "path"}):
             figure.savefig(
-                target, format=kind, metadata=dict(_UNDATED[kind]), facecolor=figure.get_facecolor()
+                target,
+                dpi=dpi,
+                format=kind,
+                metadata=dict(_UNDATED[kind]),
+                facecolor=figure.get_facecolor(),
             )
     except OSError as error:
         raise SupernodeError(f"cannot write {target}: {error.strerror or error}") from error

@@ -109,7 +109,9 @@ def plan_racks(supernode: Supernode) -> RackPlan:
     """
     fabric, graph = supernode.fabric, supernode.graph
     data = [graph.nodes[node] for node in fabric.nodes]
-    by = next((name for name in ("rack", "node") if any(name in row for row in data)), "machine")
+    by = next(
+        (name for name in ("rack", "node", "group") if any(name in row for row in data)), "machine"
+    )
     homes = [
         str(row[by]) if by in row else (f"{fabric.labels[i]}" if by != "machine" else "0")
         for i, row in enumerate(data)
@@ -138,7 +140,9 @@ def _kinds(
     for i, node in enumerate(fabric.nodes):
         row = graph.nodes[node]
         shelf = "node" if by == "rack" else "slot"
-        group = f"{shelf} {row[shelf]}" if shelf in row else plural(fabric.labels[i], "switch", 2)
+        group = (
+            f"{shelf} {row[shelf]}" if shelf in row else plural(fabric.labels[i], fabric.kind[i], 2)
+        )
         if "plane" in row and shelf not in row:
             group = f"plane {row['plane']}"
         sort = (fabric.labels[i], fabric.kind[i])
