@@ -16,7 +16,7 @@ taken apart into paths).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ from topology.units import MiB
 
 _EQUAL = 1e-9
 _MOST_PIECES = 16
-_MOST_RANKS = 64
+_FAR = 1.02
 _MOST_VARIABLES = {False: 270_000, True: 80_000}  # over switches, over links
 _TRIES = 4
 _MOST_WORK = 30_000
@@ -132,29 +132,11 @@ def find_exchange(
         return Exchange(chosen, None, 0.0, 0.0)
     task = _Task(supernode, chosen, pieces)
     best = task.direct()
-    if best is not None and best.optimal:
-        return best
-    searched = False
-    for roads in task.roads():
-        mix = best_mix(roads)
-        searched = True
-        for found in task.rounded(mix) if mix is not None else ():
-            best = _better(best, found)
-        if best is not None and best.optimal:
-            return best
+    if best is None or not best.optimal:
+        best = task.relayed(best)
     if best is None:
-        raise ScheduleError(
-            f"no all-to-all was found on {supernode.name}: of its {len(chosen)} ranks, some have "
-            "no path to each other but through another rank, and relaying is too large a program; "
-            f"choose {_MOST_RANKS} ranks or fewer"
-        )
-    return (
-        best
-        if searched
-        else Exchange(
-            chosen, best.ways, best.seconds_per_byte, best.bound, best.neighbours, searched=False
-        )
-    )
+        raise ScheduleError(f"no all-to-all was found on {supernode.name}: {task.obstacle}")
+    return best
 
 
 def _better(best: Exchange | None, found: Exchange) -> Exchange:
@@ -186,21 +168,59 @@ class _Task:
         flow = self.routing.route(demand)
         return max(float(flow.busy().max(initial=0.0)), float(flow.node_busy().max(initial=0.0)))
 
+    @property
+    def fits(self) -> bool:
+        """Return whether the program with a flow for every rank is small enough to solve."""
+        p, direct = len(self.ranks), is_direct(self.routing, self.ranks)
+        links = len(self.routing.fabric.tail) if direct else p * (p - 1)
+        return p * links <= _MOST_VARIABLES[direct]
+
+    @property
+    def obstacle(self) -> str:
+        """Say why there is no exchange."""
+        some = f"of its {len(self.ranks)} ranks, some have no path to each other but through"
+        if self.fits:
+            return f"{some} NPUs that do not take part; choose ranks= that include them"
+        return (
+            f"{some} NPUs that do not forward, and relaying is too large a program without a "
+            "symmetry; choose fewer ranks="
+        )
+
+    def relayed(self, best: Exchange | None) -> Exchange | None:
+        """Return the best of the direct exchange, if there is one, and what relaying gives."""
+        for mix in self.mixes():
+            if best is not None and mix.level / mix.roads.size > best.seconds_per_byte:
+                continue
+            for found in self.rounded(mix):
+                best = _better(best, found)
+            if best is not None and best.optimal:
+                return best
+        return best if best is None or self.fits else replace(best, searched=False)
+
+    def mixes(self) -> Iterator[Mix]:
+        """Yield mixes of regular roads, then of all; at the end those far from the bound."""
+        far = []
+        for roads in self.roads():
+            mix = best_mix(roads)
+            if mix is None:
+                continue
+            if roads.grid is None or mix.level / roads.size <= self.limit * _FAR:
+                yield mix
+            else:  # the grid is no symmetry of the machine
+                far.append(mix)
+        yield from sorted(far, key=lambda mix: mix.level)[:1]
+
     def roads(self) -> Iterator[Roads]:
         """Yield what ways may be made of: regular roads first, then all."""
         for roads in shifted_roads(self.supernode, self.routing, self.ranks):
             if len(roads.tail) <= _MOST_VARIABLES[roads.neighbours]:
                 yield roads
-        if len(self.ranks) <= _MOST_RANKS or is_direct(self.routing, self.ranks):
-            roads = plain_roads(self.routing, self.ranks)
-            if len(self.ranks) * len(roads.tail) <= _MOST_VARIABLES[roads.neighbours]:
-                yield roads
+        if self.fits:
+            yield plain_roads(self.routing, self.ranks)
 
     def rounded(self, mix: Mix) -> Iterator[Exchange]:
         """Yield a mix in whole pieces, for some numbers of them."""
         roads, p = mix.roads, mix.roads.size
-        if mix.level / p > self.limit * 1.02:  # of a grid that is no symmetry of the machine
-            return
         per_piece = p * float(mix.flow.sum()) / len(roads.origins)
         most = int(max(1, min(_MOST_PIECES, _MOST_TRANSFERS // max(1.0, per_piece))))
         tries = 1 if mix.flow.size > _MOST_WORK else _TRIES

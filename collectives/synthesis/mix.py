@@ -30,7 +30,7 @@ _SHORTEST = 1e-5
 _WHOLE = 1e-6
 _EQUAL = 1e-9
 _ROUNDS = 3
-_NODES = 200
+_NODES = 100
 _FEW_VARIABLES = 2_000
 
 
@@ -96,6 +96,8 @@ def best_mix(roads: Roads) -> Mix | None:
     Mix | None
         None if some rank cannot be reached.
     """
+    if not len(roads.tail):
+        return None
     row, road = np.nonzero(_allowed(roads))
     balance, wanted = _balance(roads, roads.origins, row, road)
     busy = sparse.csc_array(roads.busy / float(roads.busy.max()))[:, road]

@@ -140,6 +140,8 @@ def _busy(routing: Ecmp, src: IntArray, dst: IntArray) -> FloatArray:
 
 def _distinct(rows: FloatArray) -> FloatArray:
     """Return what is busy for each row, without what is never busy or busy alike, transposed."""
+    if not rows.size:
+        return rows.reshape(0, 0)
     scale = float(rows.max())
     kept = np.unique(np.round(rows.T / scale, _DIGITS), axis=0, return_index=True)[1]
     kinds = rows.T[np.sort(kept)]

@@ -184,6 +184,31 @@ def test_ranks_that_cannot_reach_one_another_are_refused():
         synthesize(machine, "all_to_all")
 
 
+def test_relays_that_do_not_take_part_are_asked_for():
+    graph = nx.Graph()
+    for switch, ends in {"a": (0, 1), "b": (1, 2)}.items():
+        graph.add_node(switch, kind="switch")
+        graph.add_edges_from(((npu, switch) for npu in ends), capacity=GB)
+    machine = topology.from_networkx(graph, npus=[0, 1, 2])
+    assert find_exchange(machine).optimal
+    with pytest.raises(ScheduleError, match="choose ranks= that include them"):
+        find_exchange(machine, [0, 2])
+
+
+def test_messages_that_cannot_choose_their_links_say_what_they_lose():
+    graph = nx.Graph(nx.path_graph(3))
+    graph.add_node("s", kind="switch")
+    graph.add_edges_from((npu, "s") for npu in (0, 1))
+    nx.set_edge_attributes(graph, GB, "capacity")
+    machine = topology.from_networkx(graph, npus=[0, 1, 2])
+    found = find_exchange(machine)
+    assert found.efficiency <= 1
+    schedule = synthesize(machine, "all_to_all", size=MiB)
+    assert is_exchanged(schedule)
+    assert steady_state(machine, schedule) == pytest.approx(found.seconds_per_byte, rel=1e-9)
+    assert f"{100 * found.efficiency:.4g} %" in schedule.notes[0]
+
+
 @pytest.mark.parametrize("pieces", [0, -2, 1.5, True])
 def test_pieces_are_whole_and_positive(pieces: object):
     with pytest.raises(ScheduleError, match="pieces is"):
