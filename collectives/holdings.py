@@ -127,15 +127,6 @@ def arrive(schedule: Schedule, held: Holdings, moved: Transfers, step: int) -> A
 def check_transfers(schedule: Schedule, moved: Transfers, step: int) -> None:
     """Raise `ScheduleError` if a step's transfers are not transfers of the schedule."""
     where = f"{name_of(schedule)}, step {step}"
-    columns = (moved.src, moved.dst, moved.chunk)
-    if any(c.dtype.kind not in "iu" or c.ndim != 1 for c in columns):
-        raise ScheduleError(f"{where}: src, dst and chunk must be flat lists of whole numbers")
-    lengths = [len(c) for c in columns]
-    if len(set(lengths)) > 1 or np.shape(moved.reduce) not in ((), moved.src.shape):
-        raise ScheduleError(
-            f"{where}: src, dst and chunk have lengths {lengths}, reduce has shape "
-            f"{np.shape(moved.reduce)}; the lengths must be equal"
-        )
     for what, column, limit in (
         ("rank", moved.src, schedule.ranks),
         ("rank", moved.dst, schedule.ranks),

@@ -56,6 +56,18 @@ class Transfers:
             if not isinstance(given, np.ndarray):
                 made = np.array(given) if len(given) else np.zeros(0, dtype=np.int64)
                 object.__setattr__(self, name, made)
+        self._check()
+
+    def _check(self) -> None:
+        columns = (self.src, self.dst, self.chunk)
+        if any(column.dtype.kind not in "iu" or column.ndim != 1 for column in columns):
+            raise ScheduleError("transfers: src, dst and chunk must be flat lists of whole numbers")
+        lengths = [len(column) for column in columns]
+        if len(set(lengths)) > 1 or np.shape(self.reduce) not in ((), self.src.shape):
+            raise ScheduleError(
+                f"transfers: src, dst and chunk have lengths {lengths}, reduce has shape "
+                f"{np.shape(self.reduce)}; the lengths must be equal"
+            )
 
     def __len__(self) -> int:
         return len(self.src)
@@ -153,6 +165,8 @@ class Schedule:
         if any(step.traffic is UNSTATED for step in self.steps):
             stated = (s for step in self.steps for s in _stated(step, self.chunk_fraction))
             object.__setattr__(self, "steps", tuple(stated))
+        for number, step in enumerate(self.steps):
+            _check_ends(step.traffic, self.ranks, f"schedule {self.name!r}, steps[{number}]")
 
     @property
     def step_count(self) -> int:
@@ -211,8 +225,17 @@ def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
     return Pairs(keys // width, keys % width, total)
 
 
+def _check_ends(traffic: Demand, ranks: int, where: str) -> None:
+    """Raise `ScheduleError` if traffic is to or from a position that is not there."""
+    columns = (traffic.ranks,) if isinstance(traffic, Uniform) else (traffic.src, traffic.dst)
+    for column in columns:
+        for end in (int(column.min(initial=0)), int(column.max(initial=0))):
+            if not 0 <= end < ranks:
+                raise ScheduleError(f"{where}: there is no rank {end}; ranks are 0 to {ranks - 1}")
+
+
 def traffic_of(transfers: Transfers, fraction: float) -> Pairs:
-    """Return how much each position sends to each other.
+    """Return how much each position sends to each other; negative positions are refused.
 
     Parameters
     ----------
@@ -221,6 +244,9 @@ def traffic_of(transfers: Transfers, fraction: float) -> Pairs:
     fraction
         Size of a chunk as a fraction of S.
     """
+    lowest = min(transfers.src.min(initial=0), transfers.dst.min(initial=0))
+    if lowest < 0:
+        raise ScheduleError(f"transfers: there is no rank {lowest}; ranks start at 0")
     width = int(max(transfers.src.max(initial=0), transfers.dst.max(initial=0))) + 1
     key, count = np.unique(transfers.src * width + transfers.dst, return_counts=True)
     return Pairs(key // width, key % width, count * fraction)

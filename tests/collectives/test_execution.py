@@ -104,11 +104,8 @@ def test_a_large_schedule_is_followed_in_blocks(monkeypatch):
 )
 def test_what_is_wrong_is_named(steps, said):
     broken = schedule("all_reduce", 2, 1)
-    moved = [Transfers(src, dst, chunk, reduce=add) for src, dst, chunk, add in steps]
-    given = tuple(
-        Step(lambda _, one=one: one, made("all_reduce", "ring", 2).steps[0].traffic)
-        for one in moved
-    )
+    traffic = made("all_reduce", "ring", 2).steps[0].traffic
+    given = tuple(Step(lambda _, one=one: Transfers(*one), traffic) for one in steps)
     with pytest.raises(ScheduleError, match=said):
         verify(replace(broken, steps=given))
 
@@ -170,6 +167,12 @@ def test_unstated_traffic_is_worked_out_from_the_transfers():
     assert step.repeat == p - 1
     np.testing.assert_array_equal(step.traffic.dst, (step.traffic.src + 1) % p)
     np.testing.assert_allclose(step.traffic.amount, 1 / p)
+
+
+@pytest.mark.parametrize("ends", [([0], [3]), ([-1], [0]), ([7], [1])])
+def test_unstated_traffic_of_ranks_that_are_not_there_is_refused(ends):
+    with pytest.raises(ScheduleError, match=r"there is no rank (3|-1|7)"):
+        schedule("broadcast", 3, 1, Transfers(*ends, [0]))
 
 
 def test_unstated_traffic_that_changes_becomes_separate_steps():
