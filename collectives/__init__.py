@@ -27,7 +27,7 @@ from collectives.groups import (
 from collectives.moe import MoEAnalysis, analyze_moe, scale_experts
 from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
 from collectives.sweeps import SweepRecord, size_range, sweep
-from collectives.synthesis import Synthesis, find_forest, synthesize
+from collectives.synthesis import Exchange, Synthesis, find_exchange, find_forest, synthesize
 from collectives.tokens import MoELayer, deepseek_v3
 from collectives.tuning import AlgorithmTable, TunerTable, analyze_all, tune
 from collectives.uneven import analyze_all_to_all_v
@@ -55,6 +55,7 @@ __all__ = [
     "Cost",
     "Crossover",
     "Dependencies",
+    "Exchange",
     "Groups",
     "GroupsAnalysis",
     "Job",
@@ -88,6 +89,7 @@ __all__ = [
     "deepseek_v3",
     "dependencies",
     "execute",
+    "find_exchange",
     "find_forest",
     "groups",
     "make_schedule",
