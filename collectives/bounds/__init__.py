@@ -5,6 +5,7 @@ from collectives.bounds.cuts import Cut, Nothing, PartsSum
 from collectives.bounds.gather import GatherOptimum
 from collectives.bounds.lengths import Lengths
 from collectives.bounds.limits import bound, gather_bound
+from collectives.bounds.saved import read_certificate
 from collectives.bounds.sensitivity import Worth, sensitivity
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Worth",
     "bound",
     "gather_bound",
+    "read_certificate",
     "sensitivity",
 ]

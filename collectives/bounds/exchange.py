@@ -34,6 +34,7 @@ from topology.symmetry import Coloured, codes, equitable_partition, is_equitable
 
 _MOST_VARIABLES = 20_000
 _FEW_VARIABLES = 2_000
+_MOST_SEARCHED = 400_000_000
 _NEGLIGIBLE = 1e-11
 
 
@@ -302,8 +303,10 @@ def marked(net: Network, amounts: Amounts) -> Network:
 
 def best_prices(
     net: Network, amounts: Amounts, gap: float, progress: Progress | None = None
-) -> Prices:
+) -> Prices | None:
     """Return the optimum of a demand, or something near it where the program is too large.
+
+    None if even a search would take too long: thousands of NPUs, no two of them alike.
 
     Parameters
     ----------
@@ -321,6 +324,8 @@ def best_prices(
     for rank, weight in sources(net, amounts):
         view = around(net, rank, weight, amounts)
         left -= len(view.tail)
+        if left < 0 and len(net.rank_groups) * len(net.quotient.tail) > _MOST_SEARCHED:
+            return None
         if left < 0:
             return _searched(net, amounts, gap, progress)
         views.append(view)

@@ -18,6 +18,7 @@ Edge-disjoint branchings, 1973 (broadcast).
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -31,6 +32,9 @@ from collectives.schedule import IntArray
 from topology.errors import SupernodeError
 from topology.fabric import BoolArray
 from topology.routing.quotient import quotient
+
+_WORK = 200_000_000
+_FEWEST = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,9 @@ class GatherOptimum:
         A rank outside, as a node of the network.
     leaving
         B⁺(S) in bytes/s.
+    proven
+        Whether every rank was tried as a target, or one that symmetry carries it to; if not,
+        the cut is a cut, but there may be a tighter one.
     """
 
     rate: Fraction
@@ -62,6 +69,7 @@ class GatherOptimum:
     halved: BoolArray
     target: int
     leaving: Fraction
+    proven: bool = True
 
     @property
     def algbw(self) -> Fraction:
@@ -99,9 +107,19 @@ class Targets:
         self.node_units[finite] = units[len(fabric.capacity) :]
         self.limited = finite
 
+        self._alone: Target | None = None
+
     def to(self, target: int) -> Target:
-        """Return the network of flows to a rank, given as a node of the network."""
-        return Target(self, target)
+        """Return the network of flows to a rank, given as a node of the network.
+
+        Ranks without twins share one network, as long as all nodes pass data on.
+        """
+        twins = self.net.quotient.size[self.net.quotient.group[target]]
+        if twins > 1 or not self.net.passes.all():
+            return Target(self, target)
+        if self._alone is None:
+            self._alone = Target(self, target)
+        return self._alone.at(target)
 
 
 class Target:
@@ -124,10 +142,22 @@ class Target:
         entry[limited] = self.groups + np.arange(len(limited))
         self.limit = scaled(targets.node_units[q.member[limited]], q.size[limited])
         self.entry = entry
-        weight = np.bincount(q.group[targets.senders], minlength=self.groups)
+        self.sending = np.bincount(q.group[targets.senders], minlength=self.groups)
+        self.senders = np.flatnonzero(self.sending)
+
+    def at(self, target: int) -> Target:
+        """Return the same network with another of its nodes as target; it must have no twins."""
+        other = copy(self)
+        other.compiled = self.compiled  # compiled once for all
+        other.target, other.node = int(self.q.group[target]), target
+        return other
+
+    @property
+    def weight(self) -> IntArray:
+        """Return the senders in each group, the target apart, shape (groups,)."""
+        weight = self.sending.copy()
         weight[self.target] = 0
-        self.weight = weight
-        self.senders = np.flatnonzero(weight)
+        return weight
 
     @cached_property
     def source(self) -> int:
@@ -222,7 +252,8 @@ def _tightest(net: Network, senders: IntArray, ends: IntArray) -> GatherOptimum:
     """Return the smallest ratio, over cuts before some ends, of capacity to senders inside."""
     targets = Targets(net, senders)
     best: tuple[Fraction, BoolArray, Target] | None = None
-    for node in ends.tolist():
+    most = max(_FEWEST, _WORK // (1 + len(net.quotient.tail)))
+    for node in _by_width(net, ends)[:most].tolist():
         target = targets.to(node)
         if best is None:
             side = np.ones(target.source + 1, dtype=bool)
@@ -236,7 +267,15 @@ def _tightest(net: Network, senders: IntArray, ends: IntArray) -> GatherOptimum:
     halves = target.nodes(side)
     leaving = rate * int(target.weight[side[: target.groups]].sum())
     unit = targets.unit
-    return GatherOptimum(rate * unit, net.ranks, unit, *halves, target.node, leaving * unit)
+    proven = len(ends) <= most
+    return GatherOptimum(rate * unit, net.ranks, unit, *halves, target.node, leaving * unit, proven)
+
+
+def _by_width(net: Network, ends: IntArray) -> IntArray:
+    """Return ranks in the order of what their own links take in: the tightest first."""
+    into = np.bincount(net.fabric.head, net.fabric.capacity, len(net.fabric.nodes))
+    ordered: IntArray = ends[np.argsort(into[ends], kind="stable")]
+    return ordered
 
 
 def _unreachable(net: Network, node: int) -> SupernodeError:

@@ -20,12 +20,13 @@ from collectives.bounds.gather import (
 )
 from collectives.bounds.latency import latency_bound
 from collectives.bounds.network import Network, network
-from collectives.bounds.parts import best_parts_sum
+from collectives.bounds.parts import best_parts_sum, natural_parts
 from collectives.bounds.words import cut_words
 from collectives.collective import Collective, collective
 from collectives.cost import endpoint_of
 from collectives.schedule import IntArray
 from topology.errors import SupernodeError
+from topology.naming import natural_sort
 from topology.routing import Uniform, as_demand, check_ranks
 from topology.routing.demand import DemandLike
 from topology.supernode import Supernode
@@ -147,6 +148,12 @@ def gather_bound(
     return gather_optimum(network(supernode.fabric, chosen, relay=relay))
 
 
+def _links_of(part: frozenset[str], inside: bool) -> str:  # noqa: FBT001
+    word = "out of" if inside else "into"
+    names = natural_sort(part)
+    return f"the links {word} {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "")
+
+
 def copies(supernode: Supernode) -> bool:
     """Tell whether some switch copies or adds data up."""
     graph = supernode.graph
@@ -200,7 +207,8 @@ class _Task:
             found = collect_optimum(net, root) if self.kind.rooted else gather_optimum(net)
         cut = self.cut(found, against=against)
         exact = found.rate if self.kind.name in _WHOLE else found.algbw
-        known = {"exact": exact, "reached": float(exact)} if self.net.relay else {}
+        sure = self.net.relay and found.proven
+        known = {"exact": exact, "reached": float(exact)} if sure else {}
         return Bound(self.kind, net.ranks, cut.claim, cut, **known)  # type: ignore[arg-type]
 
     def by_lengths(self) -> Bound:
@@ -208,8 +216,39 @@ class _Task:
         effort = self.effort
         net = marked(self.net, effort.amounts)
         prices = best_prices(net, effort.amounts, effort.gap, effort.progress)
+        if prices is None:
+            return self.by_parts()
         lengths = proof(self.supernode, net, prices, effort.amounts)
         return Bound(self.kind, net.ranks, lengths.claim, lengths, reached=prices.rate)
+
+    def by_parts(self) -> Bound:
+        """Return the tightest of a few cuts: each rank's own links, nodes, racks and halves."""
+        if self.effort.amounts.matrix is not None:
+            raise SupernodeError(
+                f"the demand on {self.supernode.name} is too large and uneven to bound; "
+                "give fewer ranks"
+            )
+        parts = [parts for word, parts in natural_parts(self.supernode, self.members)
+                 if word != "NPU"]  # fmt: skip
+        every = [frozenset((npu,)) for npu in self._narrowest_ports()]
+        every += [part for some in parts for part in some]
+        best: Cut | None = None
+        for part in every:
+            for inside in (True, False):
+                cut = Cut("all_to_all", part, inside, self.members, 0.0, _links_of(part, inside))
+                cut = replace(cut, relay=self.net.relay)
+                cut = replace(cut, claim=cut.seconds_per_byte(self.supernode))
+                best = cut if best is None or cut.claim > best.claim else best
+        sure = best or Nothing()
+        return Bound(self.kind, self.net.ranks, sure.claim, sure)
+
+    def _narrowest_ports(self) -> list[str]:
+        bare = self.net.fabric
+        found = []
+        for ends in (bare.tail, bare.head):
+            width = np.bincount(ends, bare.capacity, len(bare.nodes))[bare.npus]
+            found.append(bare.nodes[int(bare.npus[int(np.argmin(width))])])
+        return found
 
     def cut(self, found: GatherOptimum, *, against: bool) -> Cut:
         """Return an optimum's cut as a certificate."""
@@ -243,7 +282,8 @@ class _Task:
         over parts comes to it there is nothing left to look for.
         """
         back = self.net.reversed()
-        one_way = gather_optimum(self.net).algbw
+        gathered = gather_optimum(self.net)
+        one_way = gathered.algbw
         # Where capacities balance, a cut is as wide one way as the other.
         other_way = one_way if self.net.balanced else gather_optimum(back).algbw
         composed = float(1 / one_way + 1 / other_way)
@@ -256,7 +296,7 @@ class _Task:
             for cut in found:
                 best = cut if best is None or cut.claim > best.claim else best
         sure = best or Nothing()
-        reached = 1 / composed
+        reached = 1 / composed if gathered.proven else None
         return Bound(
             self.kind, self.net.ranks, sure.claim, sure, reached=reached, composed=composed
         )

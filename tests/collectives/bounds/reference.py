@@ -66,6 +66,7 @@ def exchange_rate(graph: nx.DiGraph, amounts: dict[tuple[str, str], float]) -> f
     sources = sorted({u for u, _ in amounts})
     place = {node: i for i, node in enumerate(nodes)}
     unit = max(data["capacity"] for _, _, data in graph.edges(data=True))
+    most = max(amounts.values())
     columns = len(sources) * len(edges) + 1
     balance = sparse.lil_array((len(sources) * len(nodes), columns))
     room = sparse.lil_array((len(edges), columns))
@@ -76,14 +77,14 @@ def exchange_rate(graph: nx.DiGraph, amounts: dict[tuple[str, str], float]) -> f
             balance[k * len(nodes) + place[u], column] = -1
             room[e, column] = 1
         for v in nodes:
-            balance[k * len(nodes) + place[v], columns - 1] = -amounts.get((source, v), 0.0)
+            balance[k * len(nodes) + place[v], columns - 1] = -amounts.get((source, v), 0.0) / most
         balance[k * len(nodes) + place[source]] = 0
     cost = np.zeros(columns)
     cost[-1] = -1
     offered = np.array([graph.edges[edge]["capacity"] / unit for edge in edges])
     zero = np.zeros(balance.shape[0])
     found = linprog(cost, A_ub=room.tocsr(), b_ub=offered, A_eq=balance.tocsr(), b_eq=zero)
-    return float(found.x[-1]) * unit
+    return float(found.x[-1]) * unit / most
 
 
 def uniform(ranks: list[str]) -> dict[tuple[str, str], float]:

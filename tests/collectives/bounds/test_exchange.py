@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import topology
-from collectives.bounds import CertificateError, Lengths, bound, exchange
+from collectives.bounds import CertificateError, Lengths, bound, exchange, read_certificate
 from collectives.bounds.approximate import Search, approximate
 from collectives.bounds.halves import halves
 from collectives.bounds.network import network
@@ -223,11 +223,36 @@ def test_other_lengths_prove_less(built: Supernode) -> None:
     assert flat.seconds_per_byte(built) <= best.seconds_per_byte * (1 + 1e-9)
 
 
-def test_certificates_are_data() -> None:
-    built = topology.dgx_h100(2)
-    for kind in ("all_gather", "all_to_all", "all_reduce", "broadcast"):
-        found = bound(built, kind)
-        assert json.loads(json.dumps(found.to_dict()))["certificate"]["kind"]
+def test_certificates_are_saved_and_read() -> None:
+    for built in (topology.dgx_h100(2), topology.dgx_h100(1)):
+        for kind in ("all_gather", "all_to_all", "all_reduce", "broadcast", "scatter", "barrier"):
+            found = bound(built, kind, relay=kind != "all_gather")
+            saved = json.loads(json.dumps(found.to_dict()))["certificate"]
+            again = read_certificate(saved)
+            assert again == found.certificate
+            assert again.check(built)
+    uneven = bound(topology.dgx_h100(1), "all_to_all", demand={(0, 1): 3.0, (2, 7): 1.5})
+    assert read_certificate(json.loads(json.dumps(uneven.to_dict()))["certificate"]).words
+
+
+@pytest.mark.parametrize("data", [{}, {"kind": "guess"}, {"kind": "cut"}, {"kind": "lengths"}])
+def test_what_is_not_a_certificate_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises(CertificateError, match="certificate"):
+        read_certificate(data)
+
+
+def test_fabrics_too_large_to_search_still_have_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "_MOST_SEARCHED", 10)
+    monkeypatch.setattr(exchange, "_MOST_VARIABLES", 10)
+    for built in (topology.cloudmatrix384(4).without(links=[("npu/9", "l1/1/3")]),
+                  topology.dgx_h100(4)):  # fmt: skip
+        found = bound(built, "all_to_all")
+        assert found.gap is None
+        assert found.certificate.check(built)
+        loads = ecmp(built).loads(Uniform(np.arange(found.ranks), 1 / found.ranks))
+        assert found.seconds_per_byte <= (loads / built.fabric.capacity).max() * (1 + 1e-9)
+        with pytest.raises(SupernodeError, match="fewer ranks"):
+            bound(built, "all_to_all", demand={(0, 1): 1.0, (3, 2): 2.0, (1, 5): 1.0})
 
 
 @pytest.mark.parametrize("plain", [0, 10**12])
