@@ -234,6 +234,7 @@ def make_schedule(
     algorithm: str,
     ranks: npt.ArrayLike | None = None,
     group_size: int | None = None,
+    size: float | str | None = None,
 ) -> Schedule:
     """Return an algorithm's schedule for a machine's ranks.
 
@@ -247,8 +248,13 @@ def make_schedule(
         One of `algorithm_names`.
     ranks, group_size
         See `team_of`.
+    size
+        S in bytes, or a string with a unit: a pipeline is then cut in the segments that are
+        best for it, and in 16 otherwise.
     """
-    return find_algorithm(kind, algorithm)(team_of(supernode, ranks, group_size))
+    amount = units.parse_size(size) if isinstance(size, str) else size
+    team = replace(team_of(supernode, ranks, group_size), volume=_volume(amount))
+    return find_algorithm(kind, algorithm)(team)
 
 
 def analyze(

@@ -9,7 +9,8 @@ torus interconnects, ICS 2010.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,27 +20,36 @@ from collectives.algorithms.grid import gather_along, reduce_along, scatter_alon
 from collectives.collective import collective
 from collectives.schedule import IntArray, Schedule, ScheduleError, Team, as_team
 
+Dims: TypeAlias = Sequence[int] | None
 
-def bucket_all_reduce(team: Team | int) -> Schedule:
+
+def bucket_all_reduce(team: Team | int, *, dims: Dims = None) -> Schedule:
     """All-reduce in 2·Σ(a_i-1) steps on an a_1 x ... x a_D torus, with 2(p-1)/p · S/B.
 
     2D copies, each on its part of the data, start in different dimensions and directions.
+
+    Parameters
+    ----------
+    team
+        Who takes part; on a machine, the torus is the NPUs' ``coord`` attribute.
+    dims
+        The widths, instead; positions count with the last dimension fastest.
     """
-    return _bucket("all_reduce", as_team(team), reduce_along)
+    return _bucket("all_reduce", as_team(team), reduce_along, dims)
 
 
-def bucket_reduce_scatter(team: Team | int) -> Schedule:
+def bucket_reduce_scatter(team: Team | int, *, dims: Dims = None) -> Schedule:
     """Reduce-scatter in Σ(a_i-1) steps on a torus, with (p-1)/p · S/B."""
-    return _bucket("reduce_scatter", as_team(team), scatter_along)
+    return _bucket("reduce_scatter", as_team(team), scatter_along, dims)
 
 
-def bucket_all_gather(team: Team | int) -> Schedule:
+def bucket_all_gather(team: Team | int, *, dims: Dims = None) -> Schedule:
     """All-gather in Σ(a_i-1) steps on a torus, with (p-1)/p · S/B."""
-    return _bucket("all_gather", as_team(team), gather_along)
+    return _bucket("all_gather", as_team(team), gather_along, dims)
 
 
-def _bucket(kind: str, team: Team, make: Callable[..., Steps]) -> Schedule:
-    grid = torus_grid(team, "bucket")
+def _bucket(kind: str, team: Team, make: Callable[..., Steps], dims: Dims) -> Schedule:
+    grid = torus_grid(team, "bucket", dims)
     grid = grid.reshape([n for n in grid.shape if n > 1] or [1])
     copies = [
         make(_rotated(grid, first), _words(grid.ndim, first), backwards=backwards)
@@ -51,7 +61,7 @@ def _bucket(kind: str, team: Team, make: Callable[..., Steps]) -> Schedule:
     return Schedule("bucket", collective(kind), p, len(copies) * p, steps)
 
 
-def torus_grid(team: Team, algorithm: str) -> IntArray:
+def torus_grid(team: Team, algorithm: str, dims: Dims = None) -> IntArray:
     """Return the position at each point of a team's torus or mesh.
 
     Parameters
@@ -60,9 +70,11 @@ def torus_grid(team: Team, algorithm: str) -> IntArray:
         Who takes part.
     algorithm
         What an error calls the one that asks.
+    dims
+        The widths, if they are given.
     """
     try:
-        return grid_of(team)
+        return grid_of(team, dims)
     except ScheduleError as error:
         raise ScheduleError(
             f"{algorithm} needs the ranks of a torus or mesh, all of a rectangle, whose NPUs have "

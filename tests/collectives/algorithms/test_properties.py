@@ -12,8 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import topology
-from collectives import Schedule, ScheduleError, Step, Transfers, analyze, plan, verify
+from collectives import (
+    Schedule,
+    ScheduleError,
+    Step,
+    Transfers,
+    analyze,
+    make_schedule,
+    plan,
+    verify,
+)
 from collectives.algorithms import algorithm_names, find_algorithm
+from collectives.algorithms.torus import bucket_all_reduce
 from collectives.analysis import team_of
 from collectives.collective import places
 from collectives.execution import check_traffic
@@ -192,6 +202,24 @@ def test_relabelling_ranks_and_npus_together_changes_nothing(
     after = plan(other, schedule, ranks=order, alpha=1e-6).cost(1e6)
     assert after.time == pytest.approx(before.time, rel=1e-12)
     assert after.transfer == pytest.approx(before.transfer, rel=1e-12)
+
+
+def test_a_grid_can_be_given_instead_of_a_machine() -> None:
+    verify(bucket_all_reduce(12, dims=(3, 4)))
+    with pytest.raises(ScheduleError, match="product must be the 12 ranks"):
+        bucket_all_reduce(12, dims=(5, 2))
+
+
+def test_a_pipeline_can_be_made_for_a_size() -> None:
+    machine = topology.gb200_nvl72()
+    small, large, plain = (
+        make_schedule(machine, "all_reduce", algorithm="double_binary_tree", size=size)
+        for size in ("64 KiB", "1 GiB", None)
+    )
+    assert small.chunks < plain.chunks == 32 < large.chunks
+    found = analyze(machine, "all_reduce", "1 GiB", algorithm="double_binary_tree")
+    assert found.schedule.chunks == large.chunks
+    assert found.time <= plan(machine, plain).cost(found.size).time
 
 
 def test_a_torus_may_be_used_in_part() -> None:
