@@ -224,13 +224,15 @@ def is_equitable(graph: Coloured, classes: IntArray) -> bool:
         seen, counts = np.unique(near * width + sort, return_counts=True)
         node, kind = np.divmod(seen, width)
         cell = classes[node] * width + kind
-        low = np.full(len(size) * width, np.iinfo(np.int64).max)
-        high, members = np.zeros_like(low), np.bincount(cell, minlength=len(size) * width)
-        np.minimum.at(low, cell, counts)
-        np.maximum.at(high, cell, counts)
-        used = members > 0
-        every = members == np.repeat(size, width)
-        if not (every[used].all() and (low[used] == high[used]).all()):
+        order = np.argsort(cell, kind="stable")
+        starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
+        if not len(starts):
+            continue
+        ordered = counts[order]
+        members = np.diff(np.append(starts, len(order)))
+        every = members == size[cell[order][starts] // width]
+        low = np.minimum.reduceat(ordered, starts)
+        if not (every.all() and (low == np.maximum.reduceat(ordered, starts)).all()):
             return False
     return True
 
