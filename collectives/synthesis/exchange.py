@@ -41,6 +41,7 @@ _TRIES = 4
 _MOST_WORK = 30_000
 _MOST_HOPS = 50_000
 _MOST_TRANSFERS = 4_000_000
+_MOST_WAYS = 500_000
 _SEGMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _LAGS = (1, 2, 3)
 _COPIES = (1, 2, 4)
@@ -189,7 +190,8 @@ class _Task:
     def relayed(self, best: Exchange | None) -> Exchange | None:
         """Return the best of the direct exchange, if there is one, and what relaying gives."""
         for mix in self.mixes():
-            if best is not None and mix.level / mix.roads.size > best.seconds_per_byte:
+            reach = mix.level / mix.roads.size
+            if best is not None and reach >= best.seconds_per_byte * (1 - _EQUAL):
                 continue
             for found in self.rounded(mix):
                 best = _better(best, found)
@@ -222,7 +224,7 @@ class _Task:
         """Yield a mix in whole pieces, for some numbers of them."""
         roads, p = mix.roads, mix.roads.size
         per_piece = p * float(mix.flow.sum()) / len(roads.origins)
-        most = int(max(1, min(_MOST_PIECES, _MOST_TRANSFERS // max(1.0, per_piece))))
+        most = int(max(1, min(_MOST_PIECES, _MOST_WAYS // max(1.0, per_piece))))
         tries = 1 if mix.flow.size > _MOST_WORK else _TRIES
         for pieces in [self.pieces] if self.pieces else mix.promises(most)[:tries]:
             flow = whole_mix(mix, pieces)

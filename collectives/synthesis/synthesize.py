@@ -2,7 +2,8 @@
 
 Trees are grown from one root on a grid of ranks whose shifts are symmetries of the machine (see
 `arrangement` and `trees`), measured on the fabric, and pipelined. Machines without such symmetry,
-up to 64 ranks, get trees packed by max-flow tests (see `elimination` and `packing`).
+up to 64 ranks, get trees packed by max-flow tests (see `elimination` and `packing`). All-to-alls
+are mixed by a linear program instead (see `exchange`).
 
 References
 ----------
