@@ -17,6 +17,7 @@ from collectives import plots
 from topology import Supernode, drawing
 from topology.units import GB, GiB, KiB, MiB
 
+MOST_RANKS = 512
 README = Path(__file__).parent / "pictures"
 
 
@@ -41,8 +42,11 @@ def pictures(machine: Supernode) -> Iterator[tuple[str, Figure]]:
     """Yield every picture of a machine with its name."""
     yield "machine", topology.draw(machine)[0]
     yield "racks", drawing.draw_racks(machine)[0]
-    large = collectives.analyze(machine, "all_to_all", 64 * MiB, algorithm="direct")
-    small = collectives.analyze(machine, "all_to_all", 4 * KiB, algorithm="direct")
+    ranks = range(min(len(machine.npus), MOST_RANKS))
+    large, small = (
+        collectives.analyze(machine, "all_to_all", size, algorithm="direct", ranks=ranks)
+        for size in (64 * MiB, 4 * KiB)
+    )
     yield "fabric", plots.plot_fabric(large)[0]
     yield "loads", plots.plot_loads(large)[0]
     yield "distribution", plots.plot_distribution(large)[0]

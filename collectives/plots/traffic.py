@@ -58,9 +58,8 @@ def traffic_matrix(analysis: Analysis) -> Traffic:
     analysis
         What ran where. Where switches add or copy, what each rank hands to the network counts.
     """
-    by, labels, group = _groups(analysis.supernode)
+    by, labels, place = _groups(analysis.supernode, analysis.ranks)
     sent = np.zeros((len(labels), len(labels)))
-    place = group[analysis.ranks]
     for step in analysis.schedule.steps:
         amount = analysis.size * step.repeat
         if isinstance(step.traffic, Uniform):
@@ -74,9 +73,9 @@ def traffic_matrix(analysis: Analysis) -> Traffic:
     return Traffic(by, labels, sent)
 
 
-def _groups(supernode: Supernode) -> tuple[str, tuple[str, ...], IntArray]:
-    """Return what a group is, the groups' names, and the group of every rank, shape (ranks,)."""
-    data = [supernode.graph.nodes[npu] for npu in supernode.npus]
+def _groups(supernode: Supernode, ranks: IntArray) -> tuple[str, tuple[str, ...], IntArray]:
+    """Return what a group is, the groups' names, and the group of every position, shape (p,)."""
+    data = [supernode.graph.nodes[supernode.npus[rank]] for rank in ranks.tolist()]
     for name in _ATTRIBUTES:
         if all(name in row for row in data):
             values = [str(row[name]) for row in data]
@@ -87,7 +86,7 @@ def _groups(supernode: Supernode) -> tuple[str, tuple[str, ...], IntArray]:
                 return name, tuple(names), group
     each = -(-len(data) // _MOST)
     group = np.arange(len(data)) // each
-    labels = tuple(str(k * each) for k in range(int(group[-1]) + 1))
+    labels = tuple(str(ranks[k * each]) for k in range(int(group[-1]) + 1))
     return ("rank" if each == 1 else f"{each} ranks from"), labels, group
 
 
