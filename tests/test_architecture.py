@@ -97,7 +97,7 @@ def test_the_core_imports_downwards_only(height: int) -> None:
 
 
 def test_routing_rests_on_the_core_only() -> None:
-    core = {f"topology.{name}" for layer in LAYERS for name in layer}
+    core = {f"topology.{name}" for layer in LAYERS for name in layer} | {"topology.symmetry"}
     for module in MODULES:
         if _inside(module, ("topology.routing",)):
             used = {_resolve(use) for use in USES[module]} - {None}

@@ -25,7 +25,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
-from topology.routing.quotient import HashArray, Quotient
+
+HashArray = npt.NDArray[np.uint64]
 
 _DEPTH = 12
 _CANDIDATES = 3
@@ -175,26 +176,6 @@ def coloured(
     of_node += [fabric.node_capacity, no_node if node_colour is None else node_colour]
     of_arc = [fabric.capacity, fabric.latency, no_arc if arc_colour is None else arc_colour]
     return Coloured(fabric.tail, fabric.head, codes(of_node), codes(of_arc), np.arange(nodes))
-
-
-def coloured_quotient(q: Quotient, node_colour: IntArray, arc_colour: IntArray) -> Coloured:
-    """Return a graph of groups as a coloured graph.
-
-    Parameters
-    ----------
-    q
-        Groups of twins; their symmetries are symmetries of the fabric.
-    node_colour, arc_colour
-        Colours of the groups and of the merged arcs, besides the groups' sizes and the arcs'
-        capacities.
-    """
-    return Coloured(
-        q.tail,
-        q.head,
-        codes([q.size, q.forwards, node_colour]),
-        codes([q.capacity, q.count, arc_colour]),
-        q.member,
-    )
 
 
 def equitable_partition(graph: Coloured | Fabric) -> IntArray:

@@ -15,8 +15,8 @@ import numpy as np
 from collectives.schedule import IntArray
 from topology.fabric import BoolArray, Fabric
 from topology.media import Link
-from topology.routing.quotient import Quotient, quotient, twin_groups
-from topology.symmetry import Orbits, codes, coloured_quotient, orbits
+from topology.routing.quotient import Quotient, coloured_quotient, quotient, twin_groups
+from topology.symmetry import Orbits, codes, orbits
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from tests import reference
 from tests.strategies import demands, networks, rank_choices, supernodes
 from topology import Supernode
 from topology.errors import RoutingError
-from topology.routing import Pairs, Uniform, ecmp
+from topology.routing import Ecmp, Pairs, Uniform, ecmp
 from topology.units import GB, ns
 
 
@@ -436,3 +436,22 @@ def test_big_demands_are_routed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> No
 def test_one_router_is_kept_for_a_fabric() -> None:
     machine = topology.star(3, link=GB)
     assert ecmp(machine) is ecmp(machine.fabric)
+
+
+def test_orbits_change_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    machines = [
+        topology.cloudmatrix384(8, ranks="die"),
+        topology.torus((5, 4, 2), link=GB),
+        topology.dgx_h100(3),
+        topology.mesh((4, 3), link=GB),
+        topology.random_regular(20, 4, link=GB, seed=3),
+    ]
+    machines.append(machines[0].without(links=[machines[0].fabric.arcs[7]]))
+    ecmp_module = import_module("topology.routing.ecmp")
+    for machine in machines:
+        ranks = np.arange(0, len(machine.npus) - 1)
+        for demand in (None, Uniform(ranks)):
+            monkeypatch.setattr(ecmp_module, "_MANY", 10**15)
+            plain = Ecmp(machine.fabric).loads(demand)
+            monkeypatch.setattr(ecmp_module, "_MANY", 0)
+            assert Ecmp(machine.fabric).loads(demand) == pytest.approx(plain, rel=1e-12)

@@ -7,7 +7,7 @@ proportion to their capacity. The result is exact, on any graph.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -20,14 +20,23 @@ from topology.routing.distances import (
     UNREACHABLE,
     CostArray,
     Distances,
+    distances,
     npu_distances,
-    split_representatives,
 )
-from topology.routing.quotient import Quotient, expand, quotient, twin_groups
+from topology.routing.quotient import (
+    Quotient,
+    coloured_quotient,
+    expand,
+    node_colours,
+    quotient,
+    twin_groups,
+)
 from topology.supernode import Supernode
+from topology.symmetry import codes, orbits
 
 _CELLS = 2_000_000
 _KEPT_HOPS = 20_000_000
+_MANY = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,6 +285,36 @@ def _unreachable(fabric: Fabric, q: Quotient, source: int, target: int) -> Routi
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Alike:
+    """Groups of twins, and which groups and which merged arcs symmetry carries to each other.
+
+    Attributes
+    ----------
+    whole
+        The twins.
+    node, arc
+        Orbit of each group and of each merged arc: under automorphisms, checked one by one.
+    """
+
+    whole: Quotient
+    node: IntArray
+    arc: IntArray
+
+    def lift(self, q: Quotient, merged: FloatArray) -> FloatArray:
+        """Return the fabric's loads from those of one target of each orbit.
+
+        The loads of all targets together are the same on all arcs of an orbit, and their sum
+        over the orbit is that of the one target, times the targets it stands for.
+        """
+        orbit = self.arc[self.whole.arc[q.sample]]
+        count = int(self.arc.max(initial=-1)) + 1
+        total = np.bincount(orbit, merged * q.count, minlength=count)
+        arcs = np.bincount(self.arc, self.whole.count, minlength=count)
+        share = np.divide(total, arcs, out=np.zeros(count), where=arcs > 0)
+        return share[self.arc][self.whole.arc]
+
+
 class Ecmp:
     """ECMP routing on one fabric; tables are made once and shared by all demands."""
 
@@ -315,7 +354,8 @@ class Ecmp:
     def route(self, demand: DemandLike = None) -> Flow:
         """Return the demand on its paths: loads, and what the slowest transfers meet."""
         wanted = as_demand(self.fabric, demand)
-        router = self._uniform(wanted) if isinstance(wanted, Uniform) else self._pairs(wanted)
+        alike = None if isinstance(wanted, Pairs) else self._alike(wanted.ranks)
+        router = self._pairs(wanted) if isinstance(wanted, Pairs) else self._uniform(wanted, alike)
         blocks = _Blocks(router)
         q = router.q
         merged = np.zeros(len(q.tail))
@@ -323,40 +363,69 @@ class Ecmp:
             for level in block.levels:
                 weight = block.weight[level.following % block.width]
                 merged += np.bincount(level.arc, level.flow * weight, minlength=len(merged))
-        return Flow(self.fabric, self._lift(q, merged, wanted), q, blocks)
+        loads = merged[q.arc] if alike is None else alike.lift(q, merged)
+        return Flow(self.fabric, loads, q, blocks)
 
-    def _lift(self, q: Quotient, merged: FloatArray, demand: Uniform | Pairs) -> FloatArray:
-        """Return loads of the fabric's arcs: representatives averaged with their twins."""
-        if isinstance(demand, Pairs):
-            return merged[q.arc]
-        whole = quotient(self.fabric, self._coloured(demand.ranks))
-        coarse = whole.arc[q.sample]
-        total = np.bincount(coarse, merged * q.count, minlength=len(whole.tail))
-        return (total / whole.count)[whole.arc]
+    def _alike(self, ranks: IntArray) -> _Alike:
+        """Return which NPUs are targets alike: twins, and on large machines all of an orbit.
 
-    def _coloured(self, ranks: IntArray) -> IntArray:
-        """Return the twins, ranks that take part apart from those that do not."""
+        On large machines lengths are left out, so `Flow.slowest` sees one length for all links
+        of an orbit there; loads are exact.
+        """
         member = np.zeros(len(self.fabric.nodes), dtype=np.int64)
         member[self.fabric.npus[ranks]] = 1
-        return self._twins * 2 + member
+        whole = quotient(self.fabric, self._twins * 2 + member)
+        targets = np.unique(whole.group[self.fabric.npus[ranks]])
+        if len(targets) * len(whole.tail) < _MANY:
+            return _Alike(whole, np.arange(len(whole.size)), np.arange(len(whole.tail)))
+        fabric = self._placeless
+        whole = quotient(fabric, twin_groups(fabric, member))
+        targets = np.unique(whole.group[fabric.npus[ranks]])
+        colour = node_colours(fabric, member)[whole.member]
+        seen = orbits(coloured_quotient(whole, colour, codes([whole.latency])), targets)
+        return _Alike(whole, seen.node, seen.arc)
 
-    def _uniform(self, demand: Uniform) -> _Router:
-        groups = self._coloured(demand.ranks)
-        nodes = self.fabric.npus[demand.ranks]
-        split, representatives = split_representatives(groups, nodes)
-        q = quotient(self.fabric, split)
-        rank_of = np.full(len(self.fabric.nodes), -1)
-        rank_of[nodes] = demand.ranks
-        weight = np.bincount(groups)[groups[representatives]].astype(float)
+    @cached_property
+    def _placeless(self) -> Fabric:
+        """The fabric with its lengths forgotten: where racks stand does not change any load."""
+        fabric = self.fabric
+        return replace(
+            fabric,
+            latency=np.zeros_like(fabric.latency),
+            lanes=np.ones_like(fabric.lanes),
+            link=np.zeros_like(fabric.link),
+        )
+
+    def _uniform(self, demand: Uniform, alike: _Alike | None) -> _Router:
+        if alike is None:
+            raise RoutingError("a uniform demand needs to know which targets are alike")
+        fabric, whole = self.fabric, alike.whole
+        nodes = fabric.npus[demand.ranks]
+        group = whole.group[nodes]
+        orbit, first, number = np.unique(alike.node[group], return_index=True, return_inverse=True)
+        weight = np.bincount(number.reshape(-1), minlength=len(orbit)).astype(float)
+        split = whole.group.copy()
+        split[nodes[first]] = len(whole.size) + np.arange(len(first))
+        q = quotient(fabric, split)
+        targets = q.group[nodes[first]]
+        ranks = demand.ranks[first]
+        table = self._table(q, ranks)
         senders = np.unique(q.group[nodes])
-        targets = q.group[representatives]
-        columns = np.arange(len(targets))
-        group = np.tile(senders, len(targets))
-        column = np.repeat(columns, len(senders))
-        other = group != targets[column]
+        sender = np.tile(senders, len(targets))
+        column = np.repeat(np.arange(len(targets)), len(senders))
+        other = sender != targets[column]
         amount = np.full(int(other.sum()), demand.amount)
-        sources = _Sources(group[other], column[other], amount)
-        return _Router(self.fabric, q, self._distances, rank_of[representatives], weight, sources)
+        sources = _Sources(sender[other], column[other], amount)
+        return _Router(fabric, q, table, ranks, weight, sources)
+
+    def _table(self, q: Quotient, ranks: IntArray) -> Distances:
+        """Return distances to some ranks: all ranks' table, unless a few are quicker."""
+        if "_distances" in self.__dict__ or len(ranks) * len(q.tail) > _MANY:
+            return self._distances
+        column_of = np.full(len(self.fabric.npus), -1)
+        column_of[ranks] = np.arange(len(ranks))
+        targets = q.group[self.fabric.npus[ranks]]
+        return Distances(distances(q, targets), q.group, column_of)
 
     def _pairs(self, demand: Pairs) -> _Router:
         q = self._separate
@@ -368,7 +437,8 @@ class Ecmp:
             demand.amount[order].astype(float),
         )
         weight = np.ones(len(target_rank))
-        return _Router(self.fabric, q, self._distances, target_rank, weight, sources)
+        table = self._table(q, target_rank)
+        return _Router(self.fabric, q, table, target_rank, weight, sources)
 
     def hops(self) -> IntArray:
         """Return hops from rank to rank, shape (ranks, ranks); -1 where there is no path."""

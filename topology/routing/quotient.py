@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
-
-HashArray = npt.NDArray[np.uint64]
+from topology.symmetry import Coloured, HashArray, codes, scramble
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +91,13 @@ def twin_groups(fabric: Fabric, colour: IntArray | None = None) -> IntArray:
     """
     nodes = len(fabric.nodes)
     arc_colour = _arc_colours(fabric)
-    token = _scramble(np.arange(nodes, dtype=np.uint64))
-    to_head = _scramble(token[fabric.head] + arc_colour)
-    to_tail = _scramble(token[fabric.tail] + arc_colour)
+    token = scramble(np.arange(nodes, dtype=np.uint64))
+    to_head = scramble(token[fabric.head] + arc_colour)
+    to_tail = scramble(token[fabric.tail] + arc_colour)
     out_hash, in_hash = np.zeros(nodes, np.uint64), np.zeros(nodes, np.uint64)
     np.add.at(out_hash, fabric.tail, to_head)
     np.add.at(in_hash, fabric.head, to_tail)
-    base = _node_colours(fabric, colour)
+    base = node_colours(fabric, colour)
     apart = np.unique(
         np.stack([base.astype(np.uint64), out_hash, in_hash]), axis=1, return_inverse=True
     )[1].reshape(-1)
@@ -118,8 +116,8 @@ def _merge_adjacent_twins(
 ) -> IntArray:
     """Join nodes that are linked to each other and equal but for that link."""
     u, v = fabric.tail, fabric.head
-    seen_from_u = _scramble(token[v] + arc_colour)
-    seen_from_v = _scramble(token[u] + arc_colour)
+    seen_from_u = scramble(token[v] + arc_colour)
+    seen_from_v = scramble(token[u] + arc_colour)
     same = (
         (base[u] == base[v])
         & (out_hash[u] - seen_from_u == out_hash[v] - seen_from_v)
@@ -157,10 +155,11 @@ def _all_twins(fabric: Fabric, groups: IntArray, arc_colour: HashArray) -> bool:
 
 def _arc_colours(fabric: Fabric) -> HashArray:
     columns = [fabric.capacity, fabric.latency, fabric.lanes, fabric.link.astype(float)]
-    return _codes(columns).astype(np.uint64)
+    return codes(columns).astype(np.uint64)
 
 
-def _node_colours(fabric: Fabric, colour: IntArray | None) -> IntArray:
+def node_colours(fabric: Fabric, colour: IntArray | None) -> IntArray:
+    """Return a number for each sort of node: nodes that differ in it are never twins."""
     kinds = {kind: i for i, kind in enumerate(dict.fromkeys(fabric.kind))}
     words = {word: i for i, word in enumerate(dict.fromkeys(fabric.labels))}
     rank = np.zeros(len(fabric.nodes))
@@ -175,25 +174,7 @@ def _node_colours(fabric: Fabric, colour: IntArray | None) -> IntArray:
     ]
     if colour is not None:
         columns.append(colour.astype(float))
-    return _codes(columns)
-
-
-def _codes(columns: list[FloatArray]) -> IntArray:
-    """Return a number for each distinct row of some columns."""
-    code = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        level = np.unique(column, return_inverse=True)[1].reshape(-1)
-        code = code * (int(level.max(initial=0)) + 1) + level
-        code = np.unique(code, return_inverse=True)[1].reshape(-1)
-    return code
-
-
-def _scramble(x: HashArray) -> HashArray:
-    """Mix the bits of 64-bit words (the finaliser of SplitMix64)."""
-    x = (x + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return codes(columns)
 
 
 def quotient(fabric: Fabric, groups: IntArray) -> Quotient:
@@ -250,3 +231,23 @@ def expand(starts: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
     which = np.repeat(np.arange(len(rows)), lengths)
     offset = np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return which, starts[rows][which] + offset
+
+
+def coloured_quotient(q: Quotient, node_colour: IntArray, arc_colour: IntArray) -> Coloured:
+    """Return a graph of groups as a coloured graph.
+
+    Parameters
+    ----------
+    q
+        Groups of twins; their symmetries are symmetries of the fabric.
+    node_colour, arc_colour
+        Colours of the groups and of the merged arcs, besides the groups' sizes and the arcs'
+        capacities.
+    """
+    return Coloured(
+        q.tail,
+        q.head,
+        codes([q.size, q.forwards, node_colour]),
+        codes([q.capacity, q.count, arc_colour]),
+        q.member,
+    )
