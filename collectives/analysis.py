@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -313,12 +313,13 @@ def analyze_sizes(
     algorithm: str | Schedule = "auto",
     ranks: npt.ArrayLike | None = None,
     group_size: int | None = None,
+    progress: Callable[[str, float], None] | None = None,
     **choices: Any,
 ) -> list[Analysis]:
     """Analyse a collective at several sizes, routing every schedule once.
 
     Takes what `analyze` takes, with ``sizes`` instead of one size, and returns an `Analysis` for
-    each.
+    each. ``progress`` is called with what is being routed and the fraction done.
     """
     wanted = collective(kind)
     if not isinstance(supernode, Supernode):
@@ -343,7 +344,12 @@ def analyze_sizes(
             pairs = zip(plans, again, strict=True)
             plans = [route(schedule) if schedule else old for old, schedule in pairs]
         else:
-            plans = [route(schedule) for schedule in _schedules(wanted, algorithm, at)]
+            plans = []
+            schedules = _schedules(wanted, algorithm, at)
+            for done, schedule in enumerate(schedules):
+                if progress is not None:
+                    progress(f"{wanted.title} by {schedule.name}", done / len(schedules))
+                plans.append(route(schedule))
         limit = limit or _limit(supernode, wanted, plans)
         tried = [candidate.schedule.name for candidate in plans]
         costs = [candidate.cost(amount) for candidate in plans]

@@ -346,11 +346,13 @@ def _graph_cells(machine: Supernode) -> list[tuple[str, Cell]]:
 def _link_cells(machine: Supernode) -> list[tuple[str, Cell]]:
     modules = metrics.optics(machine)
     copper, optical = (metrics.cable_count(machine, medium) for medium in ("copper", "optical"))
+    wires = metrics.copper_wires(machine)
+    pairs = _computed(wires, f"{wires:,.0f}") if wires else Cell(None, "not known", "", "")
     return [
         ("optical modules in the graph", _computed(modules, f"{modules:,.0f}")),
         ("optical links (lanes, full duplex)", _computed(optical, f"{optical:,.0f}")),
         ("copper links (lanes, full duplex)", _computed(copper, f"{copper:,.0f}")),
-        ("copper wire pairs", _computed(wires := metrics.copper_wires(machine), f"{wires:,.0f}")),
+        ("copper wire pairs in cables", pairs),
     ]
 
 

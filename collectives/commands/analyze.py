@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from collectives.analysis import analyze
+from collectives.analysis import analyze_sizes
 from collectives.commands.answer import Answer
 from collectives.commands.arguments import add_ranks, add_system, load_system, parse_ranks
 from collectives.commands.options import add_model, model_choices
@@ -35,14 +35,16 @@ def run(arguments: Namespace) -> Answer:
     size = parse_size(arguments.size)
     if arguments.all:
         return _every(arguments, size)
-    found = analyze(
-        load_system(arguments.system),
-        arguments.collective,
-        size,
-        algorithm=arguments.algorithm,
-        ranks=parse_ranks(arguments.ranks),
-        **model_choices(arguments),
-    )
+    with progress_bar() as say:
+        found = analyze_sizes(
+            load_system(arguments.system),
+            arguments.collective,
+            [size],
+            algorithm=arguments.algorithm,
+            ranks=parse_ranks(arguments.ranks),
+            progress=say,
+            **model_choices(arguments),
+        )[0]
     return Answer(found.parts(), found.to_dict())
 
 

@@ -53,7 +53,7 @@ def test_optics_of_the_press_equal_the_graphs(press: Comparison):
     assert row(press, "optics (400G modules)").cells[0].value == 6912
     assert topology.metrics.optics(topology.cloudmatrix384()) == 5376
     assert topology.metrics.optics(topology.cloudmatrix384(scale_out=True)) == 6912
-    wires = row(press, "copper wire pairs").cells[1].value
+    wires = row(press, "copper wire pairs in cables").cells[1].value
     assert wires == row(press, "copper cables").cells[1].value == 5184
 
 
