@@ -51,11 +51,6 @@ class Candidate:
     tried: bool = True
     _times: dict[float, float] = field(default_factory=dict, repr=False)
 
-    @property
-    def quick(self) -> bool:
-        """Whether it can be timed at many sizes: its plan is fixed, or "auto" tries it too."""
-        return self.fixed is not None or self.tried
-
     @cached_property
     def fixed(self) -> Plan | None:
         """The one plan for all sizes; None where the schedule depends on the size."""

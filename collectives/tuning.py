@@ -184,7 +184,7 @@ def tune(
     low, high
         Bytes, above 0, or strings with a unit.
     algorithms
-        Names; by default all that can be timed at many sizes (`Candidate.quick`).
+        Names; by default those that ``algorithm="auto"`` tries.
     progress
         Called with what is being done and the fraction that is done.
     **choices
@@ -199,7 +199,7 @@ def tune(
     sizes = size_grid(lo, hi)
     fitting, refused = candidates(supernode, kind, algorithms=algorithms, **choices)
     if algorithms is None:
-        fitting = [candidate for candidate in fitting if candidate.quick]
+        fitting = [candidate for candidate in fitting if candidate.tried]
     if not fitting:
         raise ScheduleError(f"no algorithm for {collective(kind).title} fits: {refused}")
     times = []
@@ -342,7 +342,7 @@ def analyze_all(
     found.sort(key=lambda one: one.time)
     progress("crossovers", len(fitting) / (len(fitting) + 1))
     changes: tuple[Crossover, ...] = ()
-    quick = [candidate for candidate in fitting if candidate.quick]
+    quick = [candidate for candidate in fitting if candidate.tried]
     if around > 1 and amount > 0 and quick:
         sizes = size_grid(amount / around, amount * around, _COARSE)
         changes = tuple(changes_of_fastest(quick, sizes.tolist()))
