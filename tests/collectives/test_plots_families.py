@@ -87,6 +87,10 @@ class TestLatency:
         waits = plots.critical_waits(analysed("cloudmatrix384", "all_to_all", "direct", 512.0))
         switches = [wait.label for wait in waits if wait.part == "switches"]
         assert [name.partition("/")[0] for name in switches] == ["l1", "l2", "l1"]
+        for part in ("propagation", "transceivers", "fec"):
+            links = [wait.label for wait in waits if wait.part == part]
+            assert len(links) == (4 if part == "propagation" else 2)
+            assert all(" → " in label for label in links)
 
     def test_it_says_what_takes_longest(self) -> None:
         small = analysed("cloudmatrix384", "all_to_all", "direct", 512.0)
