@@ -30,7 +30,8 @@ _SHORTEST = 1e-5
 _WHOLE = 1e-6
 _EQUAL = 1e-9
 _ROUNDS = 3
-_NODES = 100
+_NODES = 20
+_GAP = 0.01
 _FEW_VARIABLES = 2_000
 
 
@@ -216,7 +217,7 @@ class _Rounding:
                 np.append(low, np.zeros(2 * rows)),
                 np.concatenate([high, self.unit, np.full(rows, np.inf)]),
             ),
-            options={"node_limit": _NODES},
+            options={"node_limit": _NODES, "mip_rel_gap": _GAP},
         )
         if found.x is not None:
             self.flow[origin] = 0.0
