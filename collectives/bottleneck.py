@@ -203,9 +203,9 @@ def _shares(fabric: Fabric, cost: Cost) -> dict[str, float]:
 def _links_said(
     rows: tuple[LinkClass, ...], name: str, limiting: int, count: int, top: float
 ) -> str:
-    number = f"{limiting:,}" if limiting == count else f"{limiting:,} of the {count:,}"
+    number = f"the {limiting:,}" if limiting == count else f"{limiting:,} of the {count:,}"
     optical = any(row.name == name and row.medium == "optical" for row in rows)
-    return f"the {number} {name} {'optics' if optical else 'links'} at {units.format_percent(top)}"
+    return f"{number} {name} {'optics' if optical else 'links'} at {units.format_percent(top)}"
 
 
 def _in_turn(rows: tuple[LinkClass, ...], shares: dict[str, float], outward: set[str]) -> str:
