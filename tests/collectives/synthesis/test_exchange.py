@@ -160,6 +160,12 @@ def test_the_number_of_pieces_can_be_chosen():
     verify(schedule)
 
 
+def test_shifts_of_one_ranks_ways_serve_large_regular_machines():
+    found = find_exchange(topology.circulant(128, (5, 12, 31), link=_LINK))
+    assert found.ways is not None
+    assert found.optimal
+
+
 def test_a_slow_link_carries_less():
     machine = topology.ring(6, link=_LINK).degrade(links=[("npu/0", "npu/1")], factor=0.5)
     found = find_exchange(machine)
