@@ -412,6 +412,12 @@ def _schedules(wanted: Collective, algorithm: str | Schedule, team: Team) -> lis
     return found
 
 
+_ORDER = {
+    False: "a step starts when the one before has ended",
+    True: "a transfer starts when its link is free and its chunk is there",
+}
+
+
 def assumptions_of(chosen: Plan, tried: list[str], *, auto: bool) -> tuple[str, ...]:
     """Say what the numbers of a plan stand on.
 
@@ -436,6 +442,6 @@ def assumptions_of(chosen: Plan, tried: list[str], *, auto: bool) -> tuple[str, 
         picked,
         "routing: ECMP sprayed per packet over all shortest paths, by capacity",
         f"rate: {rate[chosen.rate]}",
-        "forwarding: cut-through inside the network; a step starts when the one before has ended",
+        f"forwarding: cut-through inside the network; {_ORDER[chosen.schedule.overlaps]}",
         f"endpoint: α {alpha} a step, {message} a message ({endpoint.source})",
     )
