@@ -137,3 +137,13 @@ def test_what_is_not_a_symmetry_is_refused() -> None:
     assert graph.arcs_under(np.array([1, 0, 2, 3])) is None
     assert graph.arcs_under(np.array([0, 0, 2, 3])) is None
     assert not is_equitable(graph, np.array([0, 0, 0, 1]))
+
+
+def test_unequal_links_are_not_interchangeable() -> None:
+    """A ring with one faster link turns nowhere; it still flips over that link."""
+    graph = nx.cycle_graph(4)
+    nx.set_edge_attributes(graph, 1.0, "capacity")
+    graph.edges[0, 1]["capacity"] = 2.0
+    found = coloured(topology.from_networkx(graph, npus=range(4)).fabric)
+    assert found.arcs_under(np.array([1, 2, 3, 0])) is None
+    assert found.arcs_under(np.array([1, 0, 3, 2])) is not None
