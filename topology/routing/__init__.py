@@ -2,7 +2,8 @@
 
 from topology.routing.combining import Combined, CombinedFlow, combining_trees, route_combined
 from topology.routing.demand import Demand, Pairs, Uniform, as_demand, check_ranks
-from topology.routing.ecmp import Ecmp, Flow, Slowest, ecmp
+from topology.routing.ecmp import Ecmp, ecmp
+from topology.routing.flow import Flow, Slowest
 
 __all__ = [
     "Combined", "CombinedFlow", "Demand", "Ecmp", "Flow", "Pairs", "Slowest", "Uniform",

@@ -22,7 +22,7 @@ import numpy as np
 from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Pairs
-from topology.routing.ecmp import Slowest
+from topology.routing.flow import Slowest
 from topology.supernode import Supernode
 
 _MOST_TOPS = 256
