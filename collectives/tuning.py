@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from collectives.algorithms import candidate_names
 from collectives.analysis import Analysis, assumptions_of, team_of
 from collectives.bounds import Bound, bound
 from collectives.candidates import (
@@ -251,6 +252,10 @@ class AlgorithmTable:
             best.asked,
             Table("algorithms", headers, rows),
         ]
+        kind = best.collective.name
+        left = [a.algorithm for a in self.analyses if a.algorithm not in candidate_names(kind)]
+        if left:
+            parts.append(f'"auto" and the crossovers leave out {", ".join(left)}')
         if changes:
             columns = ("size", "below it", "from it on", "both take")
             parts.append(Table("crossovers of the fastest", columns, changes))
