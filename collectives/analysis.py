@@ -33,10 +33,11 @@ from collectives.text import Part, Table, latency_table, links_table, plain
 from topology import units
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
-from topology.routing import check_ranks
+from topology.routing import Uniform, check_ranks
 from topology.supernode import Supernode
 from topology.validation import is_number
 
+_MANY_RANKS = 4096
 _MOST_SECONDS = 1.0  # to verify a schedule that a user gives
 
 
@@ -409,7 +410,15 @@ def _schedules(wanted: Collective, algorithm: str | Schedule, team: Team) -> lis
             continue  # an algorithm that does not fit these ranks is not a candidate
     if not found:
         raise ScheduleError(f"no algorithm is known for {wanted.title}")
-    return found
+    return _affordable(found, team.size)
+
+
+def _affordable(found: list[Schedule], ranks: int) -> list[Schedule]:
+    """Return the schedules that can be routed in seconds, however many ranks there are."""
+    if ranks <= _MANY_RANKS:
+        return found
+    even = [s for s in found if all(isinstance(step.traffic, Uniform) for step in s.steps)]
+    return even or found
 
 
 _ORDER = {
@@ -434,7 +443,9 @@ def assumptions_of(chosen: Plan, tried: list[str], *, auto: bool) -> tuple[str, 
     picked = f"algorithm: {name}"
     if auto:
         others = [other for other in tried if other != name]
-        picked += f", the fastest of {', '.join(tried)}" if others else ", the only one that fits"
+        picked += f", the fastest of {', '.join(tried)}" if others else ", the only one tried"
+        if len(chosen.ranks) > _MANY_RANKS:
+            picked += f"; above {_MANY_RANKS:,} ranks auto tries exchanges among all ranks only"
     endpoint = chosen.endpoint
     alpha, message = units.format_time(endpoint.alpha), units.format_time(endpoint.message)
     rate = {"line": "line rate, no protocol overhead", "effective": "effective rate of each link"}

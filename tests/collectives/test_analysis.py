@@ -245,3 +245,14 @@ def test_the_answer_does_not_depend_on_the_hash_seed() -> None:
     ]  # fmt: skip
     assert said[0] == said[1]
     assert json.loads(said[0])["system"] == "cloudmatrix384-5-nodes"
+
+
+def test_auto_keeps_to_exchanges_among_all_on_many_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = topology.star(8, link=50 * GB)
+    free = collectives.analyze(machine, "all_reduce", 64 * MiB)
+    monkeypatch.setattr("collectives.analysis._MANY_RANKS", 4)
+    kept = collectives.analyze(machine, "all_reduce", 64 * MiB)
+    assert "ring" in free.assumptions[0]
+    assert "ring" not in kept.assumptions[0]
+    assert "auto tries exchanges among all ranks only" in kept.assumptions[0]
+    assert kept.time >= free.time
