@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from collectives.algorithms import algorithm_names, register
 from collectives.algorithms.alltoall import all_to_all_v
-from collectives.analysis import Analysis, analyze, analyze_sizes, make_schedule
-from collectives.bottleneck import Bottleneck, LinkClass
+from collectives.analysis.analyze import Analysis, analyze, analyze_sizes, make_schedule
+from collectives.analysis.bottleneck import Bottleneck, LinkClass
+from collectives.analysis.comparison import Comparison, compare
+from collectives.analysis.selection import Crossover, crossovers
+from collectives.analysis.sweeps import SweepRecord, size_range, sweep
+from collectives.analysis.tuning import AlgorithmTable, TunerTable, analyze_all, tune
 from collectives.bounds import Bound, bound
-from collectives.candidates import Crossover, crossovers
-from collectives.collective import Collective, collective, collective_names
-from collectives.comparison import Comparison, compare
-from collectives.cost import Cost, Latency, Plan, plan
-from collectives.dependencies import Dependencies, dependencies
-from collectives.execution import execute, verify
-from collectives.groups import (
+from collectives.model.collective import Collective, collective, collective_names
+from collectives.model.dependencies import Dependencies, dependencies
+from collectives.model.execution import execute, verify
+from collectives.model.schedule import Schedule, ScheduleError, Step, Team, Transfers
+from collectives.synthesis import Exchange, Synthesis, find_exchange, find_forest, synthesize
+from collectives.timing.plan import Cost, Latency, Plan, plan
+from collectives.workloads.all_to_all_v import analyze_all_to_all_v
+from collectives.workloads.groups import (
     Groups,
     GroupsAnalysis,
     Job,
@@ -24,13 +29,8 @@ from collectives.groups import (
     analyze_jobs,
     groups,
 )
-from collectives.moe import MoEAnalysis, analyze_moe, scale_experts
-from collectives.schedule import Schedule, ScheduleError, Step, Team, Transfers
-from collectives.sweeps import SweepRecord, size_range, sweep
-from collectives.synthesis import Exchange, Synthesis, find_exchange, find_forest, synthesize
-from collectives.tokens import MoELayer, deepseek_v3
-from collectives.tuning import AlgorithmTable, TunerTable, analyze_all, tune
-from collectives.uneven import analyze_all_to_all_v
+from collectives.workloads.moe import MoEAnalysis, analyze_moe, scale_experts
+from collectives.workloads.moe_traffic import MoELayer, deepseek_v3
 
 if TYPE_CHECKING:
     from collectives.plots import (

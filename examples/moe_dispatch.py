@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import topology
-from collectives.moe import analyze_moe, scale_experts
-from collectives.tokens import deepseek_v3, skewed_load
+from collectives.workloads.moe import analyze_moe, scale_experts
+from collectives.workloads.moe_traffic import deepseek_v3, skewed_load
 
 
 def main() -> None:

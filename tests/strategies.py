@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import topology
-from collectives.tokens import MoELayer
+from collectives.workloads.moe_traffic import MoELayer
 from topology import Supernode
 from topology.fabric import FloatArray
 from topology.routing import Pairs

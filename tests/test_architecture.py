@@ -20,8 +20,8 @@ PACKAGES = ("topology", "collectives")
 LAYERS = (
     ("errors",),
     ("units", "naming"),
-    ("catalogue",),
-    ("media", "devices"),
+    ("hardware.catalogue",),
+    ("hardware.media", "hardware.devices"),
     ("validation",),
     ("fabric",),
     ("supernode",),

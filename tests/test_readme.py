@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collectives.cli import build_parser
-from collectives.commands import COMMANDS
+from collectives.cli.commands import COMMANDS
 
 _ROOT = Path(__file__).parents[1]
 _TEXT = (_ROOT / "README.md").read_text(encoding="utf-8")

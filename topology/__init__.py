@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from topology import formats, metrics, routing, shapes, systems, units
 from topology.composition import ScaleOut, compose
-from topology.devices import device, device_catalogue
 from topology.errors import SupernodeError
 from topology.fabric import ArcClass, Fabric
-from topology.faults import FailureUnit, fail, failure_units, random_failures
+from topology.faults.units import FailureUnit, fail, failure_units, random_failures
 from topology.formats import load, save
-from topology.media import Link, LinkType, link_type
+from topology.hardware.devices import device, device_catalogue
+from topology.hardware.media import Link, LinkType, link_type
 from topology.metrics import (
     bisection,
     diameter,

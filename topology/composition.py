@@ -17,9 +17,9 @@ from math import ceil, inf
 from types import MappingProxyType
 from typing import Any
 
-from topology.devices import device
 from topology.errors import GraphError, unknown_name
-from topology.media import LinkType, link_catalogue, link_type
+from topology.hardware.devices import device
+from topology.hardware.media import LinkType, link_catalogue, link_type
 from topology.supernode import Builder, Supernode
 from topology.validation import is_number
 

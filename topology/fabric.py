@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topology.errors import RoutingError
-from topology.media import Link
+from topology.hardware.media import Link
 from topology.naming import label, natural_sort
 
 IntArray = npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 
 from topology.errors import GraphError
-from topology.media import LinkType, link_type
+from topology.hardware.media import LinkType, link_type
 from topology.validation import is_number
 
 

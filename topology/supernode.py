@@ -12,10 +12,10 @@ from typing import Any
 
 import networkx as nx
 
-from topology.devices import device as find_device
 from topology.errors import GraphError
 from topology.fabric import Fabric, compile_fabric
-from topology.media import Link, LinkType, link_type
+from topology.hardware.devices import device as find_device
+from topology.hardware.media import Link, LinkType, link_type
 from topology.naming import natural_sort, node_id
 from topology.validation import (
     graph_faults,

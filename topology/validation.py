@@ -10,8 +10,8 @@ from typing import Any
 
 import networkx as nx
 
-from topology.devices import KINDS
 from topology.errors import GraphError
+from topology.hardware.devices import KINDS
 
 _SHOWN = 20
 

@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from collectives.algorithms.direct import direct_all_to_all
 from collectives.algorithms.hierarchical import hierarchical_all_to_all
-from collectives.collective import collective
-from collectives.schedule import (
+from collectives.model.collective import collective
+from collectives.model.schedule import (
     IntArray,
     Schedule,
     ScheduleError,

@@ -24,8 +24,16 @@ from scipy.sparse.csgraph import shortest_path
 
 from collectives.algorithms.compose import Steps, reverse
 from collectives.algorithms.neighbours import direct_lanes
-from collectives.collective import collective
-from collectives.schedule import IntArray, Schedule, ScheduleError, Step, Team, Transfers, as_team
+from collectives.model.collective import collective
+from collectives.model.schedule import (
+    IntArray,
+    Schedule,
+    ScheduleError,
+    Step,
+    Team,
+    Transfers,
+    as_team,
+)
 from topology.fabric import FloatArray
 from topology.routing import Pairs
 

@@ -19,8 +19,8 @@ from functools import cache
 import numpy as np
 
 from collectives.algorithms.compose import Steps, relabelled, reverse, runs
-from collectives.collective import collective
-from collectives.schedule import (
+from collectives.model.collective import collective
+from collectives.model.schedule import (
     IntArray,
     Schedule,
     ScheduleError,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from collectives.schedule import IntArray, Step, Transfers, join, merged, pairs_of
+from collectives.model.schedule import IntArray, Step, Transfers, join, merged, pairs_of
 from topology.routing import Demand, Pairs, Uniform
 
 Steps = tuple[Step, ...]

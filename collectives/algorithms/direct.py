@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectives.collective import collective
-from collectives.schedule import IntArray, Schedule, Step, Team, Transfers, as_team
+from collectives.model.collective import collective
+from collectives.model.schedule import IntArray, Schedule, Step, Team, Transfers, as_team
 from topology.routing import Uniform
 
 

@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from collectives.algorithms.compose import Steps
-from collectives.schedule import IntArray, Step, Transfers, permutation
+from collectives.model.schedule import IntArray, Step, Transfers, permutation
 from topology.routing import Pairs
 
 

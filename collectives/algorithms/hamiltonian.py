@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from collectives.schedule import IntArray
+from collectives.model.schedule import IntArray
 
 _TRIES = 40
 _SMALL = 12

@@ -18,8 +18,8 @@ import numpy as np
 from collectives.algorithms.compose import Steps
 from collectives.algorithms.grid import gather_along, reduce_along, scatter_along
 from collectives.algorithms.tiers import tiers_of
-from collectives.collective import collective
-from collectives.schedule import (
+from collectives.model.collective import collective
+from collectives.model.schedule import (
     IntArray,
     Schedule,
     ScheduleError,

@@ -18,8 +18,8 @@ from collectives.algorithms.compose import Steps
 from collectives.algorithms.direct import direct_steps, one_shot_all_reduce
 from collectives.algorithms.pipeline import best_segments
 from collectives.algorithms.rooted import check_root, direct_broadcast, direct_reduce
-from collectives.collective import collective
-from collectives.schedule import (
+from collectives.model.collective import collective
+from collectives.model.schedule import (
     Schedule,
     ScheduleError,
     Step,

@@ -18,8 +18,8 @@ from collectives.algorithms.compose import Steps, in_parallel, relabelled
 from collectives.algorithms.hamiltonian import lattice_cycles, searched_cycles, walecki_cycles
 from collectives.algorithms.neighbours import direct_lanes
 from collectives.algorithms.ring import ring_steps
-from collectives.collective import collective
-from collectives.schedule import IntArray, Schedule, ScheduleError, Team, as_team
+from collectives.model.collective import collective
+from collectives.model.schedule import IntArray, Schedule, ScheduleError, Team, as_team
 
 Cycles = Sequence[npt.ArrayLike] | None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectives.schedule import IntArray, ScheduleError, Team
+from collectives.model.schedule import IntArray, ScheduleError, Team
 
 _MOST_RANKS = 8192
 

@@ -28,9 +28,8 @@ from collectives.algorithms.trees import (
     double_binary_tree,
     rooted_at,
 )
-from collectives.collective import collective
-from collectives.cost import plan
-from collectives.schedule import (
+from collectives.model.collective import collective
+from collectives.model.schedule import (
     IntArray,
     Schedule,
     ScheduleError,
@@ -40,6 +39,7 @@ from collectives.schedule import (
     as_team,
     merged,
 )
+from collectives.timing.plan import plan
 from topology.routing import Pairs
 
 UNSIZED = 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from collectives.collective import collective
-from collectives.schedule import Schedule, Team
+from collectives.model.collective import collective
+from collectives.model.schedule import Schedule, Team
 from topology.errors import unknown_name
 
 Algorithm: TypeAlias = Callable[[Team], Schedule]

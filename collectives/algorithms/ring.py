@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from collectives.algorithms.compose import Steps, in_parallel, relabelled
-from collectives.collective import collective
-from collectives.schedule import Schedule, Step, Team, Transfers, as_team, permutation
+from collectives.model.collective import collective
+from collectives.model.schedule import Schedule, Step, Team, Transfers, as_team, permutation
 
 
 def ring_steps(p: int, *, reduce: bool, lag: int = 0) -> tuple[Step, ...]:

@@ -19,8 +19,8 @@ import numpy as np
 
 from collectives.algorithms.compose import Steps, relabelled, reverse
 from collectives.algorithms.ring import ring_steps
-from collectives.collective import collective
-from collectives.schedule import (
+from collectives.model.collective import collective
+from collectives.model.schedule import (
     IntArray,
     Schedule,
     ScheduleError,

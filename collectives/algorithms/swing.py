@@ -26,8 +26,8 @@ from collectives.algorithms.butterfly import (
 )
 from collectives.algorithms.compose import Steps, in_parallel, relabelled, reverse
 from collectives.algorithms.rooted import check_root
-from collectives.collective import collective
-from collectives.schedule import (
+from collectives.model.collective import collective
+from collectives.model.schedule import (
     IntArray,
     Schedule,
     ScheduleError,

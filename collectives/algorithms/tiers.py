@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from collectives.schedule import IntArray, Team
+from collectives.model.schedule import IntArray, Team
 from topology.fabric import BoolArray
 from topology.routing import ecmp
 

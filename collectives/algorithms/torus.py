@@ -17,8 +17,8 @@ import numpy as np
 from collectives.algorithms.alltoall import grid_of
 from collectives.algorithms.compose import Steps, in_parallel
 from collectives.algorithms.grid import gather_along, reduce_along, scatter_along
-from collectives.collective import collective
-from collectives.schedule import IntArray, Schedule, ScheduleError, Team, as_team
+from collectives.model.collective import collective
+from collectives.model.schedule import IntArray, Schedule, ScheduleError, Team, as_team
 
 Dims: TypeAlias = Sequence[int] | None
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectives.schedule import IntArray
+from collectives.model.schedule import IntArray
 
 
 def chain(p: int) -> IntArray:

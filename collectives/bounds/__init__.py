@@ -1,11 +1,11 @@
 """What no algorithm can beat, with certificates."""
 
 from collectives.bounds.bound import Bound, Certificate, CertificateError
+from collectives.bounds.codec import read_certificate
 from collectives.bounds.cuts import Cut, Nothing, PartsSum
+from collectives.bounds.dual import Lengths
 from collectives.bounds.gather import GatherOptimum
-from collectives.bounds.lengths import Lengths
 from collectives.bounds.limits import bound, gather_bound
-from collectives.bounds.saved import read_certificate
 from collectives.bounds.sensitivity import Worth, sensitivity
 
 __all__ = [

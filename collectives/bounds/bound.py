@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
-from collectives.collective import Collective
+from collectives.model.collective import Collective
 from topology import units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode

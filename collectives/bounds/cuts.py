@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collectives.bounds.bound import CertificateError
-from collectives.collective import Collective, collective
+from collectives.model.collective import Collective, collective
 from topology.naming import natural_sort
 from topology.supernode import Supernode
 

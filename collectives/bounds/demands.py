@@ -16,7 +16,7 @@ import numpy as np
 
 from collectives.bounds.bound import Bound, CertificateError
 from collectives.bounds.cuts import carries, must_cross
-from collectives.collective import Collective, collective
+from collectives.model.collective import Collective, collective
 from topology.fabric import BoolArray, FloatArray, IntArray
 from topology.naming import natural_sort
 from topology.supernode import Supernode

@@ -20,12 +20,12 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from collectives.bounds.approximate import Progress, Search, approximate
-from collectives.bounds.halves import halves
-from collectives.bounds.lengths import Lengths, by_name, grouped
+from collectives.bounds.describe import length_words
+from collectives.bounds.dual import Lengths, by_name, grouped
+from collectives.bounds.frank_wolfe import Progress, Search, approximate
 from collectives.bounds.network import Network
-from collectives.bounds.words import length_words
-from collectives.schedule import IntArray
+from collectives.bounds.split_nodes import halves
+from collectives.model.schedule import IntArray
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing.quotient import Quotient, quotient

@@ -25,13 +25,13 @@ from functools import cached_property
 
 import numpy as np
 
-from collectives.bounds.exact import common_unit, scaled, whole_units
-from collectives.bounds.maxflow import FlowNetwork, flow_network
 from collectives.bounds.network import Network
-from collectives.schedule import IntArray
+from collectives.model.schedule import IntArray
 from topology.errors import SupernodeError
 from topology.fabric import BoolArray
 from topology.routing.quotient import quotient
+from topology.solvers.fractions import common_unit, scaled, whole_units
+from topology.solvers.maxflow import FlowNetwork, flow_network
 
 _WORK = 200_000_000
 _FEWEST = 64

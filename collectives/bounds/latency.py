@@ -19,11 +19,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from collectives.bounds.halves import Halves, halves
 from collectives.bounds.network import Network
-from collectives.collective import Collective
-from collectives.cost import Endpoint
-from collectives.schedule import IntArray
+from collectives.bounds.split_nodes import Halves, halves
+from collectives.model.collective import Collective
+from collectives.model.schedule import IntArray
+from collectives.timing.plan import Endpoint
 from topology.fabric import BoolArray, Fabric, FloatArray
 
 _CELLS = 60_000_000

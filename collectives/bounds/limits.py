@@ -8,10 +8,11 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from collectives.bounds.approximate import Progress
 from collectives.bounds.bound import Bound
 from collectives.bounds.cuts import REVERSED, Cut, Nothing, PartsSum, must_cross
+from collectives.bounds.describe import cut_words
 from collectives.bounds.exchange import Amounts, best_prices, marked, proof
+from collectives.bounds.frank_wolfe import Progress
 from collectives.bounds.gather import (
     GatherOptimum,
     collect_optimum,
@@ -20,11 +21,10 @@ from collectives.bounds.gather import (
 )
 from collectives.bounds.latency import latency_bound
 from collectives.bounds.network import Network, network
-from collectives.bounds.parts import best_parts_sum, natural_parts
-from collectives.bounds.words import cut_words
-from collectives.collective import Collective, collective
-from collectives.cost import endpoint_of
-from collectives.schedule import IntArray
+from collectives.bounds.partitions import best_parts_sum, natural_parts
+from collectives.model.collective import Collective, collective
+from collectives.model.schedule import IntArray
+from collectives.timing.plan import endpoint_of
 from topology.errors import SupernodeError
 from topology.naming import natural_sort
 from topology.routing import Uniform, as_demand, check_ranks

@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from collectives.schedule import IntArray
+from collectives.model.schedule import IntArray
 from topology.fabric import BoolArray, Fabric
-from topology.media import Link
+from topology.hardware.media import Link
 from topology.routing.quotient import Quotient, coloured_quotient, quotient, twin_groups
 from topology.symmetry import Orbits, codes, orbits
 

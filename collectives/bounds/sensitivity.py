@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from collectives.bounds.bound import Bound
 from collectives.bounds.cuts import Cut, PartsSum
-from collectives.bounds.lengths import Lengths
+from collectives.bounds.dual import Lengths
 from collectives.bounds.limits import bound
-from collectives.collective import Collective
+from collectives.model.collective import Collective
 from topology.errors import SupernodeError
 from topology.fabric import Fabric, FloatArray
 from topology.supernode import Supernode

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from collectives.analysis import Analysis
+from collectives.analysis.analyze import Analysis
 from collectives.plots.frame import framed, head
 from collectives.plots.words import machine, routing
 from topology import units

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from collectives.analysis import Analysis, analyze
+from collectives.analysis.analyze import Analysis, analyze
 from collectives.plots.frame import framed, head
 from collectives.plots.words import asked
 from topology import units

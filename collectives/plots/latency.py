@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from collectives.analysis import Analysis
-from collectives.cost import Latency, StepCost
+from collectives.analysis.analyze import Analysis
 from collectives.plots.frame import framed, head
 from collectives.plots.words import asked, first_capital
+from collectives.timing.plan import Latency, StepCost
 from topology import units
 from topology.drawing.style import DrawStyle, draw_style
 

@@ -13,12 +13,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from collectives.analysis import Analysis
+from collectives.analysis.analyze import Analysis
 from collectives.plots.frame import draw_cells, vector_bar
 from collectives.plots.words import asked, first_capital
 from topology import units
 from topology.drawing.canvas import figure_of, new_figure, quiet_axes, text_width, wrapped
-from topology.drawing.natural import coordinates
+from topology.drawing.coordinates import coordinates
 from topology.drawing.style import DrawStyle, draw_style
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.naming import natural_sort

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from collectives.comparison import Comparison
+from collectives.analysis.comparison import Comparison
 from collectives.plots.frame import framed, head
 from topology.drawing.style import DrawStyle, draw_style
 

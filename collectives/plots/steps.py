@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from collectives.analysis import Analysis
+from collectives.analysis.analyze import Analysis
 from collectives.plots.frame import framed, head
 from collectives.plots.latency import time_unit
 from collectives.plots.words import asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectives.analysis import Analysis
+from collectives.analysis.analyze import Analysis
 from topology import units
 
 _ROUTINGS = {"ecmp": "ECMP"}

@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from collectives.schedule import IntArray
+from collectives.model.schedule import IntArray
 from topology.supernode import Supernode
 
 

@@ -23,11 +23,11 @@ import numpy.typing as npt
 
 from collectives.algorithms.direct import direct_all_to_all
 from collectives.bounds import bound
-from collectives.cost import plan
-from collectives.schedule import IntArray, Schedule, ScheduleError
-from collectives.synthesis.mix import Mix, best_mix, whole_mix
+from collectives.model.schedule import IntArray, Schedule, ScheduleError
+from collectives.synthesis.concurrent_flow import Mix, best_mix, whole_mix
+from collectives.synthesis.overlay import Roads, is_direct, plain_roads, shifted_roads
 from collectives.synthesis.relays import Ways, as_schedule, lockstep, timetable, ways_of
-from collectives.synthesis.roads import Roads, is_direct, plain_roads, shifted_roads
+from collectives.timing.plan import plan
 from topology.errors import RoutingError
 from topology.routing import Demand, Ecmp, Pairs, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode

@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from collectives.collective import collective
-from collectives.schedule import IntArray, Schedule, ScheduleError, Step, Transfers
+from collectives.model.collective import collective
+from collectives.model.schedule import IntArray, Schedule, ScheduleError, Step, Transfers
 from collectives.synthesis.arrangement import Arrangement
 from collectives.synthesis.trees import Tree
 from topology.routing import Pairs

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import maximum_flow
 
-from collectives.schedule import IntArray, ScheduleError
+from collectives.model.schedule import IntArray, ScheduleError
 
 _OUTSIDE = -2
 _TRIES = 4

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from collectives.collective import collective
-from collectives.schedule import IntArray, Schedule, Step, Transfers
-from collectives.synthesis.mix import ways
-from collectives.synthesis.roads import Roads
+from collectives.model.collective import collective
+from collectives.model.schedule import IntArray, Schedule, Step, Transfers
+from collectives.synthesis.concurrent_flow import ways
+from collectives.synthesis.overlay import Roads
 from topology.fabric import FloatArray
 from topology.routing import Pairs
 

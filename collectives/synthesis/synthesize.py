@@ -26,11 +26,10 @@ from scipy.optimize import linprog
 
 from collectives.bounds import bound, gather_bound
 from collectives.bounds.network import network
-from collectives.collective import collective
-from collectives.cost import plan
-from collectives.schedule import IntArray, Schedule, ScheduleError
+from collectives.model.collective import collective
+from collectives.model.schedule import IntArray, Schedule, ScheduleError
 from collectives.synthesis.arrangement import Arrangement, arrangements
-from collectives.synthesis.elimination import merge
+from collectives.synthesis.edge_splitting import merge
 from collectives.synthesis.exchange import exchange_schedule, find_exchange
 from collectives.synthesis.forest import (
     Forest,
@@ -43,6 +42,7 @@ from collectives.synthesis.forest import (
 )
 from collectives.synthesis.packing import Batch, feasible, pack
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
+from collectives.timing.plan import plan
 from topology.errors import RoutingError
 from topology.routing import Ecmp, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.schedule import IntArray
+from collectives.model.schedule import IntArray
 from collectives.synthesis.arrangement import Arrangement
 from topology.fabric import FloatArray
 from topology.routing import Ecmp, Pairs

@@ -14,9 +14,9 @@ from collectives.algorithms.alltoall import (
     pairwise_all_to_all,
 )
 from collectives.algorithms.direct import direct_all_to_all
-from collectives.moe import scale_experts
-from collectives.schedule import Schedule
-from collectives.tokens import deepseek_v3
+from collectives.model.schedule import Schedule
+from collectives.workloads.moe import scale_experts
+from collectives.workloads.moe_traffic import deepseek_v3
 
 RANKS = 384
 MAKERS = {

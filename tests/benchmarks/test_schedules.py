@@ -14,7 +14,7 @@ import collectives
 import topology
 from collectives import Schedule, ScheduleError
 from collectives.algorithms import algorithm_names, find_algorithm
-from collectives.analysis import team_of
+from collectives.analysis.analyze import team_of
 from tests.collectives.algorithms.teams import flat, helping_star, racks, torus
 
 

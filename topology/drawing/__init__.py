@@ -2,8 +2,8 @@
 
 from topology.drawing.bundles import Bundle, BundleClass
 from topology.drawing.canvas import FORMATS, check_format, save
+from topology.drawing.coordinates import Arrangement, arrange
 from topology.drawing.grouping import MOST_GLYPHS, Glyph, gather
-from topology.drawing.natural import Arrangement, arrange
 from topology.drawing.picture import draw
 from topology.drawing.racks import RackPlan, draw_racks, plan_racks
 from topology.drawing.style import STYLES, DrawStyle, draw_style

@@ -12,9 +12,9 @@ from topology.drawing.bundles import (
     bundle_classes,
     check_utilisation,
 )
+from topology.drawing.coordinates import Arrangement, arrange
 from topology.drawing.grouping import MOST_GLYPHS, Glyph
 from topology.drawing.layout import Box, column_middle, columns_of
-from topology.drawing.natural import Arrangement, arrange
 from topology.drawing.paths import Line, run_lines
 from topology.supernode import Supernode
 

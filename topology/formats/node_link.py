@@ -16,7 +16,7 @@ import networkx as nx
 
 from topology.errors import GraphError, SupernodeError
 from topology.formats.values import decode, encode, record
-from topology.media import Link
+from topology.hardware.media import Link
 from topology.supernode import Supernode, from_networkx
 from topology.validation import raise_faults
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from topology.errors import SupernodeError
-from topology.media import Link, LinkType
+from topology.hardware.media import Link, LinkType
 
 _RECORDS: Mapping[str, type[Link] | type[LinkType]] = {"$link": Link, "$link_type": LinkType}
 

@@ -13,11 +13,11 @@ from functools import cached_property
 
 import numpy as np
 
-from topology.catalogue import Entry, load_catalogue
-from topology.devices import device_catalogue
 from topology.errors import GraphError
 from topology.fabric import Fabric
-from topology.media import MEDIA, Link
+from topology.hardware.catalogue import Entry, load_catalogue
+from topology.hardware.devices import device_catalogue
+from topology.hardware.media import MEDIA, Link
 from topology.supernode import Supernode
 from topology.validation import is_number
 

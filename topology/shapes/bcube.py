@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from topology.media import link_type
+from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, coordinates, pairs, whole
 from topology.supernode import Builder, Supernode
 

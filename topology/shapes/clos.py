@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from topology.errors import GraphError
-from topology.media import LinkType, link_type
+from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import (
     LinkLike,
     by_x,

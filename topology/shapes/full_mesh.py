@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from topology.media import LinkType, link_type
+from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import (
     Dims,
     LinkLike,

@@ -8,7 +8,7 @@ import numpy as np
 
 from topology.errors import GraphError
 from topology.fabric import IntArray
-from topology.media import LinkType, link_type
+from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import LinkLike, by_x, dimensions, pairs, whole
 from topology.supernode import Builder, Supernode
 

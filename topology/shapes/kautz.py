@@ -11,7 +11,7 @@ import numpy as np
 
 from topology.errors import GraphError
 from topology.fabric import IntArray
-from topology.media import link_type
+from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, pairs, vertices, whole
 from topology.supernode import Builder, Supernode
 

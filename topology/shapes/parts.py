@@ -10,7 +10,7 @@ import numpy as np
 
 from topology.errors import GraphError
 from topology.fabric import IntArray
-from topology.media import LinkType, link_type
+from topology.hardware.media import LinkType, link_type
 from topology.supernode import Builder
 
 LinkLike: TypeAlias = str | float | LinkType

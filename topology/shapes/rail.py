@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from topology.errors import GraphError
-from topology.media import LinkType, link_type
+from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import LinkLike, whole
 from topology.shapes.tree import Sizing, Tree, ratios, spread, uplinks, wire
 from topology.supernode import Builder, Supernode

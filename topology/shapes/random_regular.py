@@ -8,7 +8,7 @@ from scipy.sparse import csgraph
 
 from topology.errors import GraphError
 from topology.fabric import BoolArray, IntArray
-from topology.media import link_type
+from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, pairs, vertices, whole
 from topology.supernode import Builder, Supernode
 

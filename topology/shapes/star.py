@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from topology.media import link_type
+from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, whole
 from topology.supernode import Builder, Supernode
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from topology.errors import GraphError
 from topology.fabric import IntArray
-from topology.media import LinkType
+from topology.hardware.media import LinkType
 from topology.shapes.parts import pairs
 from topology.supernode import Builder
 from topology.validation import is_number

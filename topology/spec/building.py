@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from topology.errors import SupernodeError
-from topology.media import LinkType
+from topology.hardware.media import LinkType
 from topology.placement import Floor, Place, placed_links
 from topology.spec.fields import Faults, Table
 from topology.spec.groups import Group, read_groups

@@ -9,9 +9,9 @@ from itertools import product
 from math import inf, prod
 from typing import Any
 
-from topology.devices import KINDS, device_catalogue
 from topology.errors import SupernodeError
-from topology.media import MEDIA, LinkType, link_catalogue, link_type
+from topology.hardware.devices import KINDS, device_catalogue
+from topology.hardware.media import MEDIA, LinkType, link_catalogue, link_type
 from topology.spec.fields import Faults, Table, nearest
 from topology.units import parse_length, parse_power, parse_rate, parse_time
 

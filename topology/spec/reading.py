@@ -13,7 +13,7 @@ from typing import Any
 from topology import shapes
 from topology.composition import SCALE_OUTS, ScaleOut, compose
 from topology.errors import SupernodeError
-from topology.media import LinkType
+from topology.hardware.media import LinkType
 from topology.spec.building import attempt, build_nodes
 from topology.spec.fields import Faults, SpecError, Table, nearest
 from topology.spec.groups import find_link, read_links

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from topology.media import LinkType
+from topology.hardware.media import LinkType
 from topology.spec.fields import Faults, Table, nearest
 from topology.spec.groups import Group, find_link
 from topology.units import parse_length

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from topology.catalogue import Entry, load_catalogue
 from topology.errors import GraphError, unknown_name
+from topology.hardware.catalogue import Entry, load_catalogue
 from topology.supernode import Supernode
 from topology.systems.atlas_900_a2 import atlas_900_a2
 from topology.systems.atlas_950 import atlas_950

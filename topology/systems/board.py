@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from topology.media import LinkType, link_type
+from topology.hardware.media import LinkType, link_type
 from topology.supernode import Builder, Supernode
 
 

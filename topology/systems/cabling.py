@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
 from topology.errors import GraphError
-from topology.media import LinkType
+from topology.hardware.media import LinkType
 from topology.placement import Floor, Place, choose_link
 from topology.supernode import Builder
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from topology.media import link_type
+from topology.hardware.media import link_type
 from topology.shapes.parts import whole
 from topology.supernode import Builder, Supernode
 from topology.systems.board import wiring_of

@@ -17,7 +17,7 @@ import numpy as np
 
 from topology.errors import GraphError
 from topology.fabric import BoolArray, FloatArray, IntArray
-from topology.media import link_type
+from topology.hardware.media import link_type
 from topology.placement import Floor, Place, choose_link
 from topology.shapes.parts import by_x, coordinates, pairs
 from topology.supernode import Builder, Supernode

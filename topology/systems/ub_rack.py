@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from topology.fabric import IntArray
-from topology.media import link_type
+from topology.hardware.media import link_type
 from topology.placement import Floor, Place
 from topology.shapes.parts import pairs
 from topology.supernode import Builder, Supernode

@@ -10,9 +10,9 @@ import numpy as np
 
 import topology
 from collectives import Schedule, Team
-from collectives.analysis import team_of
-from collectives.execution import execute, verify
-from collectives.schedule import consecutive_groups
+from collectives.analysis.analyze import team_of
+from collectives.model.execution import execute, verify
+from collectives.model.schedule import consecutive_groups
 from topology import Supernode
 from topology.units import GB
 

@@ -19,7 +19,7 @@ from collectives.algorithms.pipeline import (
     double_binary_tree_all_reduce,
 )
 from collectives.algorithms.trees import binary_tree, depths
-from collectives.analysis import team_of
+from collectives.analysis.analyze import team_of
 from tests.collectives.algorithms.teams import RATE, flat, helping_star, racks, star, torus
 
 ALPHA = 1e-6

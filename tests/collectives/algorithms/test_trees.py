@@ -22,7 +22,7 @@ from collectives.algorithms.trees import (
     double_binary_tree,
     rooted_at,
 )
-from collectives.analysis import team_of
+from collectives.analysis.analyze import team_of
 from tests.collectives.algorithms.teams import RATE, prove, racks, star, torus
 
 RANKS = [*range(1, 34), 64, 72, 384]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import topology
 from collectives.bounds import CertificateError, Lengths, bound, exchange, read_certificate
-from collectives.bounds.approximate import Search, approximate
-from collectives.bounds.halves import halves
+from collectives.bounds.frank_wolfe import Search, approximate
 from collectives.bounds.network import network
+from collectives.bounds.split_nodes import halves
 from tests.collectives.bounds import reference
 from tests.collectives.bounds.test_gather import machine
 from tests.strategies import direct_networks, networks, rank_choices
@@ -258,7 +258,7 @@ def test_fabrics_too_large_to_search_still_have_cuts(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("plain", [0, 10**12])
 def test_both_ways_to_add_up_distances_agree(plain: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """From every rank, and from one for each orbit."""
-    monkeypatch.setattr("collectives.bounds.lengths._PLAIN", plain)
+    monkeypatch.setattr("collectives.bounds.dual._PLAIN", plain)
     for built in (topology.cloudmatrix384(3), machine(nx.grid_graph((3, 4), periodic=True)),
                   topology.dgx_h100(3), kautz(4, 27)):  # fmt: skip
         found = bound(built, "all_to_all")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import topology
 from collectives.bounds import bound, gather_bound
-from collectives.bounds.exact import as_fraction
 from tests.collectives.bounds import reference
 from tests.strategies import networks, rank_choices
 from topology import Supernode, SupernodeError
+from topology.solvers.fractions import as_fraction
 from topology.units import GB
 
 

@@ -13,8 +13,8 @@ import collectives
 import topology
 from collectives.bounds import bound
 from collectives.bounds.latency import _in_steps
-from collectives.cost import Endpoint
-from collectives.schedule import ScheduleError
+from collectives.model.schedule import ScheduleError
+from collectives.timing.plan import Endpoint
 from tests.strategies import networks, rank_choices
 from topology import Supernode
 from topology.routing import ecmp

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import collectives
 import topology
-from collectives.execution import execute, verify
-from collectives.schedule import Schedule, ScheduleError, pairs_of, traffic_of
+from collectives.model.execution import execute, verify
+from collectives.model.schedule import Schedule, ScheduleError, pairs_of, traffic_of
 from collectives.synthesis import find_exchange, synthesize
 from collectives.synthesis.relays import as_schedule, lockstep
 from topology import LinkType, Supernode

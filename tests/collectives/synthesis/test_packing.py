@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectives.schedule import ScheduleError
+from collectives.model.schedule import ScheduleError
 from collectives.synthesis.packing import feasible, pack
 
 

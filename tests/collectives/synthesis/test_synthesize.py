@@ -7,8 +7,8 @@ import pytest
 
 import collectives
 import topology
-from collectives.execution import execute, verify
-from collectives.schedule import ScheduleError
+from collectives.model.execution import execute, verify
+from collectives.model.schedule import ScheduleError
 from collectives.synthesis import find_forest, synthesize
 from topology import LinkType, Supernode
 from topology.routing import ecmp

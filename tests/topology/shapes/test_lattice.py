@@ -28,7 +28,7 @@ from tests.topology.shapes.graphs import (
     valid,
 )
 from topology import SupernodeError
-from topology.media import LinkType
+from topology.hardware.media import LinkType
 
 
 def _ends(k: int) -> int:

@@ -12,7 +12,7 @@ import pytest
 import topology
 from tests.topology.shapes.graphs import LINK, adjacency, diameter, npu_hops, valid
 from topology import Supernode, shapes
-from topology.media import LinkType
+from topology.hardware.media import LinkType
 
 Build = Callable[..., Supernode]
 

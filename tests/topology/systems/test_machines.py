@@ -12,10 +12,10 @@ import pytest
 import topology
 from tests.topology.systems.machines import small, whole
 from topology import metrics
-from topology.catalogue import Entry
-from topology.devices import device_catalogue
+from topology.hardware.catalogue import Entry
+from topology.hardware.devices import device_catalogue
+from topology.hardware.media import link_catalogue
 from topology.inventory import Inventory, inventory, network_arcs, node_ports
-from topology.media import link_catalogue
 from topology.systems import system_catalogue, system_entry, system_names
 
 NAMES = system_names()

@@ -1,0 +1,354 @@
+"""Choose an algorithm by size: what each takes, where one overtakes another, and a tuner table.
+
+References
+----------
+NVIDIA NCCL, src/graph/tuning.cc, for the idea of a table by size; Thakur, Rabenseifner and Gropp,
+IJHPCA 19 (2005) 49-66, for switching algorithms by size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from collectives.algorithms import candidate_names
+from collectives.analysis.analyze import Analysis, assumptions_of, team_of
+from collectives.analysis.selection import (
+    Crossover,
+    candidates,
+    changes_of_fastest,
+    size_grid,
+)
+from collectives.bounds import Bound, bound
+from collectives.model.collective import Collective, collective
+from collectives.model.schedule import ScheduleError
+from collectives.timing.plan import Plan
+from topology import units
+from topology.fabric import FloatArray
+from topology.supernode import Supernode
+from topology.text import Part, Table, plain
+from topology.units import GiB, KiB
+
+Progress: TypeAlias = Callable[[str, float], object]
+
+_SHOWN = 5
+_COARSE = 0.5
+
+
+def _silent(_: str, __: float) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class TunerTable:
+    """The fastest algorithm by size, on one machine.
+
+    Attributes
+    ----------
+    supernode, collective, ranks
+        For whom; how many ranks.
+    algorithms
+        Every algorithm that fits.
+    sizes
+        Bytes, rising, shape (s,).
+    times
+        Seconds, shape (algorithms, s).
+    crossovers
+        Where the fastest changes, smallest size first.
+    refused
+        Why the other algorithms do not fit, by name.
+    """
+
+    supernode: Supernode
+    collective: Collective
+    ranks: int
+    algorithms: tuple[str, ...]
+    sizes: FloatArray
+    times: FloatArray
+    crossovers: tuple[Crossover, ...]
+    refused: dict[str, str]
+
+    def choose(self, size: float) -> str:
+        """Return the fastest algorithm at a size in bytes; the ends of the table hold beyond."""
+        passed = [change.above for change in self.crossovers if change.size <= size]
+        return passed[-1] if passed else self.first
+
+    @property
+    def first(self) -> str:
+        """Return the fastest algorithm at the smallest size."""
+        return self.algorithms[int(np.argmin(self.times[:, 0]))]
+
+    @property
+    def busbw(self) -> FloatArray:
+        """Return bus bandwidths in bytes/s, shape (algorithms, s)."""
+        factor = self.collective.factor(self.ranks)
+        unlimited = np.full_like(self.times, np.inf)
+        wanted = np.broadcast_to(factor * self.sizes, self.times.shape)
+        return np.divide(wanted, self.times, out=unlimited, where=self.times > 0)
+
+    def ranges(self) -> Iterator[tuple[float, float, str]]:
+        """Yield (from, to, algorithm) in bytes, smallest first."""
+        edges = [float(self.sizes[0]), *(c.size for c in self.crossovers), float(self.sizes[-1])]
+        names = [self.first, *(c.above for c in self.crossovers)]
+        for (lo, hi), name in zip(pairwise(edges), names, strict=True):
+            yield lo, hi, name
+
+    def series(self) -> dict[str, tuple[FloatArray, FloatArray]]:
+        """Return what a plot draws: sizes in bytes and busbw in bytes/s, by algorithm."""
+        return {
+            name: (self.sizes, row) for name, row in zip(self.algorithms, self.busbw, strict=True)
+        }
+
+    def parts(self) -> list[Part]:
+        """Return what people read: the choice by size, then every algorithm's busbw."""
+        title = self.collective.title
+        said = [
+            f"{name} from {units.format_size(round(lo))}" if at else name
+            for at, (lo, _, name) in enumerate(self.ranges())
+        ]
+        what = f"{title} on {self.ranks} ranks of {self.supernode.name}"
+        rows = [
+            (units.format_size(round(lo)), units.format_size(round(hi)), name)
+            for lo, hi, name in self.ranges()
+        ]
+        shown = slice(None, None, max(1, len(self.sizes) // _SHOWN))
+        bandwidth = [
+            (name, *(units.format_rate(value) for value in row[shown]))
+            for name, row in zip(self.algorithms, self.busbw, strict=True)
+        ]
+        headers = ("algorithm", *(units.format_size(round(s)) for s in self.sizes[shown]))
+        parts: list[Part] = [
+            f"{what}: {', then '.join(said)}",
+            Table("tuner table", ("from", "to", "fastest"), rows),
+            Table("busbw", headers, bandwidth),
+        ]
+        return parts + refused_part(self.refused)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, in SI units, for JSON."""
+        return {
+            "system": self.supernode.name,
+            "collective": self.collective.name,
+            "ranks": self.ranks,
+            "sizes_bytes": self.sizes.tolist(),
+            "times_s": dict(zip(self.algorithms, self.times.tolist(), strict=True)),
+            "busbw_Bps": dict(zip(self.algorithms, self.busbw.tolist(), strict=True)),
+            "table": [
+                {"from_bytes": lo, "to_bytes": hi, "algorithm": name}
+                for lo, hi, name in self.ranges()
+            ],
+            "crossovers": [_crossover_data(change) for change in self.crossovers],
+            "refused": self.refused,
+        }
+
+    def __str__(self) -> str:
+        return plain(*self.parts())
+
+
+def refused_part(refused: dict[str, str]) -> list[Part]:
+    """Return a table of the algorithms that do not fit, if there are any."""
+    rows = list(refused.items())
+    return [Table("do not fit these ranks", ("algorithm", "why"), rows)] if rows else []
+
+
+def _crossover_data(change: Crossover) -> dict[str, Any]:
+    return {
+        "size_bytes": change.size,
+        "below": change.below,
+        "above": change.above,
+        "time_s": change.time,
+    }
+
+
+def tune(
+    supernode: Supernode,
+    kind: str | Collective,
+    *,
+    low: float | str = KiB,
+    high: float | str = GiB,
+    algorithms: Iterable[str] | None = None,
+    progress: Progress = _silent,
+    **choices: Any,
+) -> TunerTable:
+    """Find the fastest algorithm for every size in a range.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    kind
+        The collective.
+    low, high
+        Bytes, above 0, or strings with a unit.
+    algorithms
+        Names; by default those that ``algorithm="auto"`` tries.
+    progress
+        Called with what is being done and the fraction that is done.
+    **choices
+        ``ranks``, ``group_size``, ``routing``, ``rate``, ``alpha``, ``message`` as in `analyze`.
+
+    Raises
+    ------
+    SupernodeError
+        If no algorithm fits, or the range is empty.
+    """
+    lo, hi = (units.parse_size(s) if isinstance(s, str) else s for s in (low, high))
+    sizes = size_grid(lo, hi)
+    fitting, refused = candidates(supernode, kind, algorithms=algorithms, **choices)
+    if algorithms is None:
+        fitting = [candidate for candidate in fitting if candidate.tried]
+    if not fitting:
+        raise ScheduleError(f"no algorithm for {collective(kind).title} fits: {refused}")
+    times = []
+    for done, candidate in enumerate(fitting):
+        progress(candidate.name, done / len(fitting))
+        times.append([candidate.time(size) for size in sizes.tolist()])
+    changes = tuple(changes_of_fastest(fitting, sizes.tolist()))
+    ranks = team_of(supernode, choices.get("ranks")).size
+    names = tuple(candidate.name for candidate in fitting)
+    return TunerTable(
+        supernode, collective(kind), ranks, names, sizes, np.array(times), changes, refused
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class AlgorithmTable:
+    """Every algorithm for one collective at one size, the fastest first.
+
+    Attributes
+    ----------
+    analyses
+        One for each algorithm that fits.
+    crossovers
+        Where the fastest changes, over the sizes around: `tune`.
+    refused
+        Why the other algorithms do not fit, by name.
+    """
+
+    analyses: tuple[Analysis, ...]
+    crossovers: tuple[Crossover, ...]
+    refused: dict[str, str]
+
+    @property
+    def best(self) -> Analysis:
+        """Return the fastest."""
+        return self.analyses[0]
+
+    def parts(self) -> list[Part]:
+        """Return what people read: the fastest, then a row for each."""
+        best = self.best
+        rows = [_algorithm_row(found) for found in self.analyses]
+        headers = ("algorithm", "time", "steps", "busbw", "of bound", "bottleneck")
+        changes = [
+            (units.format_size(round(c.size)), c.below, c.above, units.format_time(c.time))
+            for c in self.crossovers
+        ]
+        parts: list[Part] = [
+            f"{best.algorithm} is the fastest of {len(rows)}: {best.bottleneck.sentence}",
+            best.asked,
+            Table("algorithms", headers, rows),
+        ]
+        kind = best.collective.name
+        left = [a.algorithm for a in self.analyses if a.algorithm not in candidate_names(kind)]
+        if left:
+            parts.append(f'"auto" and the crossovers leave out {", ".join(left)}')
+        if changes:
+            columns = ("size", "below it", "from it on", "both take")
+            parts.append(Table("crossovers of the fastest", columns, changes))
+        return parts + refused_part(self.refused)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, in SI units, for JSON."""
+        return {
+            "algorithms": [found.to_dict() for found in self.analyses],
+            "crossovers": [_crossover_data(change) for change in self.crossovers],
+            "refused": self.refused,
+        }
+
+    def __str__(self) -> str:
+        return plain(*self.parts())
+
+
+def _algorithm_row(found: Analysis) -> tuple[str, ...]:
+    limit = found.bottleneck
+    where = f"{limit.name} {units.format_percent(limit.utilisation)}" if limit.name else "none"
+    return (
+        found.algorithm,
+        units.format_time(found.time),
+        str(found.schedule.step_count),
+        units.format_rate(found.busbw),
+        units.format_percent(found.efficiency),
+        f"latency, then {where}" if limit.kind == "latency" else where,
+    )
+
+
+def _limit(plans: Sequence[Plan]) -> Bound:
+    """Return the bound that holds for all plans; those that overlap count no messages."""
+    first = plans[0]
+    overlap = any(routed.schedule.overlaps for routed in plans)
+    return bound(
+        first.supernode,
+        first.schedule.collective,
+        first.ranks,
+        root=first.schedule.root,
+        alpha=first.endpoint.alpha,
+        message=0.0 if overlap else first.endpoint.message,
+    )
+
+
+def analyze_all(
+    supernode: Supernode,
+    kind: str | Collective,
+    size: float | str,
+    *,
+    algorithms: Iterable[str] | None = None,
+    around: float = 2.0**10,
+    progress: Progress = _silent,
+    **choices: Any,
+) -> AlgorithmTable:
+    """Analyse a collective with every algorithm, and say where one overtakes another.
+
+    Parameters
+    ----------
+    supernode, kind, size, **choices
+        As in `analyze`.
+    algorithms
+        Names; by default all.
+    around
+        Crossovers are looked for from this many times less to this many times more than the
+        size; 1 for none.
+    progress
+        Called with what is being done and the fraction that is done.
+
+    Raises
+    ------
+    SupernodeError
+        If no algorithm fits.
+    """
+    amount = units.parse_size(size) if isinstance(size, str) else float(size)
+    name = collective(kind).name
+    fitting, refused = candidates(supernode, name, algorithms=algorithms, **choices)
+    if not fitting:
+        raise ScheduleError(f"no algorithm for {collective(kind).title} fits: {refused}")
+    plans = []
+    for done, candidate in enumerate(fitting):
+        progress(candidate.name, done / (len(fitting) + 1))
+        plans.append(candidate.plan(amount))
+    limit = _limit(plans).at(amount)
+    found = []
+    for candidate, routed in zip(fitting, plans, strict=True):
+        notes = assumptions_of(routed, [candidate.name], auto=False)
+        cost = routed.cost(amount)
+        found.append(Analysis(supernode, limit.collective, amount, routed, cost, limit, notes))
+    found.sort(key=lambda one: one.time)
+    progress("crossovers", len(fitting) / (len(fitting) + 1))
+    changes: tuple[Crossover, ...] = ()
+    quick = [candidate for candidate in fitting if candidate.tried]
+    if around > 1 and amount > 0 and quick:
+        sizes = size_grid(amount / around, amount * around, _COARSE)
+        changes = tuple(changes_of_fastest(quick, sizes.tolist()))
+    return AlgorithmTable(tuple(found), changes, refused)

@@ -1,0 +1,98 @@
+"""The ``supernode`` command: the answer first, tables after, ``--json`` for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from rich.console import Console
+
+from collectives.cli.commands import COMMANDS
+from collectives.cli.commands.answer import Answer
+from topology.errors import SupernodeError, unknown_name
+from topology.text import plain, rich_parts
+
+_INTERRUPTED = 130
+_FAULT = 2
+
+
+class _Parser(ArgumentParser):
+    """A parser whose errors read like the library's own."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SupernodeError(f"{message}; `{self.prog} --help` tells more")
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser with every command."""
+    parser = _Parser(
+        prog="supernode",
+        description="Say what limits an AI supernode, and what nothing could beat.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for command in COMMANDS:
+        sub = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
+        command.configure(sub)
+        sub.add_argument("--json", action="store_true", help="print everything as JSON")
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 2 for a fault, 130 if interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _check_command(words)
+        parser = build_parser()
+        parsed = parser.parse_args(words)
+        if parsed.command is None:
+            parser.print_help()
+            return 0
+        show(parsed.run(parsed), as_json=parsed.json)
+    except SupernodeError as error:
+        sys.stderr.write(f"supernode: {error}\n")
+        return _FAULT
+    except KeyboardInterrupt:
+        sys.stderr.write("supernode: interrupted\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        return 0
+    return 0
+
+
+def _check_command(words: Sequence[str]) -> None:
+    names = [command.NAME for command in COMMANDS]
+    if words and not words[0].startswith("-") and words[0] not in names:
+        raise unknown_name("command", words[0], names)
+
+
+def show(answer: Answer, *, as_json: bool = False) -> None:
+    """Print an answer: JSON, tables on a terminal, plain text elsewhere."""
+    if as_json:
+        sys.stdout.write(json.dumps(_plain_data(answer.data), indent=2, allow_nan=False) + "\n")
+        return
+    console = Console(highlight=False)
+    if console.is_terminal:
+        for part in rich_parts(answer.parts):
+            console.print(part)
+    else:
+        sys.stdout.write(plain(*answer.parts) + "\n")
+
+
+def _plain_data(value: Any) -> Any:
+    """Return data that JSON can hold: no NumPy, no infinity."""
+    if isinstance(value, dict):
+        return {str(key): _plain_data(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_data(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain_data(value.item())
+    if isinstance(value, np.ndarray):
+        return _plain_data(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

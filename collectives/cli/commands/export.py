@@ -1,0 +1,40 @@
+"""``supernode export``: keep a machine in a file that other tools read too."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from collectives.cli.commands.answer import Answer
+from collectives.cli.commands.arguments import add_system, load_system
+from topology.errors import SupernodeError
+from topology.formats import save
+
+NAME = "export"
+HELP = "keep a machine as node-link JSON: NetworkX and d3 read it, and so does every command here"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_system(parser)
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE.json", help="the file; it is replaced"
+    )
+
+
+def run(arguments: Namespace) -> Answer:
+    """Export."""
+    if Path(arguments.output).suffix.lower() != ".json":
+        raise SupernodeError(f"output {arguments.output!r}: the file's name must end in .json")
+    machine = load_system(arguments.system)
+    save(machine, arguments.output)
+    nodes, edges = machine.graph.number_of_nodes(), machine.graph.number_of_edges()
+    first = f"{arguments.output} holds {machine.name}: {len(machine.npus):,} NPUs, {nodes:,} nodes"
+    data = {
+        "file": arguments.output,
+        "name": machine.name,
+        "npus": len(machine.npus),
+        "nodes": nodes,
+        "edges": edges,
+    }
+    return Answer([f"{first}, {edges:,} directed links"], data)

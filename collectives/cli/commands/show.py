@@ -1,0 +1,259 @@
+"""``supernode show``: what a machine is made of, and where every figure comes from."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from collectives.cli.commands.answer import Answer
+from collectives.cli.commands.arguments import add_system, load_system
+from topology import units
+from topology.hardware.catalogue import Entry, Figure
+from topology.hardware.devices import device_catalogue
+from topology.hardware.media import MEDIA, link_catalogue
+from topology.inventory import Inventory, LinkGroup, NodeGroup, inventory
+from topology.metrics.physical import cable_catalogue
+from topology.supernode import Supernode
+from topology.systems import system_entry
+from topology.text import Part, Table
+
+NAME = "show"
+HELP = "what a machine is made of, and with --sources where every figure comes from"
+
+_THIN = "estimate"
+_WORDS: Mapping[str, str] = {
+    "npus": "NPUs", "cpus": "CPUs", "nics": "NICs", "switches": "switch chips",
+    "npu_bandwidth": "bandwidth of an NPU, one way", "bf16": "BF16, dense",
+    "hbm": "HBM", "memory": "memory bandwidth", "optics": "optical modules",
+    "optics_scale_up": "optical modules, scale-up",
+    "optics_scale_out": "optical modules, scale-out",
+    "copper_cables": "copper cables", "port": "bandwidth of a port, one way",
+    "network": "network bandwidth in all, one way", "bisection": "bisection, one way",
+    "bandwidth": "bandwidth, one way", "lane": "bandwidth of a lane, one way",
+    "alpha": "endpoint time a step", "message": "endpoint time a message",
+    "latency": "latency, port to port", "reduces": "reduces in the network",
+    "module_power": "power of a module", "modules": "modules to a lane, both ends",
+    "cable": "failures of a cable", "module": "failures of a module", "FIT": "failures, FIT",
+    "pairs": "differential pairs of a lane", "module_price": "price of a module",
+    "fec": "error correction", "efficiency": "software reaches, of line rate",
+}  # fmt: skip
+_BYTES = ((units.PB, "PB"), (units.TB, "TB"), (units.GB, "GB"))
+_FLOPS = ((1e18, "EFLOPS"), (1e15, "PFLOPS"), (1e12, "TFLOPS"))
+_PRINTERS: Mapping[str, Callable[[float], str]] = {
+    "B/s": units.format_rate,
+    "B": lambda value: _scaled(value, _BYTES),
+    "s": units.format_time,
+    "W": units.format_power,
+    "m": lambda value: f"{value:g} m",
+    "s/m": lambda value: f"{value / units.ns:g} ns/m",
+    "FLOP/s": lambda value: _scaled(value, _FLOPS),
+    "USD": lambda value: f"{value:,.0f} USD",
+    "FIT": lambda value: f"{value:g} FIT",
+}
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_system(parser)
+    parser.add_argument("--sources", action="store_true", help="every figure with its source")
+
+
+def run(arguments: Namespace) -> Answer:
+    """Show."""
+    machine = load_system(arguments.system)
+    made_of = inventory(machine)
+    entry = system_entry(machine.name)
+    subjects = list(_subjects(made_of, entry))
+    parts = _made_of(machine, made_of, entry)
+    if arguments.sources:
+        parts += [_sources_table(what, subject) for what, subject in subjects]
+    else:
+        parts += _published(machine, entry)
+        parts += _thin(subjects)
+        parts.append("`--sources` prints every figure with its source, date and confidence")
+    return Answer(parts, _data(machine, made_of, entry, subjects))
+
+
+def _subjects(made_of: Inventory, entry: Entry | None) -> Iterator[tuple[str, Entry]]:
+    """Yield the catalogue's rows behind a machine: itself, its devices, its link types."""
+    if entry is not None:
+        yield "machine", entry
+    for catalogue, names, what in (
+        (device_catalogue(), made_of.devices, "device"),
+        (link_catalogue(), made_of.link_types, "link"),
+        (cable_catalogue(), made_of.link_types, "cable"),
+    ):
+        for name in names:
+            if name in catalogue:
+                yield what, catalogue[name]
+
+
+def _made_of(machine: Supernode, made_of: Inventory, entry: Entry | None) -> list[Part]:
+    title = entry.words.get("title", machine.name) if entry else machine.name
+    said = f" ({machine.name})" if title != machine.name else ""
+    kinds = (("npu", "NPU"), ("switch", "switch chip"), ("cpu", "CPU"), ("nic", "NIC"))
+    counts = [_counted(made_of.count(kind), word) for kind, word in kinds if made_of.count(kind)]
+    where = f" in {_counted(made_of.racks, 'rack')}" if made_of.racks else ""
+    slowest, fastest = made_of.npu_bandwidth
+    rate = units.format_rate(fastest)
+    if slowest < fastest * (1 - 1e-9):
+        rate = f"{units.format_rate(slowest)} to {rate}"
+    first = f"{title}{said}: {', '.join(counts)}{where}; {rate} per NPU, one way"
+    links = Table(
+        "links, full duplex; rates are one way",
+        ("class", "medium", "type", "links", "lanes", "a lane", "all", "per NPU", "length"),
+        [_link_row(group) for group in made_of.links],
+    )
+    nodes = Table(
+        "nodes",
+        ("node", "kind", "tier", "device", "count", "ports used", "into the network", "racks"),
+        [_node_row(group) for group in made_of.nodes],
+    )
+    notes = [_cables(made_of), *(f"changed: {change}" for change in machine.history)]
+    wiring = [(source,) for source in machine.sources] or [("no source is given",)]
+    return [first, *notes, nodes, links, Table("wiring", ("",), wiring)]
+
+
+def _cables(made_of: Inventory) -> str:
+    lanes = dict.fromkeys(MEDIA, 0)
+    for group in made_of.links:
+        lanes[group.medium] += group.lanes
+    said = [_counted(count, f"{medium} lane") for medium, count in lanes.items() if count]
+    modules = round(sum(group.modules for group in made_of.links))
+    return ", ".join([*said, _counted(modules, "transceiver") if modules else "no transceivers"])
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def _node_row(group: NodeGroup) -> tuple[str, ...]:
+    entry = device_catalogue().get(group.device)
+    radix = entry.figure("ports") if entry else None
+    return (
+        group.label,
+        group.kind,
+        str(group.tier),
+        group.device or "unspecified",
+        f"{group.count:,}",
+        f"{group.ports}" + (f" of {radix.value:g}" if radix else ""),
+        units.format_rate(group.capacity),
+        str(group.racks) if group.racks else "",
+    )
+
+
+def _link_row(group: LinkGroup) -> tuple[str, ...]:
+    return (
+        group.ends + ("" if group.duplex else ", one way"),
+        group.medium,
+        group.type,
+        f"{group.links:,}",
+        f"{group.lanes:,}",
+        _span(*group.rate, units.format_rate),
+        units.format_rate(group.capacity),
+        units.format_rate(group.per_npu) if group.per_npu else "",
+        _span(*group.length, lambda value: f"{value:.3g} m"),
+    )
+
+
+def _span(low: float, high: float, printer: Callable[[float], str]) -> str:
+    few, many = printer(low), printer(high)
+    return many if few == many else f"{few} to {many}"
+
+
+def _published(machine: Supernode, entry: Entry | None) -> list[Part]:
+    if entry is None:
+        return ["the catalogue has no published figures for this machine"]
+    title = f"published figures of {entry.words.get('title', entry.name)}"
+    if machine.name != entry.name:
+        title += f"; {machine.name} is a variant of it"
+    return [
+        Table(title, ("", "", ""), [(said, sure, note) for said, sure, _, note in _rows(entry)])
+    ]
+
+
+def _thin(subjects: Iterable[tuple[str, Entry]]) -> list[Part]:
+    """Return the figures in use that nobody published or measured."""
+    rows = [
+        (f"{what} {entry.name}", said, source)
+        for what, entry in subjects
+        for said, _, source, _ in _rows(entry, only=_THIN)
+    ]
+    if not rows:
+        return ["every figure in use is a vendor's, measured, or derived from those"]
+    return [Table("estimates: thin sources, or none", ("", "", ""), rows)]
+
+
+def _sources_table(what: str, entry: Entry) -> Table:
+    rows = [
+        (said, confidence, source + (f" ({note})" if note else ""))
+        for said, confidence, source, note in _rows(entry)
+    ]
+    title = entry.words.get("title", entry.name)
+    return Table(f"{what} {entry.name}: {title}", ("", "", ""), rows)
+
+
+def _rows(entry: Entry, only: str | None = None) -> list[tuple[str, str, str, str]]:
+    """Return (figures, confidence, source and date, note) for each source of a subject.
+
+    With ``only`` just the figures in use that have this confidence.
+    """
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    for known in entry.figures.values():
+        for at, figure in enumerate(known):
+            if only is not None and (at > 0 or figure.confidence != only):
+                continue
+            row = (figure.confidence, figure.source, figure.date, figure.note)
+            said = f"{figure_name(figure)} {figure_text(figure)}"
+            groups.setdefault(row, []).append(said if at == 0 else f"{said} (another source)")
+    return [
+        ("; ".join(said), confidence, source if date in source else f"{source}, {date}", note)
+        for (confidence, source, date, note), said in groups.items()
+    ]
+
+
+def figure_name(figure: Figure) -> str:
+    """Return a figure's name in words."""
+    return _WORDS.get(figure.name, figure.name.replace("_", " "))
+
+
+def figure_text(figure: Figure) -> str:
+    """Return a figure's value with its unit."""
+    if figure.name in ("reduces", "multicasts"):
+        return "yes" if figure.value else "no"
+    printer = _PRINTERS.get(figure.unit)
+    return printer(figure.value) if printer else f"{figure.value:,g}"
+
+
+def _scaled(value: float, steps: Sequence[tuple[float, str]]) -> str:
+    factor, unit = next((step for step in steps if value >= step[0]), steps[-1])
+    return f"{value / factor:.5g} {unit}"
+
+
+def _data(
+    machine: Supernode,
+    made_of: Inventory,
+    entry: Entry | None,
+    subjects: Iterable[tuple[str, Entry]],
+) -> dict[str, Any]:
+    """Return everything as plain data in SI units."""
+    return {
+        "system": machine.name,
+        "title": entry.words.get("title", machine.name) if entry else machine.name,
+        "parameters": dict(machine.parameters),
+        "history": list(machine.history),
+        "wiring_sources": list(machine.sources),
+        "npus": len(machine.npus),
+        "racks": made_of.racks,
+        "npu_bandwidth_Bps": list(made_of.npu_bandwidth),
+        "nodes": [asdict(group) for group in made_of.nodes],
+        "links": [asdict(group) for group in made_of.links],
+        "figures": [
+            {"of": what, "subject": subject.name, "used": at == 0, **asdict(figure)}
+            for what, subject in subjects
+            for known in subject.figures.values()
+            for at, figure in enumerate(known)
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The collectives, schedules and their dependencies, and the proof on real data."""

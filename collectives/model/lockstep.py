@@ -1,0 +1,138 @@
+"""Run several schedules at the same time, in lockstep, as one schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.model.schedule import IntArray, Schedule, ScheduleError, Step, Transfers, join
+from collectives.model.sharing import share_links
+from topology.fabric import FloatArray
+from topology.routing import Combined, Pairs, Uniform
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A schedule on ranks.
+
+    Attributes
+    ----------
+    schedule
+        What runs.
+    ranks
+        Rank at each position, shape (p,).
+    share
+        Its size as a fraction of the size of the whole.
+    """
+
+    schedule: Schedule
+    ranks: npt.ArrayLike
+    share: float = 1.0
+
+
+def at_once(placed: Sequence[Placed]) -> tuple[Schedule, IntArray]:
+    """Return schedules as one in lockstep, and the rank of each of its positions.
+
+    The first steps of all go together, then the second ones, and so on; one that has fewer steps
+    is done earlier. The chunks of each follow those of the one before.
+
+    Raises
+    ------
+    ScheduleError
+        If there is none, or one has steps that overlap.
+    """
+    if not placed:
+        raise ScheduleError("at_once: give one schedule or more")
+    for one in placed:
+        if one.schedule.overlaps:
+            raise ScheduleError(
+                f"at_once: the steps of {one.schedule.name!r} overlap, so it cannot go in "
+                "lockstep with others; choose another algorithm"
+            )
+    ranks = np.unique(np.concatenate([np.asarray(one.ranks) for one in placed]))
+    runs, offset = [], 0
+    for one in placed:
+        runs.append(_Run(one.schedule, np.searchsorted(ranks, one.ranks), one.share, offset))
+        offset += one.schedule.chunks
+    name = " + ".join(dict.fromkeys(one.schedule.name for one in placed))
+    kind = placed[0].schedule.collective
+    return Schedule(name, kind, len(ranks), offset, tuple(_lockstep(runs))), ranks
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A schedule on some of the positions of a larger one."""
+
+    schedule: Schedule
+    at: IntArray
+    share: float
+    first_chunk: int
+
+
+def _lockstep(runs: Sequence[_Run]) -> Iterator[Step]:
+    """Yield steps of all runs together, repetitions together as far as all repeat."""
+    left = [[(step, 0) for step in reversed(run.schedule.steps)] for run in runs]
+    while any(left):
+        busy = [(run, stack) for run, stack in zip(runs, left, strict=True) if stack]
+        repeat = min(stack[-1][0].repeat - stack[-1][1] for _, stack in busy)
+        now = [(run, *stack[-1]) for run, stack in busy]
+        phase = " + ".join(dict.fromkeys(step.phase for _, step, _ in now))
+        yield Step(_moving(now), _load([(run, step) for run, step, _ in now]), repeat, phase)
+        for _, stack in busy:
+            step, done = stack.pop()
+            if done + repeat < step.repeat:
+                stack.append((step, done + repeat))
+
+
+def _moving(now: Sequence[tuple[_Run, Step, int]]) -> Callable[[int], Transfers]:
+    def transfers(t: int) -> Transfers:
+        parts = [(run, step.transfers(done + t)) for run, step, done in now]
+        return join(
+            [
+                Transfers(run.at[m.src], run.at[m.dst], m.chunk + run.first_chunk, m.reduce)
+                for run, m in parts
+            ]
+        )
+
+    return transfers
+
+
+def _load(now: Sequence[tuple[_Run, Step]]) -> Pairs:
+    """Return what all runs send in one step, by position of the whole."""
+    combined = [_shifted(run, s.traffic) for run, s in now if isinstance(s.traffic, Combined)]
+    flows = [(run, as_pairs(s.traffic)) for run, s in now if not isinstance(s.traffic, Combined)]
+    none = np.zeros(0, dtype=np.int64)
+    plain = Pairs(
+        np.concatenate([none, *(run.at[flow.src] for run, flow in flows)]),
+        np.concatenate([none, *(run.at[flow.dst] for run, flow in flows)]),
+        np.concatenate([none.astype(float), *(flow.amount * run.share for run, flow in flows)]),
+    )
+    return share_links(plain, combined)
+
+
+def _shifted(run: _Run, traffic: Combined) -> Combined:
+    """Return combined traffic by position of the whole, at the run's share of the size."""
+    return replace(
+        traffic,
+        src=run.at[traffic.src],
+        dst=run.at[traffic.dst],
+        amount=traffic.amount * run.share,
+        members=run.at[traffic.members],
+        added=traffic.added * run.share,
+        copied=traffic.copied * run.share,
+        through=traffic.through * run.share,
+    )
+
+
+def as_pairs(traffic: Pairs | Uniform) -> Pairs:
+    """Return uniform traffic as pairs."""
+    if isinstance(traffic, Pairs):
+        return traffic
+    ranks, p = traffic.ranks, len(traffic.ranks)
+    src, dst = np.repeat(ranks, p), np.tile(ranks, p)
+    apart = src != dst
+    amount: FloatArray = np.full(int(apart.sum()), traffic.amount)
+    return Pairs(src[apart], dst[apart], amount)

@@ -1,0 +1,343 @@
+"""Say who sends which chunks to whom, step by step, whatever the network.
+
+A schedule is for p positions, 0 to p - 1; which NPU stands at which position is decided when it
+is costed. Data is cut into equal chunks. A step that repeats one pattern, as a ring does, is
+one `Step` with a count, and its chunks are generated when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.model.collective import Collective
+from topology.errors import SupernodeError
+from topology.routing import Combined, Demand, Pairs, Uniform
+from topology.supernode import Supernode
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+
+class ScheduleError(SupernodeError):
+    """A schedule that cannot be made, or that is wrong."""
+
+
+@dataclass(frozen=True, eq=False)
+class Transfers:
+    """What moves in one step, all at once: sender, receiver and chunk of each transfer.
+
+    Every transfer sends what its sender held before the step.
+
+    Attributes
+    ----------
+    src, dst
+        Positions, shape (k,); lists will do.
+    chunk
+        Which chunk, shape (k,). For all-to-all, the block from o to d is chunk o * p + d.
+    reduce
+        Whether the receiver adds the chunk to its own (True) or takes it as it is (False): one
+        for all, or one for each transfer, shape (k,).
+    """
+
+    src: IntArray
+    dst: IntArray
+    chunk: IntArray
+    reduce: bool | BoolArray = False
+
+    def __post_init__(self) -> None:
+        for name in ("src", "dst", "chunk"):
+            given = getattr(self, name)
+            if not isinstance(given, np.ndarray):
+                made = np.array(given) if len(given) else np.zeros(0, dtype=np.int64)
+                object.__setattr__(self, name, made)
+        self._check()
+
+    def _check(self) -> None:
+        columns = (self.src, self.dst, self.chunk)
+        if any(column.dtype.kind not in "iu" or column.ndim != 1 for column in columns):
+            raise ScheduleError("transfers: src, dst and chunk must be flat lists of whole numbers")
+        lengths = [len(column) for column in columns]
+        if len(set(lengths)) > 1 or np.shape(self.reduce) not in ((), self.src.shape):
+            raise ScheduleError(
+                f"transfers: src, dst and chunk have lengths {lengths}, reduce has shape "
+                f"{np.shape(self.reduce)}; the lengths must be equal"
+            )
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+    @property
+    def adds(self) -> BoolArray:
+        """Return whether each transfer is added, shape (k,)."""
+        return np.broadcast_to(np.asarray(self.reduce, dtype=bool), self.src.shape)
+
+
+def join(parts: Sequence[Transfers]) -> Transfers:
+    """Return transfers that happen together as one."""
+    src, dst, chunk = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst", "chunk")
+    )
+    return Transfers(src, dst, chunk, np.concatenate([part.adds for part in parts]))
+
+
+UNSTATED = Pairs(np.array([], dtype=np.int64), np.array([], dtype=np.int64), np.array([]))
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One communication step, or several with the same pattern.
+
+    Attributes
+    ----------
+    transfers
+        Returns what moves in repetition t, 0 to repeat - 1.
+    traffic
+        How much each position sends to each other, as a fraction of the size S; the same in
+        every repetition. Where it is not stated, the schedule works it out from the transfers.
+    repeat
+        How many times.
+    phase
+        A word for tables: "reduce-scatter in the node".
+    """
+
+    transfers: Callable[[int], Transfers]
+    traffic: Demand = UNSTATED
+    repeat: int = 1
+    phase: str = ""
+
+    @cached_property
+    def messages(self) -> int:
+        """The most messages any position sends in one repetition."""
+        if isinstance(self.traffic, Uniform):
+            return len(self.traffic.ranks) - 1
+        if isinstance(self.traffic, Combined):
+            return 1  # the switches do the rest
+        sent = np.bincount(self.traffic.src[self.traffic.src != self.traffic.dst])
+        return int(sent.max(initial=0))
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """Steps that carry out a collective.
+
+    Attributes
+    ----------
+    name
+        The algorithm's name.
+    collective
+        What it carries out.
+    ranks
+        How many positions, p.
+    chunks
+        Into how many equal chunks the data is cut: the vector of an all-reduce, all-gather or
+        reduce-scatter; for all-to-all p * p blocks.
+    steps
+        In order; a step starts when the one before has ended everywhere.
+    notes
+        What a reader should know.
+    root
+        The root's position, in a broadcast, reduce, gather or scatter.
+    overlaps
+        Whether a transfer starts as soon as its link is free and its chunk is there, without
+        waiting for the rest of the step before. The steps then give the order on each link; every
+        transfer is between neighbours, and a step uses each link once at most.
+    sized
+        Whether it was made for one size S, as pipelines are.
+    """
+
+    name: str
+    collective: Collective
+    ranks: int
+    chunks: int
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = field(default=())
+    root: int = 0
+    overlaps: bool = False
+    sized: bool = False
+
+    def __post_init__(self) -> None:
+        if any(step.traffic is UNSTATED for step in self.steps):
+            stated = (s for step in self.steps for s in _stated(step, self.chunk_fraction))
+            object.__setattr__(self, "steps", tuple(stated))
+        for number, step in enumerate(self.steps):
+            _check_ends(step.traffic, self.ranks, f"schedule {self.name!r}, steps[{number}]")
+
+    @property
+    def step_count(self) -> int:
+        """How many steps there are, repetitions counted."""
+        return sum(step.repeat for step in self.steps)
+
+    @property
+    def helped(self) -> bool:
+        """Whether switches add up or copy on the way."""
+        return any(isinstance(step.traffic, Combined) for step in self.steps)
+
+    @property
+    def chunk_fraction(self) -> float:
+        """Return the size of a chunk as a fraction of the size S."""
+        blocks = self.ranks if self.collective.name == "all_to_all" else 1
+        return blocks / self.chunks
+
+    def transfers(self) -> Iterator[Transfers]:
+        """Yield what moves, step by step."""
+        for step in self.steps:
+            for t in range(step.repeat):
+                yield step.transfers(t)
+
+    def __repr__(self) -> str:
+        what = f"{self.collective.title} {self.name}"
+        return f"<Schedule {what}: {self.ranks} ranks, {self.step_count} steps>"
+
+
+def pairs_of(traffic: Demand) -> Pairs:
+    """Return traffic as pairs, each ordered pair once, sorted."""
+    if isinstance(traffic, Uniform):
+        p = len(traffic.ranks)
+        src, dst = np.divmod(np.arange(p * p), p)
+        apart = src != dst
+        ends = traffic.ranks[src[apart]], traffic.ranks[dst[apart]]
+        return Pairs(*ends, np.full(len(ends[0]), traffic.amount))
+    return traffic
+
+
+def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
+    """Return the sum of several traffics, each ordered pair once.
+
+    Parameters
+    ----------
+    parts
+        The traffics.
+    scale
+        What to multiply every amount by.
+    """
+    src, dst, amount = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst", "amount")
+    )
+    width = int(max(src.max(initial=0), dst.max(initial=0))) + 1
+    keys, at = np.unique(src * width + dst, return_inverse=True)
+    total = np.bincount(at.reshape(-1), amount * scale, minlength=len(keys)).astype(float)
+    return Pairs(keys // width, keys % width, total)
+
+
+def _check_ends(traffic: Demand, ranks: int, where: str) -> None:
+    """Raise `ScheduleError` if traffic is to or from a position that is not there."""
+    columns = (traffic.ranks,) if isinstance(traffic, Uniform) else (traffic.src, traffic.dst)
+    for column in columns:
+        for end in (int(column.min(initial=0)), int(column.max(initial=0))):
+            if not 0 <= end < ranks:
+                raise ScheduleError(f"{where}: there is no rank {end}; ranks are 0 to {ranks - 1}")
+
+
+def traffic_of(transfers: Transfers, fraction: float) -> Pairs:
+    """Return how much each position sends to each other; negative positions are refused.
+
+    Parameters
+    ----------
+    transfers
+        What moves.
+    fraction
+        Size of a chunk as a fraction of S.
+    """
+    lowest = min(transfers.src.min(initial=0), transfers.dst.min(initial=0))
+    if lowest < 0:
+        raise ScheduleError(f"transfers: there is no rank {lowest}; ranks start at 0")
+    width = int(max(transfers.src.max(initial=0), transfers.dst.max(initial=0))) + 1
+    key, count = np.unique(transfers.src * width + transfers.dst, return_counts=True)
+    return Pairs(key // width, key % width, count * fraction)
+
+
+def same_traffic(a: Pairs, b: Pairs) -> bool:
+    """Tell whether two results of `traffic_of` are equal."""
+    return (
+        np.array_equal(a.src, b.src)
+        and np.array_equal(a.dst, b.dst)
+        and np.allclose(a.amount, b.amount, rtol=1e-9, atol=0)
+    )
+
+
+def _stated(step: Step, fraction: float) -> Iterator[Step]:
+    """Yield a step as steps with traffic: one for each run of repetitions with the same."""
+    if step.traffic is not UNSTATED:
+        yield step
+        return
+    lo, held = 0, UNSTATED
+    for t in range(step.repeat + 1):
+        found = traffic_of(step.transfers(t), fraction) if t < step.repeat else UNSTATED
+        if t == 0 or (t < step.repeat and same_traffic(held, found)):
+            held = held if t else found
+            continue
+        yield replace(step, transfers=_from(step.transfers, lo), traffic=held, repeat=t - lo)
+        lo, held = t, found
+
+
+def _from(transfers: Callable[[int], Transfers], first: int) -> Callable[[int], Transfers]:
+    return transfers if first == 0 else lambda t: transfers(first + t)
+
+
+@dataclass(frozen=True, eq=False)
+class Team:
+    """The ranks that take part, as an algorithm sees them.
+
+    Attributes
+    ----------
+    size
+        How many, p.
+    groups
+        Positions that are near each other (in one node), as equal-sized rows, shape (m, g);
+        None where they do not form such groups.
+    supernode
+        What they run on, if the algorithm wants to know.
+    ranks
+        Rank of each position, shape (p,).
+    volume
+        The size S in bytes, where it is known: pipelines choose their segments by it.
+    alpha
+        Endpoint seconds per step, where it is given.
+    """
+
+    size: int
+    groups: IntArray | None = None
+    supernode: Supernode | None = None
+    ranks: IntArray | None = None
+    volume: float | None = None
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ScheduleError(f"a collective needs 1 rank or more, not {self.size}")
+
+
+def as_team(team: Team | int) -> Team:
+    """Return a team from itself or from a number of ranks."""
+    return team if isinstance(team, Team) else Team(team)
+
+
+def require_groups(team: Team, algorithm: str) -> IntArray:
+    """Return the team's groups, shape (m, g); raise `ScheduleError` if it has none."""
+    if team.groups is None:
+        raise ScheduleError(
+            f"{algorithm} needs ranks in groups of equal size (the NPUs of a node); these "
+            f"{team.size} ranks have none: give group_size=, or nodes a 'node' attribute"
+        )
+    return team.groups
+
+
+def consecutive_groups(size: int, group_size: int) -> IntArray:
+    """Return positions in rows of ``group_size``; raise `ScheduleError` if it does not divide."""
+    if group_size < 1 or size % group_size:
+        raise ScheduleError(
+            f"group_size is {group_size}; it must divide the number of ranks, {size}"
+        )
+    return np.arange(size).reshape(-1, group_size)
+
+
+def permutation(src: Sequence[int] | IntArray, dst: IntArray, fraction: float) -> Pairs:
+    """Return traffic in which src[i] sends a fraction of S to dst[i]."""
+    ends = np.asarray(src, dtype=np.int64)
+    return Pairs(ends, np.asarray(dst, dtype=np.int64), np.full(len(ends), fraction))

@@ -1,0 +1,272 @@
+"""Write a report about machines as one HTML file: tables, pictures and sources, nothing outside.
+
+The file asks for nothing from the network: pictures are inline SVG, style is in the page, and a
+content security policy forbids the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from collectives.analysis.analyze import Analysis, analyze_sizes
+from collectives.analysis.comparison import compare
+from collectives.model.collective import collective
+from topology import units
+from topology.errors import SupernodeError
+from topology.supernode import Supernode
+from topology.text import Part, Table
+
+COLLECTIVES = ("all_to_all", "all_reduce")
+"""What a report is about by default."""
+
+_OTHER_SIZES = (64 * units.KiB, units.MiB, units.GiB)
+_PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+_NAMESPACE = re.compile(r"\sxmlns(:\w+)?=\"[^\"]*\"")
+_SIZE = re.compile(r"(<svg\b[^>]*?)\s(?:width|height)=\"[^\"]*\"")
+_NAMES = re.compile(r"(\bid=\"|href=\"#|url\(#)")
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff;
+       max-width: 1100px; margin: 2em auto; padding: 0 1em; }
+h1 { font-size: 1.6em; } h2 { margin-top: 2.2em; border-bottom: 1px solid #dedede; }
+.bottleneck { font-weight: 600; font-size: 1.1em; margin: 0.3em 0; }
+table { border-collapse: collapse; margin: 0.6em 0 1.2em; font-size: 0.9em; }
+caption { text-align: left; font-weight: 600; padding: 0.2em 0; }
+th, td { padding: 0.15em 0.8em 0.15em 0; text-align: right; vertical-align: top;
+         border-bottom: 1px solid #eee; }
+th:first-child, td:first-child, table.words td { text-align: left; }
+figure { margin: 1.2em 0; } figure svg { width: 100%; height: auto; }
+details { margin: 0.6em 0; } li { margin: 0.15em 0; }
+@media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
+"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: sentences, tables and pictures under a heading.
+
+    Attributes
+    ----------
+    heading
+        Above it.
+    sentences
+        What is to be read first.
+    pictures
+        Inline SVG, each with words for those who cannot see it.
+    tables
+        What the pictures stand on.
+    notes
+        Sources and assumptions.
+    """
+
+    heading: str
+    sentences: tuple[str, ...]
+    pictures: tuple[tuple[str, str], ...]
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+
+
+def report(
+    supernodes: Sequence[Supernode],
+    *,
+    kinds: Iterable[str] = COLLECTIVES,
+    size: float | str = 64 * units.MiB,
+    style: str = "light",
+    progress: Callable[[str, float], None] | None = None,
+) -> str:
+    """Return a report about machines as HTML.
+
+    Parameters
+    ----------
+    supernodes
+        One or more.
+    kinds
+        Collectives to analyse on each.
+    size
+        S in bytes, or a string with a unit.
+    style
+        Of the pictures: "light", "dark" or "print".
+    progress
+        Called with what is being done and the fraction done.
+
+    Raises
+    ------
+    SupernodeError
+        If there is no machine, or a collective or size does not fit.
+    """
+    machines = list(supernodes)
+    if not machines or not all(isinstance(machine, Supernode) for machine in machines):
+        raise SupernodeError("report needs a list of supernodes, one or more")
+    names = [collective(kind).name for kind in kinds]
+    amount = units.parse_size(size) if isinstance(size, str) else float(size)
+    say = progress or (lambda _what, _done: None)
+    sections = []
+    for k, machine in enumerate(machines):
+        say(machine.name, k / (len(machines) + 1))
+        sections.append(_machine_section(machine, names, amount, style))
+    say("side by side", len(machines) / (len(machines) + 1))
+    sections.append(_comparison_section(machines, style))
+    say("done", 1.0)
+    return _page([machine.name for machine in machines], sections)
+
+
+def write_report(path: str | Path, supernodes: Sequence[Supernode], **choices: Any) -> Path:
+    """Write a report to an HTML file; the choices are those of `report`.
+
+    Raises
+    ------
+    SupernodeError
+        If the name does not end in .html, or the file cannot be written.
+    """
+    target = check_target(path)
+    text = report(supernodes, **choices)
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SupernodeError(f"cannot write {target}: {error.strerror or error}") from error
+    return target
+
+
+def check_target(path: str | Path) -> Path:
+    """Return the path of a report; raise `SupernodeError` if it does not end in .html."""
+    target = Path(path)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise SupernodeError(f"{str(path)!r}: a report is written as .html")
+    return target
+
+
+def inline_svg(figure: Any, prefix: str) -> str:
+    """Return a figure as SVG to put into a page: no prologue, no metadata, names of its own.
+
+    Parameters
+    ----------
+    figure
+        A matplotlib figure.
+    prefix
+        Put before every id, so that several pictures share a page.
+    """
+    file = StringIO()
+    mpl = import_module("matplotlib")
+    with mpl.rc_context({"svg.hashsalt": "supernode", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    text = _METADATA.sub("", _PROLOGUE.sub("", file.getvalue()))
+    text = _NAMESPACE.sub("", text)
+    for _ in range(2):
+        text = _SIZE.sub(r"\1", text, count=1)
+    return _NAMES.sub(rf"\g<1>{prefix}-", text).replace("xlink:href", "href")
+
+
+def _machine_section(machine: Supernode, kinds: Sequence[str], size: float, style: str) -> Section:
+    plots = import_module("collectives.plots")
+    drawing = import_module("topology.drawing")
+    every = [analyze_sizes(machine, kind, (size, *_OTHER_SIZES)) for kind in kinds]
+    found = [analyses[0] for analyses in every]
+    figures = [("racks", drawing.draw_racks(machine, style=style)[0])]
+    for analyses in every:
+        figures += _figures(analyses, plots, style)
+    tables = [part for analysis in found for part in analysis.parts() if isinstance(part, Table)]
+    notes = [note for analysis in found for note in analysis.assumptions]
+    slug = re.sub(r"\W+", "-", machine.name)
+    return Section(
+        heading=", ".join((machine.name, *machine.history)),
+        sentences=tuple(_sentence(analysis) for analysis in found),
+        pictures=tuple(
+            (words, inline_svg(figure, f"{slug}-{k}")) for k, (words, figure) in enumerate(figures)
+        ),
+        tables=tuple(tables),
+        notes=tuple(dict.fromkeys((*notes, *sources_of(machine)))),
+    )
+
+
+def _sentence(analysis: Analysis) -> str:
+    return (
+        f"{analysis.bottleneck.sentence}: {units.format_size(analysis.size)} take "
+        f"{units.format_time(analysis.time)}, busbw {units.format_rate(analysis.busbw)}, "
+        f"{units.format_percent(analysis.efficiency)} of the bound"
+    )
+
+
+def _figures(analyses: Sequence[Analysis], plots: Any, style: str) -> list[tuple[str, Any]]:
+    """Return pictures of one collective: the size asked for comes first, then a small one."""
+    analysis, small, *_ = analyses
+    title = analysis.collective.title
+    winners = list({found.algorithm: found for found in analyses}.values())
+    return [
+        (f"{title}: load of every bundle", plots.plot_fabric(analysis, style=style)[0]),
+        (f"{title}: load by node and plane", plots.plot_loads(analysis, style=style)[0]),
+        (f"{title}: bus bandwidth by size", plots.plot_bandwidth(winners, style=style)[0]),
+        (f"{title}: critical path of a small one", plots.plot_latency(small, style=style)[0]),
+    ]
+
+
+def _comparison_section(machines: Sequence[Supernode], style: str) -> Section:
+    comparison = compare(machines)
+    plots = import_module("collectives.plots")
+    parts: list[Part] = list(comparison.parts())
+    figure = plots.plot_machines(comparison, style=style)[0]
+    return Section(
+        heading="Side by side" if len(machines) > 1 else "Figures",
+        sentences=tuple(part for part in parts if isinstance(part, str)),
+        pictures=(("machines side by side", inline_svg(figure, "machines")),),
+        tables=tuple(part for part in parts if isinstance(part, Table)),
+        notes=(),
+    )
+
+
+def sources_of(machine: Supernode) -> tuple[str, ...]:
+    """Return where a machine's wiring and links come from, each once."""
+    links = (source for link in machine.fabric.links for source in link.sources)
+    return tuple(dict.fromkeys((*machine.sources, *links)))
+
+
+def _page(names: Sequence[str], sections: Iterable[Section]) -> str:
+    title = escape(" and ".join(names))
+    body = "\n".join(_section(section) for section in sections)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Supernode report: {title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>What limits {title}</h1>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _section(section: Section) -> str:
+    out = [f"<section>\n<h2>{escape(section.heading)}</h2>"]
+    out += [f'<p class="bottleneck">{escape(said)}</p>' for said in section.sentences]
+    out += [
+        f'<figure role="img" aria-label="{escape(words)}">{svg}</figure>'
+        for words, svg in section.pictures
+    ]
+    if section.tables:
+        out.append("<details open><summary>Tables</summary>")
+        out += [_table(table) for table in section.tables]
+        out.append("</details>")
+    if section.notes:
+        out.append("<details><summary>Sources and assumptions</summary><ul>")
+        out += [f"<li>{escape(note)}</li>" for note in section.notes]
+        out.append("</ul></details>")
+    return "\n".join([*out, "</section>"])
+
+
+def _table(table: Table) -> str:
+    words = "" if any(table.headers) else ' class="words"'
+    out = [f"<table{words}>"]
+    if table.title:
+        out.append(f"<caption>{escape(table.title)}</caption>")
+    if any(table.headers):
+        cells = "".join(f"<th>{escape(str(header))}</th>" for header in table.headers)
+        out.append(f"<tr>{cells}</tr>")
+    out += [
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
+        for row in table.rows
+    ]
+    return "\n".join([*out, "</table>"])

@@ -1,0 +1,286 @@
+"""Mix the ways of an all-to-all so that the busiest link is least busy, in whole pieces.
+
+The linear program sends one flow from each origin: a block to every other rank. Its flows are
+then rounded to whole pieces, one origin after another, each as a small integer program that
+keeps every link below what the program promised; on links alone these are network flows, whose
+solutions are whole by themselves.
+
+References
+----------
+Shahrokhi and Matula, J. ACM 37 (1990) 318-334 (maximum concurrent flow); Ford and Fulkerson,
+Flows in Networks (1962), for whole flows between whole bounds and for taking flows apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from collectives.model.schedule import IntArray
+from collectives.synthesis.overlay import Roads
+from topology.fabric import BoolArray, FloatArray
+
+_SHORTER = 1e-2
+_SHORTEST = 1e-5
+_WHOLE = 1e-6
+_EQUAL = 1e-9
+_ROUNDS = 3
+_NODES = 20
+_GAP = 0.01
+_FEW_VARIABLES = 2_000
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """The best mix of roads.
+
+    Attributes
+    ----------
+    roads
+        What it is made of.
+    flow
+        Blocks of each origin over each road, shape (origins, e).
+    """
+
+    roads: Roads
+    flow: FloatArray
+
+    @cached_property
+    def level(self) -> float:
+        """Return seconds per byte of a block that the busiest link is busy."""
+        return float((self.roads.busy @ self.flow.sum(axis=0)).max())
+
+    def promises(self, most: int) -> list[int]:
+        """Return the numbers of pieces that may come nearest to the level, the likeliest first.
+
+        Links carry whole pieces, so a number of pieces loses what rounding up the load of the
+        busiest links costs. Of equal ones, those that leave the flow whole as it is come first.
+
+        Parameters
+        ----------
+        most
+            The largest number to look at.
+        """
+        used = self.roads.busy @ self.flow.sum(axis=0)
+        tight = self.roads.busy[used >= self.level * (1 - _EQUAL)]
+        unit = np.where(tight > 0, tight, np.inf).min(axis=1)
+
+        def loss(pieces: int) -> float:
+            load = pieces * self.level / unit
+            return round(float((np.ceil(load - _WHOLE) / load).max()), 9)
+
+        losses = {pieces: loss(pieces) for pieces in range(1, most + 1)}
+        least = min(losses.values())
+        found = [pieces for pieces, lost in losses.items() if lost == least]
+        return sorted(found, key=lambda pieces: (not _is_whole(pieces * self.flow), pieces))
+
+
+def _is_whole(flow: FloatArray) -> bool:
+    return bool(np.abs(flow - np.rint(flow)).max() < _WHOLE)
+
+
+def best_mix(roads: Roads) -> Mix | None:
+    """Return the mix whose busiest link is least busy, then the one with the fewest hops.
+
+    Parameters
+    ----------
+    roads
+        What ways are made of.
+
+    Returns
+    -------
+    Mix | None
+        None if some rank cannot be reached.
+    """
+    if not len(roads.tail):
+        return None
+    row, road = np.nonzero(_allowed(roads))
+    balance, wanted = _balance(roads, roads.origins, row, road)
+    busy = sparse.csc_array(roads.busy / float(roads.busy.max()))[:, road]
+    top = sparse.hstack([busy, -np.ones((busy.shape[0], 1))], format="csr")
+    still = sparse.hstack([balance, sparse.csr_array((len(wanted), 1))], format="csr")
+    found = linprog(
+        np.append(np.full(len(road), _SHORTER / len(road)), 1.0),
+        A_ub=top,
+        b_ub=np.zeros(top.shape[0]),
+        A_eq=still,
+        b_eq=wanted,
+        method="highs" if len(road) < _FEW_VARIABLES else "highs-ipm",
+    )
+    if found.x is None:
+        return None
+    flow = np.zeros((len(roads.origins), len(roads.tail)))
+    flow[row, road] = np.where(found.x[:-1] > _EQUAL, found.x[:-1], 0.0)
+    return Mix(roads, flow)
+
+
+def _allowed(roads: Roads) -> BoolArray:
+    """Return which roads each origin may use: none that leads back to it."""
+    allowed: BoolArray = roads.head[None, :] != roads.origins[:, None]
+    return allowed
+
+
+def _balance(
+    roads: Roads, origins: IntArray, row: IntArray, road: IntArray
+) -> tuple[sparse.csr_array, FloatArray]:
+    """Return what stays at each rank of each origin's flow, and that it should be 1."""
+    p, each = roads.size, np.arange(len(road))
+    place = np.arange(len(origins) * p).reshape(-1, p)
+    arriving, leaving = place[row, roads.head[road]], place[row, roads.tail[road]]
+    inner = roads.tail[road] != origins[row]
+    rows = np.concatenate([arriving, leaving[inner]])
+    columns = np.concatenate([each, each[inner]])
+    signs = np.concatenate([np.ones(len(each)), -np.ones(int(inner.sum()))])
+    matrix = sparse.csr_array((signs, (rows, columns)), shape=(place.size, len(each)))
+    others = np.ones(place.size, dtype=bool)
+    others[place[np.arange(len(origins)), origins]] = False
+    return matrix[np.flatnonzero(others)], np.ones(int(others.sum()))
+
+
+def whole_mix(mix: Mix, pieces: int) -> IntArray:
+    """Return a mix in whole pieces of a block, as near the level as was found.
+
+    Parameters
+    ----------
+    mix
+        The mix to round.
+    pieces
+        Equal pieces that every block is cut in.
+
+    Returns
+    -------
+    IntArray
+        Pieces of each origin over each road, shape (origins, e).
+    """
+    wanted = mix.flow * pieces
+    if _is_whole(wanted):
+        return np.rint(wanted).astype(np.int64)
+    return _Rounding(mix, pieces).run()
+
+
+class _Rounding:
+    """Rounding in progress: flows that are whole already, and some that are not yet."""
+
+    def __init__(self, mix: Mix, pieces: int) -> None:
+        self.roads = mix.roads
+        self.pieces = pieces
+        self.flow = mix.flow * pieces
+        scale = float(mix.roads.busy.max())
+        busy = mix.roads.busy / scale
+        self.busy = sparse.csr_array(busy)
+        self.unit = np.where(busy > 0, busy, np.inf).min(axis=1)
+        self.target = np.full(len(busy), mix.level * pieces / scale)
+        if mix.roads.neighbours and mix.roads.grid is None:  # a link carries whole pieces
+            self.target = np.ceil(self.target / self.unit - _WHOLE) * self.unit
+        self.random = np.random.default_rng(pieces)
+
+    def run(self) -> IntArray:
+        """Round every origin's flow, then take each up again while that helps."""
+        for origin in range(len(self.flow)):
+            self._round(origin, tight=True)
+        best, kept = self._over(), self.flow.copy()
+        for _ in range(_ROUNDS):
+            if best <= _EQUAL:
+                break
+            for origin in self.random.permutation(len(self.flow)).tolist():
+                self._round(origin, tight=False)
+            if self._over() < best:
+                best, kept = self._over(), self.flow.copy()
+        return np.rint(kept).astype(np.int64)
+
+    def _over(self) -> float:
+        """Return how far the busiest link is above its target, as a fraction."""
+        return float((self.busy @ self.flow.sum(axis=0) / self.target).max()) - 1
+
+    def _round(self, origin: int, *, tight: bool) -> None:
+        """Replace one origin's flow by the whole one that overloads links least.
+
+        What a link is over its target by up to a piece costs 1 each, and more costs 3.
+        """
+        now = self.flow[origin]
+        used = np.flatnonzero(self.roads.head != origin)
+        rows = len(self.unit)
+        hop = _SHORTEST * (1 + self.random.random(len(used)))
+        low, high = np.zeros(len(used)), np.full(len(used), np.inf)
+        if tight:
+            low, high = np.floor(now[used] + _WHOLE), np.ceil(now[used] - _WHOLE)
+        found = milp(
+            np.concatenate([hop, 1 / self.unit, 3 / self.unit]),
+            constraints=self._rules(origin, used, self.busy @ (self.flow.sum(axis=0) - now)),
+            integrality=np.repeat([1, 0], [len(used), 2 * rows]),
+            bounds=Bounds(
+                np.append(low, np.zeros(2 * rows)),
+                np.concatenate([high, self.unit, np.full(rows, np.inf)]),
+            ),
+            options={"node_limit": _NODES, "mip_rel_gap": _GAP},
+        )
+        if found.x is not None:
+            self.flow[origin] = 0.0
+            self.flow[origin, used] = np.rint(found.x[: len(used)])
+
+    def _rules(
+        self, origin: int, used: IntArray, others: FloatArray
+    ) -> tuple[LinearConstraint, LinearConstraint]:
+        """Return what a flow must keep: pieces for all, and links at their targets.
+
+        The columns are the flow, and what links are over their targets by, in two parts.
+        """
+        balance, each = _balance(self.roads, np.array([origin]), np.zeros_like(used), used)
+        over = -sparse.eye_array(len(self.unit))
+        none = sparse.csr_array((len(each), 2 * len(self.unit)))
+        load = sparse.hstack([self.busy[:, used], over, over])
+        return (
+            LinearConstraint(
+                sparse.hstack([balance, none]), each * self.pieces, each * self.pieces
+            ),
+            LinearConstraint(load, -np.inf, self.target - others),
+        )
+
+
+def ways(roads: Roads, flow: IntArray, pieces: int, origin: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield the way of every piece of an origin: its receiver, and the roads it takes.
+
+    Parameters
+    ----------
+    roads
+        What ways are made of.
+    flow
+        Pieces of the origin over each road, shape (e,).
+    pieces
+        Pieces to each rank.
+    origin
+        Where they start.
+    """
+    left = flow.copy()
+    into: list[list[int]] = [[] for _ in range(roads.size)]
+    for road in np.flatnonzero(flow).tolist():
+        into[int(roads.head[road])].append(road)
+    for target in range(roads.size):
+        for _ in range(pieces if target != origin else 0):
+            yield target, _trace(roads, left, into, origin, target)
+
+
+def _trace(
+    roads: Roads, left: IntArray, into: list[list[int]], origin: int, target: int
+) -> list[int]:
+    """Take one piece's way off a flow, from its end to its start; circles are dropped."""
+    way: list[int] = []
+    seen = {target: 0}
+    at = target
+    while at != origin:
+        road = max(into[at], key=lambda r: (left[r], -r))
+        left[road] -= 1
+        at = int(roads.tail[road])
+        if at in seen:
+            for dropped in way[seen[at] :]:
+                seen.pop(int(roads.tail[dropped]), None)
+            del way[seen[at] :]
+            continue
+        way.append(road)
+        seen[at] = len(way)
+    return way[::-1]

@@ -1,0 +1,148 @@
+"""Find the ways from rank to rank that an all-to-all may be relayed over, and what each loads.
+
+A road is one message from a rank to another. Where every node is a rank, the roads are the links;
+elsewhere any two ranks with a path between them have one, and it loads what ECMP loads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from collectives.model.schedule import IntArray
+from collectives.synthesis.arrangement import Arrangement, arrangements
+from topology.fabric import FloatArray
+from topology.routing import Ecmp, Pairs
+from topology.supernode import Supernode
+
+_DIGITS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Roads:
+    """Roads between ranks, with what a byte on each costs.
+
+    Attributes
+    ----------
+    size
+        How many ranks, p.
+    tail, head
+        Ends of each road, shape (e,): positions, or cells of ``grid``.
+    busy
+        Seconds per byte that each link or switch is busy, shape (r, e). With a grid: if every
+        shift of the road carries a byte.
+    neighbours
+        Whether every road is a link.
+    grid
+        Where given, only the origin's ways are looked for; the other ranks take their shifts.
+    """
+
+    size: int
+    tail: IntArray
+    head: IntArray
+    busy: FloatArray
+    neighbours: bool
+    grid: Arrangement | None = None
+
+    @property
+    def origins(self) -> IntArray:
+        """Return the ranks whose ways are to be found."""
+        return np.arange(self.size if self.grid is None else 1)
+
+
+def plain_roads(routing: Ecmp, ranks: IntArray) -> Roads:
+    """Return every road between some ranks.
+
+    Parameters
+    ----------
+    routing
+        Routing on the fabric.
+    ranks
+        Who takes part, shape (p,).
+    """
+    if is_direct(routing, ranks):
+        return _links(routing, ranks)
+    tail, head = _reachable(routing, ranks)
+    busy = np.array(
+        [_busy(routing, ranks[[u]], ranks[[v]]) for u, v in zip(tail, head, strict=True)]
+    )
+    return Roads(len(ranks), tail, head, _distinct(busy), neighbours=False)
+
+
+def shifted_roads(supernode: Supernode, routing: Ecmp, ranks: IntArray) -> Iterator[Roads]:
+    """Yield the roads of the grids worth trying; a guess at a symmetry, to be measured.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    routing
+        Routing on its fabric.
+    ranks
+        Who takes part, shape (p,).
+    """
+    direct = is_direct(routing, ranks)
+    hops = routing.hops()
+    for grid in arrangements(supernode, ranks):
+        cells = np.arange(grid.size)
+        at = ranks[grid.position]
+        shifts, rows = [], []
+        for shift in cells[1:].tolist():
+            target = at[grid.shifted(cells, np.full(grid.size, shift))]
+            far = hops[at, target]
+            if (far < 1).any() or (direct and (far > 1).any()):
+                continue
+            shifts.append(shift)
+            rows.append(_busy(routing, at, target))
+        if shifts:
+            yield _of_shifts(grid, np.array(shifts), np.array(rows), direct=direct)
+
+
+def _of_shifts(grid: Arrangement, shifts: IntArray, rows: FloatArray, *, direct: bool) -> Roads:
+    cells = np.arange(grid.size)
+    tail, by = np.tile(cells, len(shifts)), np.repeat(shifts, grid.size)
+    busy = np.repeat(_distinct(rows), grid.size, axis=1)
+    return Roads(grid.size, tail, grid.shifted(tail, by), busy, direct, grid)
+
+
+def is_direct(routing: Ecmp, ranks: IntArray) -> bool:
+    """Return whether all that can be sent over are links between these ranks."""
+    fabric = routing.fabric
+    member = np.zeros(len(fabric.nodes), dtype=bool)
+    member[fabric.npus[ranks]] = True
+    return bool(
+        (member | ~fabric.forwards).all() and (member[fabric.tail] & member[fabric.head]).any()
+    )
+
+
+def _links(routing: Ecmp, ranks: IntArray) -> Roads:
+    fabric = routing.fabric
+    place = np.full(len(fabric.nodes), -1)
+    place[fabric.npus[ranks]] = np.arange(len(ranks))
+    tail, head = place[fabric.tail], place[fabric.head]
+    arcs = np.flatnonzero((tail >= 0) & (head >= 0))
+    busy = np.diag(1 / fabric.capacity[arcs])
+    return Roads(len(ranks), tail[arcs], head[arcs], busy, neighbours=True)
+
+
+def _reachable(routing: Ecmp, ranks: IntArray) -> tuple[IntArray, IntArray]:
+    tail, head = np.nonzero(routing.hops()[np.ix_(ranks, ranks)] > 0)
+    return tail.astype(np.int64), head.astype(np.int64)
+
+
+def _busy(routing: Ecmp, src: IntArray, dst: IntArray) -> FloatArray:
+    """Return seconds that links and switches are busy if each sends a byte."""
+    flow = routing.route(Pairs(src, dst, np.ones(len(src))))
+    return np.concatenate([flow.busy(), flow.node_busy()])
+
+
+def _distinct(rows: FloatArray) -> FloatArray:
+    """Return what is busy for each row, without what is never busy or busy alike, transposed."""
+    if not rows.size:
+        return rows.reshape(0, 0)
+    scale = float(rows.max())
+    kept = np.unique(np.round(rows.T / scale, _DIGITS), axis=0, return_index=True)[1]
+    kinds = rows.T[np.sort(kept)]
+    return np.ascontiguousarray(kinds[kinds.any(axis=1)])

@@ -1,0 +1,66 @@
+"""``supernode draw``: every picture from the command line, and clear words when it cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from collectives.cli import main
+from collectives.cli.commands.draw import PICTURES
+
+SYSTEM = "dgx-h100:nodes=2"
+
+
+@pytest.mark.parametrize("kind", list(PICTURES))
+def test_every_picture_is_drawn(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "a.svg"
+    words = ["draw", SYSTEM, "--picture", kind, "--collective", "all-reduce", "-o", str(target)]
+    assert main(words) == 0
+    assert "</svg>" in target.read_text()
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first
+
+
+def test_a_machine_alone_is_drawn(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    assert main(["draw", "gb200-nvl72", "-o", str(target)]) == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_says_where_and_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "a.pdf"
+    words = ["draw", SYSTEM, "--collective", "all-to-all", "--size", "1MiB", "--json"]
+    assert main([*words, "-o", str(target)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["file"] == str(target)
+    assert said["conclusion"].startswith("all-to-all is limited by")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--picture", "fabrik"], "did you mean fabric"),
+        (["--picture", "loads"], "needs --collective"),
+        (["--collective", "all-reduce", "--size", "64"], "no unit"),
+        (["--style", "lihgt"], "did you mean light"),
+        ([SYSTEM], "one machine, not 2"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "a.png"
+    assert main(["draw", SYSTEM, *words, "-o", str(target)]) == 2
+    assert said in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_a_wrong_ending_is_said_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["draw", "no-such-machine", "-o", str(tmp_path / "a.jpg")]) == 2
+    assert ".png, .svg, .pdf" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Maximum flows and exact fractions: the room that calls solvers."""
