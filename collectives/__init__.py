@@ -17,7 +17,14 @@ from collectives.bounds import Bound, bound
 from collectives.model.collective import Collective, collective, collective_names
 from collectives.model.dependencies import Dependencies, dependencies
 from collectives.model.execution import execute, verify
-from collectives.model.schedule import Schedule, ScheduleError, Step, Team, Transfers
+from collectives.model.schedule import (
+    DoesNotFitError,
+    Schedule,
+    ScheduleError,
+    Step,
+    Team,
+    Transfers,
+)
 from collectives.synthesis import Exchange, Synthesis, find_exchange, find_forest, synthesize
 from collectives.timing.plan import Cost, Latency, Plan, plan
 from collectives.workloads.all_to_all_v import analyze_all_to_all_v
@@ -55,6 +62,7 @@ __all__ = [
     "Cost",
     "Crossover",
     "Dependencies",
+    "DoesNotFitError",
     "Exchange",
     "Groups",
     "GroupsAnalysis",

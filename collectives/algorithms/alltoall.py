@@ -23,6 +23,7 @@ from collectives.algorithms.direct import direct_all_to_all
 from collectives.algorithms.hierarchical import hierarchical_all_to_all
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    DoesNotFitError,
     IntArray,
     Schedule,
     ScheduleError,
@@ -48,12 +49,12 @@ def pairwise_all_to_all(team: Team | int) -> Schedule:
 
     Raises
     ------
-    ScheduleError
+    DoesNotFitError
         Above 2048 ranks: every step has a pattern of its own, so cost grows as p².
     """
     p = as_team(team).size
     if p > _MOST_PAIRWISE:
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"pairwise: {p} ranks would take {p - 1} different steps; it is made for up to "
             f"{_MOST_PAIRWISE} ranks, use 'direct' or 'bruck'"
         )
@@ -138,7 +139,7 @@ def dimension_all_to_all(team: Team | int, *, dims: Sequence[int] | None = None)
 
     Raises
     ------
-    ScheduleError
+    DoesNotFitError
         If the ranks do not form a full grid.
     """
     grid = grid_of(as_team(team), dims)
@@ -188,7 +189,7 @@ def grid_of(team: Team, dims: Sequence[int] | None = None) -> IntArray:
 
     Raises
     ------
-    ScheduleError
+    DoesNotFitError
         If the ranks do not form a full grid.
     """
     if dims is not None:
@@ -203,12 +204,12 @@ def grid_of(team: Team, dims: Sequence[int] | None = None) -> IntArray:
 
 def _coordinates(team: Team) -> list[tuple[object, ...]]:
     if team.supernode is None or team.ranks is None:
-        raise ScheduleError("dimension needs a grid: give dims=, ranks per dimension")
+        raise DoesNotFitError("dimension needs a grid: give dims=, ranks per dimension")
     nodes, npus = team.supernode.graph.nodes, team.supernode.npus
     found = [nodes[npus[rank]].get("coord") for rank in team.ranks.tolist()]
     bare = [rank for rank, at in zip(team.ranks.tolist(), found, strict=True) if at is None]
     if bare:
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"dimension needs a grid, and {npus[bare[0]]} of {team.supernode.name} has no 'coord' "
             "attribute: give dims=, ranks per dimension"
         )
@@ -218,7 +219,7 @@ def _coordinates(team: Team) -> list[tuple[object, ...]]:
 def _grid_of_coordinates(coordinates: list[tuple[object, ...]]) -> IntArray:
     depths = {len(at) for at in coordinates}
     if len(depths) > 1:
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"dimension: coordinates have {' and '.join(map(str, sorted(depths)))} dimensions"
         )
     axes = []
@@ -229,7 +230,7 @@ def _grid_of_coordinates(coordinates: list[tuple[object, ...]]) -> IntArray:
     sizes = tuple(int(axis.max()) + 1 for axis in axes)
     cell = np.ravel_multi_index(tuple(axes), sizes)
     if prod(sizes) != len(coordinates) or len(np.unique(cell)) != len(coordinates):
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"dimension: {len(coordinates)} ranks do not fill the {'x'.join(map(str, sizes))} grid "
             "of their coordinates; choose ranks= that do, or give dims="
         )

@@ -26,9 +26,9 @@ from collectives.algorithms.compose import Steps, reverse
 from collectives.algorithms.neighbours import direct_lanes
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    DoesNotFitError,
     IntArray,
     Schedule,
-    ScheduleError,
     Step,
     Team,
     Transfers,
@@ -59,7 +59,7 @@ def bfb_all_gather(team: Team | int) -> Schedule:
 
     Raises
     ------
-    ScheduleError
+    DoesNotFitError
         If the ranks are not joined by direct links.
     """
     made = as_team(team)
@@ -110,11 +110,11 @@ def _gather(team: Team, lanes: IntArray) -> tuple[Steps, int]:
     """Return the steps of an all-gather, and into how many pieces shards are cut."""
     p = team.size
     if p > _MOST_RANKS:
-        raise ScheduleError(f"bfb solves a program for each of {p} ranks; at most {_MOST_RANKS}")
+        raise DoesNotFitError(f"bfb solves a program for each of {p} ranks; at most {_MOST_RANKS}")
     distance = shortest_path(csr_array(lanes > 0), unweighted=True)
     if np.isinf(distance).any():
         u, v = (int(i) for i in np.argwhere(np.isinf(distance))[0])
-        raise ScheduleError(f"bfb: position {v} cannot be reached from {u} over direct links")
+        raise DoesNotFitError(f"bfb: position {v} cannot be reached from {u} over direct links")
     hops = distance.astype(np.int64)
     shares = [
         [_share(lanes, hops, rank, t) for rank in range(p)]
@@ -126,7 +126,7 @@ def _gather(team: Team, lanes: IntArray) -> tuple[Steps, int]:
             if share.counts:
                 pieces = lcm(pieces, _least(share.counts, len(share.senders))[0].denominator)
     if pieces > _MOST_PIECES:
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"bfb: shards would have to be cut in {pieces} pieces, more than {_MOST_PIECES}"
         )
     return tuple(_step(step, pieces, p) for step in shares), pieces

@@ -21,9 +21,9 @@ import numpy as np
 from collectives.algorithms.compose import Steps, relabelled, reverse, runs
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    DoesNotFitError,
     IntArray,
     Schedule,
-    ScheduleError,
     Step,
     Team,
     Transfers,
@@ -39,10 +39,10 @@ def is_power(p: int) -> bool:
 
 
 def require_power(p: int, algorithm: str) -> None:
-    """Raise `ScheduleError` unless p is a power of two."""
+    """Raise `DoesNotFitError` unless p is a power of two."""
     if not is_power(p):
         low = 1 << (p.bit_length() - 1)
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"{algorithm} needs a power of two ranks, not {p}; use {low} or {2 * low} of them, or "
             "another algorithm"
         )

@@ -20,9 +20,9 @@ from collectives.algorithms.grid import gather_along, reduce_along, scatter_alon
 from collectives.algorithms.tiers import tiers_of
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    DoesNotFitError,
     IntArray,
     Schedule,
-    ScheduleError,
     Step,
     Team,
     Transfers,
@@ -105,7 +105,7 @@ def three_level_direct_all_reduce(team: Team | int) -> Schedule:
 def _three_level(name: str, kind: str, team: Team | int, make: Callable[..., Steps]) -> Schedule:
     grid, words = tiers_of(as_team(team))
     if grid.ndim < 3:
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"{name} needs three tiers with equal numbers in each; these {grid.size} ranks have "
             f"{grid.ndim}: {' x '.join(map(str, grid.shape))}; use 'hierarchical'"
         )

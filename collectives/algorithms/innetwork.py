@@ -20,8 +20,8 @@ from collectives.algorithms.pipeline import best_segments
 from collectives.algorithms.rooted import check_root, direct_broadcast, direct_reduce
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    DoesNotFitError,
     Schedule,
-    ScheduleError,
     Step,
     Team,
     Transfers,
@@ -156,12 +156,12 @@ def _helped(
 
 
 def _able(team: Team | int, algorithm: str, *, adds: bool = False, copies: bool = False) -> Team:
-    """Return a team whose switches can do it; raise `ScheduleError` if they cannot."""
+    """Return a team whose switches can do it; raise `DoesNotFitError` if they cannot."""
     made = as_team(team)
     if made.supernode is None or made.ranks is None:
-        raise ScheduleError(f"{algorithm} needs to know the machine: give it a team with one")
+        raise DoesNotFitError(f"{algorithm} needs to know the machine: give it a team with one")
     try:
         combining_trees(made.supernode, made.ranks, adds=adds, copies=copies)
     except RoutingError as error:
-        raise ScheduleError(f"{algorithm}: {error}") from error
+        raise DoesNotFitError(f"{algorithm}: {error}") from error
     return made

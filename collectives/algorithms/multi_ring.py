@@ -19,7 +19,14 @@ from collectives.algorithms.hamiltonian import lattice_cycles, searched_cycles, 
 from collectives.algorithms.neighbours import direct_lanes
 from collectives.algorithms.ring import ring_steps
 from collectives.model.collective import collective
-from collectives.model.schedule import IntArray, Schedule, ScheduleError, Team, as_team
+from collectives.model.schedule import (
+    DoesNotFitError,
+    IntArray,
+    Schedule,
+    ScheduleError,
+    Team,
+    as_team,
+)
 
 Cycles = Sequence[npt.ArrayLike] | None
 
@@ -81,7 +88,7 @@ def hamiltonian_cycles(team: Team) -> list[IntArray]:
 
     Raises
     ------
-    ScheduleError
+    DoesNotFitError
         If none is found.
     """
     lanes = direct_lanes(team, "multi_ring")
@@ -91,7 +98,7 @@ def hamiltonian_cycles(team: Team) -> list[IntArray]:
         return walecki_cycles(p)
     found = _torus_cycles(team, lanes) or searched_cycles(lanes)
     if not found:
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"multi_ring: no Hamiltonian cycles are known for these {p} ranks; it takes a full "
             "mesh, a torus with dimensions of 3 or more (or pairs of 2), up to 12 directly linked "
             "ranks, or cycles="
@@ -102,7 +109,7 @@ def hamiltonian_cycles(team: Team) -> list[IntArray]:
 def _torus_cycles(team: Team, lanes: IntArray) -> list[IntArray] | None:
     try:
         grid = _squares_as_rings(grid_of(team))
-    except ScheduleError:
+    except DoesNotFitError:
         return None
     if grid.ndim == 0 or min(grid.shape) < 3:
         return None

@@ -28,9 +28,9 @@ from collectives.algorithms.compose import Steps, in_parallel, relabelled, rever
 from collectives.algorithms.rooted import check_root
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    DoesNotFitError,
     IntArray,
     Schedule,
-    ScheduleError,
     Step,
     Team,
     Transfers,
@@ -93,12 +93,12 @@ def swing_grid(team: Team, name: str = "swing") -> IntArray:
     """Return the team's torus, or its ranks as a ring; all widths are powers of two."""
     try:
         grid = grid_of(team)
-    except ScheduleError:
+    except DoesNotFitError:
         grid = np.arange(team.size)
     bad = [n for n in grid.shape if not is_power(n)]
     if bad:
         shape = "x".join(map(str, grid.shape))
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"{name} needs a power of two ranks in every dimension, and {shape} has {bad[0]}; use "
             "2, 4, 8, 16, ... or another algorithm"
         )

@@ -18,7 +18,7 @@ from collectives.algorithms.alltoall import grid_of
 from collectives.algorithms.compose import Steps, in_parallel
 from collectives.algorithms.grid import gather_along, reduce_along, scatter_along
 from collectives.model.collective import collective
-from collectives.model.schedule import IntArray, Schedule, ScheduleError, Team, as_team
+from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, Team, as_team
 
 Dims: TypeAlias = Sequence[int] | None
 
@@ -75,8 +75,8 @@ def torus_grid(team: Team, algorithm: str, dims: Dims = None) -> IntArray:
     """
     try:
         return grid_of(team, dims)
-    except ScheduleError as error:
-        raise ScheduleError(
+    except DoesNotFitError as error:
+        raise DoesNotFitError(
             f"{algorithm} needs the ranks of a torus or mesh, all of a rectangle, whose NPUs have "
             f"a 'coord' attribute ({error})"
         ) from error

@@ -28,6 +28,10 @@ class ScheduleError(SupernodeError):
     """A schedule that cannot be made, or that is wrong."""
 
 
+class DoesNotFitError(ScheduleError):
+    """An algorithm that does not suit these ranks or this machine; another may."""
+
+
 @dataclass(frozen=True, eq=False)
 class Transfers:
     """What moves in one step, all at once: sender, receiver and chunk of each transfer.
@@ -319,9 +323,9 @@ def as_team(team: Team | int) -> Team:
 
 
 def require_groups(team: Team, algorithm: str) -> IntArray:
-    """Return the team's groups, shape (m, g); raise `ScheduleError` if it has none."""
+    """Return the team's groups, shape (m, g); raise `DoesNotFitError` if it has none."""
     if team.groups is None:
-        raise ScheduleError(
+        raise DoesNotFitError(
             f"{algorithm} needs ranks in groups of equal size (the NPUs of a node); these "
             f"{team.size} ranks have none: give group_size=, or nodes a 'node' attribute"
         )
