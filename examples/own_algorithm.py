@@ -26,7 +26,7 @@ def skipping_ring(team: Team) -> Schedule:
         return Transfers(src.ravel(), dst.ravel(), chunk.ravel(), reduce=reduce)
 
     steps = (Step(move, repeat=2 * (p - 1)),)
-    return Schedule("skipping_ring", collectives.model.collective("all_reduce"), p, 2 * p, steps)
+    return Schedule("skipping_ring", collectives.collective("all_reduce"), p, 2 * p, steps)
 
 
 def main() -> None:

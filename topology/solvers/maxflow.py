@@ -17,8 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from collectives.model.schedule import IntArray
-from topology.fabric import BoolArray
+from topology.fabric import BoolArray, IntArray
 from topology.solvers.fractions import Whole
 
 _BITS = 30
