@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from collectives.algorithms import algorithm_names, register
+from collectives.algorithms import algorithm, algorithm_names, register
 from collectives.algorithms.alltoall import all_to_all_v
 from collectives.analysis.analyze import Analysis, analyze, analyze_sizes, make_schedule
 from collectives.analysis.bottleneck import Bottleneck, LinkClass
@@ -80,6 +80,7 @@ __all__ = [
     "Team",
     "Transfers",
     "TunerTable",
+    "algorithm",
     "algorithm_names",
     "all_to_all_v",
     "analyze",

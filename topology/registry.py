@@ -38,10 +38,12 @@ class Registry(Generic[T]):
         What they are, for messages: "system".
     group
         The group of entry points that users' packages have: "supernode.systems".
+    also
+        Other words that are right where a name is asked for, such as "auto", for messages.
     """
 
-    def __init__(self, what: str, group: str) -> None:
-        self.what, self.group = what, group
+    def __init__(self, what: str, group: str, *, also: Sequence[str] = ()) -> None:
+        self.what, self.group, self._also = what, group, also
         self._known: dict[str, tuple[str, T]] = {}
         self._aliases: dict[str, str] = {}
 
@@ -114,7 +116,8 @@ class Registry(Generic[T]):
                 said = fault or f"plugin {plugin!r} is there, but registers no {self.what} {name!r}"
                 raise PluginError(said)
         broken = "".join(f"; {fault}" for fault in faults.values() if fault)
-        raise UnknownNameError(f"{unknown_name(self.what, name, self.names())}{broken}")
+        known = [*self.names(), *self._also]
+        raise UnknownNameError(f"{unknown_name(self.what, name, known)}{broken}")
 
     def _look_up(self, name: object) -> tuple[str, T] | None:
         found = self._find(_key(name))

@@ -14,6 +14,7 @@ IJHPCA 19 (2005) 49-66, for pairwise exchange.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from collectives.algorithms.direct import direct_all_to_all
 from collectives.algorithms.hierarchical import hierarchical_all_to_all
+from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
@@ -41,6 +43,8 @@ _MOST_PAIRWISE = 2048
 _ROUNDING = 1e-14
 
 
+# Direct sends the same messages over the same paths, all at once, so pairwise never beats it.
+@algorithm("all_to_all", "pairwise", candidate=False)
 def pairwise_all_to_all(team: Team | int) -> Schedule:
     """All-to-all in p - 1 steps of one message of S/p: (p-1)α + (p-1)/p · S/B.
 
@@ -74,6 +78,7 @@ def _pairwise_step(ranks: IntArray, share: FloatArray, t: int) -> Step:
     return Step(transfers, Pairs(ranks, to, share), 1, "exchange")
 
 
+@algorithm("all_to_all", "bruck")
 def bruck_all_to_all(team: Team | int, *, radix: int = 2) -> Schedule:
     """All-to-all in a logarithmic number of steps, by the digits of the distance to travel.
 
@@ -107,6 +112,10 @@ def bruck_all_to_all(team: Team | int, *, radix: int = 2) -> Schedule:
     return Schedule(name, collective("all_to_all"), p, p * p, tuple(steps))
 
 
+for _radix in (4, 8):
+    algorithm("all_to_all", f"bruck{_radix}")(partial(bruck_all_to_all, radix=_radix))
+
+
 def _bruck_step(p: int, place: int, radix: int, digit: int) -> Step:
     ranks = np.arange(p)
     distance = ranks[(ranks // place) % radix == digit]
@@ -123,6 +132,7 @@ def _bruck_step(p: int, place: int, radix: int, digit: int) -> Step:
     return Step(transfers, traffic, 1, f"distance {digit * place}")
 
 
+@algorithm("all_to_all", "dimension")
 def dimension_all_to_all(team: Team | int, *, dims: Sequence[int] | None = None) -> Schedule:
     """All-to-all along one dimension of a grid after the other: a torus, a mesh, a HyperX.
 
@@ -148,6 +158,7 @@ def dimension_all_to_all(team: Team | int, *, dims: Sequence[int] | None = None)
     )
 
 
+@algorithm("all_to_all", "rotated")
 def rotated_all_to_all(team: Team | int, *, dims: Sequence[int] | None = None) -> Schedule:
     """All-to-all along the dimensions with every dimension at work at once.
 

@@ -24,6 +24,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from collectives.algorithms.compose import Steps, reverse
 from collectives.algorithms.neighbours import direct_lanes
+from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
@@ -54,6 +55,7 @@ class _Share:
     counts: Counts
 
 
+@algorithm("all_gather", "bfb")
 def bfb_all_gather(team: Team | int) -> Schedule:
     """All-gather by breadth-first broadcast: diam·α + (d/p)·Σ_t max_u U_(u,t) · S/B.
 
@@ -68,6 +70,7 @@ def bfb_all_gather(team: Team | int) -> Schedule:
     return Schedule("bfb", collective("all_gather"), made.size, made.size * pieces, steps)
 
 
+@algorithm("reduce_scatter", "bfb")
 def bfb_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter by breadth-first broadcast on the reversed links, backwards."""
     made = as_team(team)
@@ -78,6 +81,7 @@ def bfb_reduce_scatter(team: Team | int) -> Schedule:
     )
 
 
+@algorithm("all_reduce", "bfb")
 def bfb_all_reduce(team: Team | int) -> Schedule:
     """All-reduce as breadth-first reduce-scatter and all-gather: twice the all-gather."""
     made = as_team(team)

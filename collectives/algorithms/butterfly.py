@@ -19,6 +19,7 @@ from functools import cache
 import numpy as np
 
 from collectives.algorithms.compose import Steps, relabelled, reverse, runs
+from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
@@ -114,6 +115,7 @@ def butterfly_all_reduce(partners: IntArray) -> Steps:
     return (*reverse(gather), *gather)
 
 
+@algorithm("all_gather", "recursive_doubling")
 def recursive_doubling_all_gather(team: Team | int) -> Schedule:
     """All-gather in log2 p steps, blocks doubling: α log2 p + (p-1)/p · S/B; p = 2^k."""
     p = as_team(team).size
@@ -122,6 +124,7 @@ def recursive_doubling_all_gather(team: Team | int) -> Schedule:
     return Schedule("recursive_doubling", collective("all_gather"), p, p, steps)
 
 
+@algorithm("reduce_scatter", "recursive_halving")
 def recursive_halving_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in log2 p steps, blocks halving: α log2 p + (p-1)/p · S/B; p = 2^k."""
     p = as_team(team).size
@@ -130,6 +133,7 @@ def recursive_halving_reduce_scatter(team: Team | int) -> Schedule:
     return Schedule("recursive_halving", collective("reduce_scatter"), p, p, steps)
 
 
+@algorithm("all_reduce", "recursive_doubling")
 def recursive_doubling_all_reduce(team: Team | int) -> Schedule:
     """All-reduce of whole vectors: log2 p · (α + S/B), and 2(α + S/B) more if p is not 2^k."""
     p = as_team(team).size
@@ -137,6 +141,7 @@ def recursive_doubling_all_reduce(team: Team | int) -> Schedule:
     return Schedule("recursive_doubling", collective("all_reduce"), p, 1, steps)
 
 
+@algorithm("all_reduce", "halving_doubling")
 def halving_doubling_all_reduce(team: Team | int) -> Schedule:
     """All-reduce by recursive halving and doubling (Rabenseifner), folded if p is not 2^k.
 
@@ -185,6 +190,7 @@ def folded(p: int, inner: Steps, chunks: int) -> Steps:
     return (fold, *relabelled(inner, working), unfold)
 
 
+@algorithm("all_reduce", "elimination")
 def elimination_all_reduce(team: Team | int) -> Schedule:
     """All-reduce by recursive halving and doubling with 3-2 elimination; any p.
 
@@ -266,18 +272,21 @@ def _halves(moves: list[tuple[IntArray, IntArray, IntArray]], width: int, chunks
     return Step(lambda _: runs(src, dst, first, width, reduce=True), traffic, 1, "reduce-scatter")
 
 
+@algorithm("all_gather", "bruck")
 def bruck_all_gather(team: Team | int) -> Schedule:
     """All-gather in ⌈log2 p⌉ steps for any p: α ⌈log2 p⌉ + (p-1)/p · S/B (Bruck)."""
     p = as_team(team).size
     return Schedule("bruck", collective("all_gather"), p, p, _bruck_steps(p))
 
 
+@algorithm("reduce_scatter", "bruck")
 def bruck_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in ⌈log2 p⌉ steps for any p, Bruck's all-gather backwards."""
     p = as_team(team).size
     return Schedule("bruck", collective("reduce_scatter"), p, p, reverse(_bruck_steps(p)))
 
 
+@algorithm("all_reduce", "bruck")
 def bruck_all_reduce(team: Team | int) -> Schedule:
     """All-reduce in 2⌈log2 p⌉ steps for any p: 2α ⌈log2 p⌉ + 2(p-1)/p · S/B."""
     p = as_team(team).size

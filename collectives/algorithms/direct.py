@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import IntArray, Schedule, Step, Team, Transfers, as_team
 from topology.routing import Uniform
@@ -38,6 +39,7 @@ def direct_steps(p: int, *, reduce: bool) -> tuple[Step, ...]:
     return (Step(transfers, _everyone(p), 1, "reduce-scatter" if reduce else "all-gather"),)
 
 
+@algorithm("reduce_scatter", "direct")
 def direct_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in one step: α + (p-1)/p · S/B."""
     p = as_team(team).size
@@ -45,12 +47,14 @@ def direct_reduce_scatter(team: Team | int) -> Schedule:
     return Schedule("direct", collective("reduce_scatter"), p, p, steps)
 
 
+@algorithm("all_gather", "direct")
 def direct_all_gather(team: Team | int) -> Schedule:
     """All-gather in one step: α + (p-1)/p · S/B."""
     p = as_team(team).size
     return Schedule("direct", collective("all_gather"), p, p, direct_steps(p, reduce=False))
 
 
+@algorithm("all_reduce", "direct")
 def direct_all_reduce(team: Team | int) -> Schedule:
     """Two-shot all-reduce: 2α + 2(p-1)/p · S/B."""
     p = as_team(team).size
@@ -58,6 +62,7 @@ def direct_all_reduce(team: Team | int) -> Schedule:
     return Schedule("direct", collective("all_reduce"), p, p, steps)
 
 
+@algorithm("all_reduce", "one_shot")
 def one_shot_all_reduce(team: Team | int) -> Schedule:
     """All-reduce in one step: every rank sends its vector to every other; α + (p-1) · S/B."""
     p = as_team(team).size
@@ -70,6 +75,7 @@ def one_shot_all_reduce(team: Team | int) -> Schedule:
     return Schedule("one_shot", collective("all_reduce"), p, 1, steps)
 
 
+@algorithm("all_to_all", "direct")
 def direct_all_to_all(team: Team | int) -> Schedule:
     """All-to-all in one step of p - 1 messages of S/p: α + (p-1)·o + (p-1)/p · S/B."""
     p = as_team(team).size

@@ -17,6 +17,7 @@ import numpy as np
 
 from collectives.algorithms.compose import Steps
 from collectives.algorithms.grid import gather_along, reduce_along, scatter_along
+from collectives.algorithms.registry import algorithm
 from collectives.algorithms.tiers import tiers_of
 from collectives.model.collective import collective
 from collectives.model.schedule import (
@@ -35,6 +36,7 @@ from topology.routing import Pairs
 _WORDS = ["in the node", "along the rails"]
 
 
+@algorithm("all_reduce", "hierarchical")
 def hierarchical_all_reduce(team: Team | int) -> Schedule:
     """All-reduce as rings in the node, rings along the rails, and rings in the node.
 
@@ -44,16 +46,19 @@ def hierarchical_all_reduce(team: Team | int) -> Schedule:
     return _two_level("hierarchical", "all_reduce", team, reduce_along)
 
 
+@algorithm("reduce_scatter", "hierarchical")
 def hierarchical_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter as rings in the node, then along the rails; half the all-reduce."""
     return _two_level("hierarchical", "reduce_scatter", team, scatter_along)
 
 
+@algorithm("all_gather", "hierarchical")
 def hierarchical_all_gather(team: Team | int) -> Schedule:
     """All-gather as rings along the rails, then in the node; half the all-reduce."""
     return _two_level("hierarchical", "all_gather", team, gather_along)
 
 
+@algorithm("all_reduce", "hierarchical_direct")
 def hierarchical_direct_all_reduce(team: Team | int) -> Schedule:
     """All-reduce in two levels, each by direct exchange: four steps.
 
@@ -62,11 +67,13 @@ def hierarchical_direct_all_reduce(team: Team | int) -> Schedule:
     return _two_level("hierarchical_direct", "all_reduce", team, reduce_along)
 
 
+@algorithm("reduce_scatter", "hierarchical_direct")
 def hierarchical_direct_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in two steps: direct in the node, then along the rails."""
     return _two_level("hierarchical_direct", "reduce_scatter", team, scatter_along)
 
 
+@algorithm("all_gather", "hierarchical_direct")
 def hierarchical_direct_all_gather(team: Team | int) -> Schedule:
     """All-gather in two steps: direct along the rails, then in the node."""
     return _two_level("hierarchical_direct", "all_gather", team, gather_along)
@@ -78,6 +85,7 @@ def _two_level(name: str, kind: str, team: Team | int, make: Callable[..., Steps
     return Schedule(name, collective(kind), groups.size, groups.size, steps)
 
 
+@algorithm("all_reduce", "three_level")
 def three_level_all_reduce(team: Team | int) -> Schedule:
     """All-reduce as rings in three tiers of the fabric, the innermost first and last.
 
@@ -87,16 +95,19 @@ def three_level_all_reduce(team: Team | int) -> Schedule:
     return _three_level("three_level", "all_reduce", team, reduce_along)
 
 
+@algorithm("reduce_scatter", "three_level")
 def three_level_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter as rings in three tiers of the fabric, the innermost first."""
     return _three_level("three_level", "reduce_scatter", team, scatter_along)
 
 
+@algorithm("all_gather", "three_level")
 def three_level_all_gather(team: Team | int) -> Schedule:
     """All-gather as rings in three tiers of the fabric, the outermost first."""
     return _three_level("three_level", "all_gather", team, gather_along)
 
 
+@algorithm("all_reduce", "three_level_direct")
 def three_level_direct_all_reduce(team: Team | int) -> Schedule:
     """All-reduce in three tiers, each by direct exchange: six steps."""
     return _three_level("three_level_direct", "all_reduce", team, reduce_along)
@@ -115,6 +126,7 @@ def _three_level(name: str, kind: str, team: Team | int, make: Callable[..., Ste
     return Schedule(name, collective(kind), grid.size, grid.size, steps)
 
 
+@algorithm("all_to_all", "hierarchical")
 def hierarchical_all_to_all(team: Team | int) -> Schedule:
     """All-to-all in two steps: to the neighbour on the right rail, then along that rail.
 

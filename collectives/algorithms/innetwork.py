@@ -16,8 +16,10 @@ import numpy as np
 
 from collectives.algorithms.compose import Steps
 from collectives.algorithms.direct import direct_steps, one_shot_all_reduce
+from collectives.algorithms.fan import direct_broadcast, direct_reduce
 from collectives.algorithms.pipeline import best_segments
-from collectives.algorithms.rooted import check_root, direct_broadcast, direct_reduce
+from collectives.algorithms.registry import algorithm
+from collectives.algorithms.rooted import check_root
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
@@ -37,6 +39,8 @@ from topology.routing import Combined, combining_trees
 _NONE = np.zeros(0, dtype=np.int64)
 
 
+# Switches that reduce what is pushed to them are a choice of machine: see below.
+@algorithm("all_reduce", "sharp", candidate=False)
 def sharp_all_reduce(team: Team | int) -> Schedule:
     """All-reduce in one step over an aggregation tree: α + S/B, up and down at once.
 
@@ -48,6 +52,7 @@ def sharp_all_reduce(team: Team | int) -> Schedule:
     return Schedule("sharp", collective("all_reduce"), made.size, 1, steps)
 
 
+@algorithm("all_reduce", "nvls")
 def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
     """All-reduce on NVLink switches: (m+1)α + (p+1)/p · S/B for many segments m (NVLS).
 
@@ -84,18 +89,21 @@ def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedul
     return Schedule("nvls", collective("all_reduce"), p, p * m, steps, (note,), sized=sized)
 
 
+@algorithm("reduce_scatter", "nvls")
 def nvls_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in one step on NVLink switches: α + S/B; each sends S, receives S/p."""
     p = _able(team, "nvls", adds=True).size
     return Schedule("nvls", collective("reduce_scatter"), p, p, _collect(p))
 
 
+@algorithm("all_gather", "nvls")
 def nvls_all_gather(team: Team | int) -> Schedule:
     """All-gather in one step on NVLink switches: α + S/B; each sends S/p, receives S."""
     p = _able(team, "nvls", copies=True).size
     return Schedule("nvls", collective("all_gather"), p, p, _spread(p))
 
 
+@algorithm("broadcast", "multicast")
 def multicast_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     """Broadcast in one step that the switches copy: α + S/B."""
     made = _able(team, "multicast", copies=True)
@@ -105,6 +113,7 @@ def multicast_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     return replace(plain, name="multicast", steps=steps)
 
 
+@algorithm("reduce", "aggregated")
 def aggregated_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     """Reduce in one step that the switches add up: α + S/B."""
     made = _able(team, "aggregated", adds=True)

@@ -17,6 +17,7 @@ from collectives.algorithms.alltoall import grid_of
 from collectives.algorithms.compose import Steps, in_parallel, relabelled
 from collectives.algorithms.hamiltonian import lattice_cycles, searched_cycles, walecki_cycles
 from collectives.algorithms.neighbours import direct_lanes
+from collectives.algorithms.registry import algorithm
 from collectives.algorithms.ring import ring_steps
 from collectives.model.collective import collective
 from collectives.model.schedule import (
@@ -31,6 +32,7 @@ from collectives.model.schedule import (
 Cycles = Sequence[npt.ArrayLike] | None
 
 
+@algorithm("all_reduce", "multi_ring")
 def multi_ring_all_reduce(team: Team | int, *, cycles: Cycles = None) -> Schedule:
     """All-reduce on k cycles both ways: 2(p-1)α + 2(p-1)/p · S/(2k·b) for links of rate b.
 
@@ -50,11 +52,13 @@ def multi_ring_all_reduce(team: Team | int, *, cycles: Cycles = None) -> Schedul
     return _schedule("all_reduce", as_team(team), cycles, (True, False))
 
 
+@algorithm("reduce_scatter", "multi_ring")
 def multi_ring_reduce_scatter(team: Team | int, *, cycles: Cycles = None) -> Schedule:
     """Reduce-scatter on k cycles both ways: (p-1)α + (p-1)/p · S/(2k·b)."""
     return _schedule("reduce_scatter", as_team(team), cycles, (True,))
 
 
+@algorithm("all_gather", "multi_ring")
 def multi_ring_all_gather(team: Team | int, *, cycles: Cycles = None) -> Schedule:
     """All-gather on k cycles both ways: (p-1)α + (p-1)/p · S/(2k·b)."""
     return _schedule("all_gather", as_team(team), cycles, (False,))

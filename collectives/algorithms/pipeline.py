@@ -21,6 +21,7 @@ from math import sqrt
 import numpy as np
 
 from collectives.algorithms.compose import Steps
+from collectives.algorithms.registry import algorithm
 from collectives.algorithms.trees import (
     binary_tree,
     chain,
@@ -183,16 +184,18 @@ def full_flow(parts: Sequence[Edges]) -> Pairs:
     return merged([Pairs(src, dst, np.ones(len(src)))])
 
 
-def chain_broadcast(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
-    """Broadcast down a chain in m segments: (p-2+m)(α + S/(mB))."""
-    return _broadcast("chain", as_team(team), chain, root, segments)
-
-
+@algorithm("broadcast", "binary_tree")
 def binary_tree_broadcast(
     team: Team | int, *, root: int = 0, segments: int | None = None
 ) -> Schedule:
     """Broadcast down a binary tree in m segments: (h+m-1)(α + 2S/(mB))."""
     return _broadcast("binary_tree", as_team(team), binary_tree, root, segments)
+
+
+@algorithm("broadcast", "chain")
+def chain_broadcast(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
+    """Broadcast down a chain in m segments: (p-2+m)(α + S/(mB))."""
+    return _broadcast("chain", as_team(team), chain, root, segments)
 
 
 def _broadcast(
@@ -218,14 +221,16 @@ def _broadcast(
     )
 
 
-def chain_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
-    """Reduce up a chain in m segments: (p-2+m)(α + S/(mB))."""
-    return _reduce("chain", as_team(team), chain, root, segments)
-
-
+@algorithm("reduce", "binary_tree")
 def binary_tree_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
     """Reduce up a binary tree in m segments: (h+m-1)(α + 2S/(mB))."""
     return _reduce("binary_tree", as_team(team), binary_tree, root, segments)
+
+
+@algorithm("reduce", "chain")
+def chain_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
+    """Reduce up a chain in m segments: (p-2+m)(α + S/(mB))."""
+    return _reduce("chain", as_team(team), chain, root, segments)
 
 
 def _reduce(
@@ -251,6 +256,8 @@ def _reduce(
     )
 
 
+# Twice as many different steps as ranks: slow to try, and a tree pipelines as well in fewer.
+@algorithm("all_reduce", "chain", candidate=False)
 def chain_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
     """All-reduce up and down a chain in m segments: (2(p-1)+m-1)(α + 2S/(mB)).
 
@@ -259,11 +266,7 @@ def chain_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedu
     return _all_reduce("chain", as_team(team), [chain], segments)
 
 
-def binary_tree_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
-    """All-reduce up and down a binary tree in m segments: (2h+m-1)(α + 3S/(mB))."""
-    return _all_reduce("binary_tree", as_team(team), [binary_tree], segments)
-
-
+@algorithm("all_reduce", "double_binary_tree")
 def double_binary_tree_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
     """All-reduce over NCCL's two trees, half the data each: (2h+m-1)(α + 2S/(mB)).
 
@@ -274,6 +277,12 @@ def double_binary_tree_all_reduce(team: Team | int, *, segments: int | None = No
     made = as_team(team)
     trees = [lambda p, i=i: double_binary_tree(p)[i] for i in (0, 1)]
     return _all_reduce("double_binary_tree", made, trees, segments)
+
+
+@algorithm("all_reduce", "binary_tree")
+def binary_tree_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
+    """All-reduce up and down a binary tree in m segments: (2h+m-1)(α + 3S/(mB))."""
+    return _all_reduce("binary_tree", as_team(team), [binary_tree], segments)
 
 
 def _all_reduce(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from collectives.algorithms.compose import Steps, in_parallel, relabelled
+from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import Schedule, Step, Team, Transfers, as_team, permutation
 
@@ -41,6 +42,7 @@ def ring_steps(p: int, *, reduce: bool, lag: int = 0) -> tuple[Step, ...]:
     return (Step(transfers, permutation(src, dst, 1 / p), p - 1, phase),)
 
 
+@algorithm("reduce_scatter", "ring")
 def ring_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in p - 1 steps of S/p: (p-1)α + (p-1)/p · S/B."""
     p = as_team(team).size
@@ -48,12 +50,14 @@ def ring_reduce_scatter(team: Team | int) -> Schedule:
     return Schedule("ring", collective("reduce_scatter"), p, p, steps)
 
 
+@algorithm("all_gather", "ring")
 def ring_all_gather(team: Team | int) -> Schedule:
     """All-gather in p - 1 steps of S/p: (p-1)α + (p-1)/p · S/B."""
     p = as_team(team).size
     return Schedule("ring", collective("all_gather"), p, p, ring_steps(p, reduce=False))
 
 
+@algorithm("all_reduce", "ring")
 def ring_all_reduce(team: Team | int) -> Schedule:
     """All-reduce as reduce-scatter and all-gather: 2(p-1)α + 2(p-1)/p · S/B."""
     p = as_team(team).size
@@ -61,6 +65,7 @@ def ring_all_reduce(team: Team | int) -> Schedule:
     return Schedule("ring", collective("all_reduce"), p, p, steps)
 
 
+@algorithm("all_reduce", "bidirectional_ring")
 def bidirectional_all_reduce(team: Team | int) -> Schedule:
     """All-reduce as two rings, half the data each way: 2(p-1)α + (p-1)/p · S/b, links of rate b."""
     p = as_team(team).size
@@ -68,6 +73,7 @@ def bidirectional_all_reduce(team: Team | int) -> Schedule:
     return Schedule("bidirectional_ring", collective("all_reduce"), p, 2 * p, steps)
 
 
+@algorithm("reduce_scatter", "bidirectional_ring")
 def bidirectional_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter as two rings: (p-1)α + (p-1)/p · S/(2b)."""
     p = as_team(team).size
@@ -75,6 +81,7 @@ def bidirectional_reduce_scatter(team: Team | int) -> Schedule:
     return Schedule("bidirectional_ring", collective("reduce_scatter"), p, 2 * p, steps)
 
 
+@algorithm("all_gather", "bidirectional_ring")
 def bidirectional_all_gather(team: Team | int) -> Schedule:
     """All-gather as two rings: (p-1)α + (p-1)/p · S/(2b)."""
     p = as_team(team).size

@@ -1,4 +1,4 @@
-"""Broadcast, reduce, gather, scatter and barrier by binomial and Bine trees, and directly.
+"""Broadcast, reduce, gather, scatter and barrier by binomial and Bine trees.
 
 Positions are counted from the root on. A broadcast backwards is a reduce, and a scatter backwards
 is a gather.
@@ -18,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from collectives.algorithms.compose import Steps, relabelled, reverse
+from collectives.algorithms.registry import algorithm
 from collectives.algorithms.ring import ring_steps
 from collectives.model.collective import collective
 from collectives.model.schedule import (
@@ -81,6 +82,7 @@ def _scatter_step(p: int, distance: int) -> Step:
     return Step(transfers, Pairs(src, dst, width / p), 1, "scatter")
 
 
+@algorithm("broadcast", "binomial_tree")
 def binomial_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     """Broadcast down a binomial tree: ⌈log2 p⌉(α + S/B)."""
     p = as_team(team).size
@@ -88,6 +90,7 @@ def binomial_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     return Schedule("binomial_tree", collective("broadcast"), p, 1, steps, root=root)
 
 
+@algorithm("reduce", "binomial_tree")
 def binomial_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     """Reduce up a binomial tree: ⌈log2 p⌉(α + S/B)."""
     p = as_team(team).size
@@ -95,6 +98,7 @@ def binomial_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     return Schedule("binomial_tree", collective("reduce"), p, 1, steps, root=root)
 
 
+@algorithm("all_reduce", "binomial_tree")
 def binomial_all_reduce(team: Team | int) -> Schedule:
     """All-reduce as a reduce and a broadcast over one binomial tree: 2⌈log2 p⌉(α + S/B)."""
     p = as_team(team).size
@@ -103,6 +107,7 @@ def binomial_all_reduce(team: Team | int) -> Schedule:
     return Schedule("binomial_tree", collective("all_reduce"), p, 1, steps)
 
 
+@algorithm("scatter", "binomial_tree")
 def binomial_scatter(team: Team | int, *, root: int = 0) -> Schedule:
     """Scatter down a binomial tree: α ⌈log2 p⌉ + (p-1)/p · S/B."""
     p = as_team(team).size
@@ -110,6 +115,7 @@ def binomial_scatter(team: Team | int, *, root: int = 0) -> Schedule:
     return Schedule("binomial_tree", collective("scatter"), p, p, steps, root=root)
 
 
+@algorithm("gather", "binomial_tree")
 def binomial_gather(team: Team | int, *, root: int = 0) -> Schedule:
     """Gather up a binomial tree: α ⌈log2 p⌉ + (p-1)/p · S/B."""
     p = as_team(team).size
@@ -134,6 +140,7 @@ def _copies(step: Step) -> Callable[[int], Transfers]:
     return transfers
 
 
+@algorithm("broadcast", "scatter_gather")
 def scatter_gather_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     """Broadcast as a scatter and a ring all-gather: (⌈log2 p⌉+p-1)α + 2(p-1)/p · S/B.
 
@@ -145,6 +152,7 @@ def scatter_gather_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     return Schedule("scatter_gather", collective("broadcast"), p, p, moved, root=root)
 
 
+@algorithm("reduce", "scatter_gather")
 def scatter_gather_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     """Reduce as a ring reduce-scatter and a gather: (⌈log2 p⌉+p-1)α + 2(p-1)/p · S/B."""
     p = as_team(team).size
@@ -153,38 +161,7 @@ def scatter_gather_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     return Schedule("scatter_gather", collective("reduce"), p, p, moved, root=root)
 
 
-def direct_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
-    """Broadcast in one step: α + (p-1)·S/B."""
-    return _star("broadcast", as_team(team).size, root, 1)
-
-
-def direct_reduce(team: Team | int, *, root: int = 0) -> Schedule:
-    """Reduce in one step: α + (p-1)·S/B."""
-    return _star("reduce", as_team(team).size, root, 1)
-
-
-def direct_scatter(team: Team | int, *, root: int = 0) -> Schedule:
-    """Scatter in one step: α + (p-1)/p · S/B."""
-    return _star("scatter", as_team(team).size, root, 0)
-
-
-def direct_gather(team: Team | int, *, root: int = 0) -> Schedule:
-    """Gather in one step: α + (p-1)/p · S/B."""
-    return _star("gather", as_team(team).size, root, 0)
-
-
-def _star(kind: str, p: int, root: int, whole: int) -> Schedule:
-    """Return the root and all others exchanging at once, whole vectors or blocks."""
-    hub = np.full(p - 1, check_root(root, p))
-    others = np.delete(np.arange(p), root)
-    outward = kind in ("broadcast", "scatter")
-    src, dst = (hub, others) if outward else (others, hub)
-    moved = Transfers(src, dst, np.zeros_like(others) if whole else others, kind == "reduce")
-    traffic = permutation(src, dst, 1.0 if whole else 1 / p)
-    steps = (Step(lambda _: moved, traffic, 1, kind),) if p > 1 else ()
-    return Schedule("direct", collective(kind), p, 1 if whole else p, steps, root=root)
-
-
+@algorithm("barrier", "dissemination")
 def dissemination_barrier(team: Team | int) -> Schedule:
     """Barrier in ⌈log2 p⌉ steps: in step i rank r signals rank r + 2^i."""
     p = as_team(team).size
@@ -199,6 +176,7 @@ def dissemination_barrier(team: Team | int) -> Schedule:
     return Schedule("dissemination", collective("barrier"), p, 1, steps)
 
 
+@algorithm("barrier", "binomial_tree")
 def binomial_barrier(team: Team | int) -> Schedule:
     """Barrier up and down a binomial tree in 2⌈log2 p⌉ steps."""
     p = as_team(team).size

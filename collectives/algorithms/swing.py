@@ -25,6 +25,7 @@ from collectives.algorithms.butterfly import (
     require_power,
 )
 from collectives.algorithms.compose import Steps, in_parallel, relabelled, reverse
+from collectives.algorithms.registry import algorithm
 from collectives.algorithms.rooted import check_root
 from collectives.model.collective import collective
 from collectives.model.schedule import (
@@ -114,6 +115,7 @@ def _copies(grid: IntArray) -> list[IntArray]:
     ]
 
 
+@algorithm("all_gather", "swing")
 def swing_all_gather(team: Team | int) -> Schedule:
     """All-gather by Swing: log2 p · α + (p-1)/p · S/B, all ports of a torus at work."""
     grid = swing_grid(as_team(team))
@@ -121,6 +123,7 @@ def swing_all_gather(team: Team | int) -> Schedule:
     return _schedule("swing", "all_gather", grid, in_parallel(copies, grid.size, grid.size))
 
 
+@algorithm("reduce_scatter", "swing")
 def swing_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter by Swing: log2 p · α + (p-1)/p · S/B, all ports of a torus at work."""
     grid = swing_grid(as_team(team))
@@ -128,6 +131,7 @@ def swing_reduce_scatter(team: Team | int) -> Schedule:
     return _schedule("swing", "reduce_scatter", grid, in_parallel(copies, grid.size, grid.size))
 
 
+@algorithm("all_reduce", "swing")
 def swing_all_reduce(team: Team | int) -> Schedule:
     """All-reduce by Swing: 2α log2 p + (S/D)·β·Ξ on a D-torus; Ξ → 6/5 for D = 2.
 
@@ -139,6 +143,7 @@ def swing_all_reduce(team: Team | int) -> Schedule:
     return _schedule("swing", "all_reduce", grid, in_parallel(copies, grid.size, grid.size))
 
 
+@algorithm("all_reduce", "swing_latency")
 def swing_latency_all_reduce(team: Team | int) -> Schedule:
     """All-reduce by Swing with whole vectors, for small sizes: log2 p steps."""
     grid = swing_grid(as_team(team))
@@ -147,6 +152,7 @@ def swing_latency_all_reduce(team: Team | int) -> Schedule:
     return Schedule("swing_latency", collective("all_reduce"), grid.size, len(copies), steps)
 
 
+@algorithm("all_reduce", "torus_doubling")
 def torus_doubling_all_reduce(team: Team | int) -> Schedule:
     """All-reduce by recursive halving and doubling, the dimensions of a torus in turn.
 
@@ -163,6 +169,7 @@ def _schedule(name: str, kind: str, grid: IntArray, steps: Steps) -> Schedule:
     return Schedule(name, collective(kind), grid.size, copies * grid.size, steps)
 
 
+@algorithm("all_gather", "bine")
 def bine_all_gather(team: Team | int) -> Schedule:
     """All-gather on a Bine butterfly: α log2 p + (p-1)/p · S/B, the farthest first."""
     p = _power(team)
@@ -170,6 +177,7 @@ def bine_all_gather(team: Team | int) -> Schedule:
     return Schedule("bine", collective("all_gather"), p, p, steps)
 
 
+@algorithm("reduce_scatter", "bine")
 def bine_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter on a Bine butterfly: α log2 p + (p-1)/p · S/B, the nearest first."""
     p = _power(team)
@@ -177,6 +185,7 @@ def bine_reduce_scatter(team: Team | int) -> Schedule:
     return Schedule("bine", collective("reduce_scatter"), p, p, steps)
 
 
+@algorithm("all_reduce", "bine")
 def bine_all_reduce(team: Team | int) -> Schedule:
     """All-reduce on a Bine butterfly: 2α log2 p + 2(p-1)/p · S/B."""
     p = _power(team)
@@ -184,6 +193,7 @@ def bine_all_reduce(team: Team | int) -> Schedule:
     return Schedule("bine", collective("all_reduce"), p, p, steps)
 
 
+@algorithm("broadcast", "bine")
 def bine_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     """Broadcast down a Bine tree, the farthest first: log2 p · (α + S/B)."""
     p = _power(team)
@@ -191,6 +201,7 @@ def bine_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     return Schedule("bine", collective("broadcast"), p, 1, steps, root=root)
 
 
+@algorithm("reduce", "bine")
 def bine_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     """Reduce up a Bine tree, the nearest first: log2 p · (α + S/B)."""
     p = _power(team)

@@ -17,12 +17,14 @@ import numpy as np
 from collectives.algorithms.alltoall import grid_of
 from collectives.algorithms.compose import Steps, in_parallel
 from collectives.algorithms.grid import gather_along, reduce_along, scatter_along
+from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, Team, as_team
 
 Dims: TypeAlias = Sequence[int] | None
 
 
+@algorithm("all_reduce", "bucket")
 def bucket_all_reduce(team: Team | int, *, dims: Dims = None) -> Schedule:
     """All-reduce in 2·Σ(a_i-1) steps on an a_1 x ... x a_D torus, with 2(p-1)/p · S/B.
 
@@ -38,11 +40,13 @@ def bucket_all_reduce(team: Team | int, *, dims: Dims = None) -> Schedule:
     return _bucket("all_reduce", as_team(team), reduce_along, dims)
 
 
+@algorithm("reduce_scatter", "bucket")
 def bucket_reduce_scatter(team: Team | int, *, dims: Dims = None) -> Schedule:
     """Reduce-scatter in Σ(a_i-1) steps on a torus, with (p-1)/p · S/B."""
     return _bucket("reduce_scatter", as_team(team), scatter_along, dims)
 
 
+@algorithm("all_gather", "bucket")
 def bucket_all_gather(team: Team | int, *, dims: Dims = None) -> Schedule:
     """All-gather in Σ(a_i-1) steps on a torus, with (p-1)/p · S/B."""
     return _bucket("all_gather", as_team(team), gather_along, dims)
