@@ -25,6 +25,7 @@ LAYERS = (
     ("validation",),
     ("fabric",),
     ("supernode",),
+    ("conversion",),
 )
 """Modules of topology, the lowest first: each imports from those before it only."""
 DRAWS = ("topology.drawing", "collectives.plots", "collectives.report")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from topology import formats, metrics, routing, shapes, systems, units
 from topology.composition import ScaleOut, compose
+from topology.conversion import from_networkx
 from topology.errors import SupernodeError
 from topology.fabric import ArcClass, Fabric
 from topology.faults.units import FailureUnit, fail, failure_units, random_failures
@@ -55,7 +56,7 @@ from topology.shapes import (
     xgft,
 )
 from topology.spec import SpecError, load_spec, parse_spec
-from topology.supernode import Builder, Supernode, from_networkx
+from topology.supernode import Builder, Supernode
 from topology.systems import (
     atlas_900_a2,
     atlas_950,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -15,15 +15,9 @@ import networkx as nx
 from topology.errors import GraphError
 from topology.fabric import Fabric, compile_fabric
 from topology.hardware.devices import device as find_device
-from topology.hardware.media import Link, LinkType, link_type
+from topology.hardware.media import LinkType, link_type
 from topology.naming import natural_sort, node_id
-from topology.validation import (
-    graph_faults,
-    is_number,
-    lane_counts,
-    raise_faults,
-    validate,
-)
+from topology.validation import is_number, lane_counts, validate
 
 Edge = tuple[Hashable, Hashable]
 _Row = tuple[str, str, dict[str, Any]]
@@ -48,6 +42,11 @@ class Supernode:
         What the builder was called with.
     history
         What has been done to it since: faults, degraded links.
+    row
+        The row of systems.csv that the machine is, or is a variant of; "" for none.
+    copies
+        How many of that row the machine is: a cluster of 4 nodes is 4. 0 for a variant, of which
+        nobody has published figures: another size, or one that has been changed since.
     """
 
     name: str
@@ -56,6 +55,8 @@ class Supernode:
     sources: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[str, ...] = ()
+    row: str = ""
+    copies: int = 0
 
     def __post_init__(self) -> None:
         validate(self.graph, self.npus, self.name)
@@ -139,7 +140,7 @@ class Supernode:
 
     def _changed(self, graph: nx.DiGraph, npus: tuple[str, ...], said: str) -> Supernode:
         history = (*self.history, said)
-        return Supernode(self.name, graph, npus, self.sources, self.parameters, history)
+        return replace(self, graph=graph, npus=npus, history=history, copies=0)
 
     def _known_nodes(self, nodes: Iterable[Hashable]) -> set[str]:
         if isinstance(nodes, str):
@@ -313,9 +314,14 @@ class Builder:
         *,
         sources: Iterable[str] = (),
         parameters: Mapping[str, Any] | None = None,
+        row: str = "",
+        copies: int = 1,
     ) -> Supernode:
         """Return the supernode; raise `GraphError` with every fault of the graph."""
-        return Supernode(name, self._graph, tuple(npus), tuple(sources), dict(parameters or {}))
+        return Supernode(
+            name, self._graph, tuple(npus), tuple(sources), dict(parameters or {}),
+            row=row, copies=copies if row else 0,
+        )  # fmt: skip
 
 
 def _both_ways(rows: Iterable[_Row]) -> Iterator[_Row]:
@@ -342,97 +348,3 @@ def _device_attributes(name: str) -> dict[str, object]:
         if entry.value(ability):
             found[ability] = True
     return found
-
-
-def from_networkx(
-    graph: nx.Graph,
-    npus: Iterable[Hashable] | None = None,
-    *,
-    name: str = "custom",
-    sources: Iterable[str] = (),
-) -> Supernode:
-    """Return a supernode from any NetworkX graph whose edges have ``capacity``.
-
-    Parameters
-    ----------
-    graph
-        A `DiGraph`, or a `Graph` whose edges are full-duplex links. Edges need ``capacity``
-        (bytes/s in one direction); ``latency`` (s), ``lanes``, ``medium`` and ``link`` are
-        optional. Nodes may carry the attributes of a supernode. The graph is copied.
-    npus
-        The ranks in order; by default the nodes with ``kind="npu"``, in natural order.
-    name
-        What tables call it.
-
-    Notes
-    -----
-    Ids that are not strings become strings. Nodes without ``kind`` are NPUs if they are ranks
-    and switches if not. Without a ``forwards`` attribute switches pass traffic on, and NPUs do
-    only where the graph has no switch (a torus, a ring).
-
-    Raises
-    ------
-    GraphError
-        Listing every fault: missing, zero, negative or NaN capacities, unknown ranks, ids that
-        become equal as strings, parallel edges.
-    """
-    if not isinstance(graph, nx.Graph):
-        raise GraphError(f"from_networkx needs a networkx graph, not {type(graph).__name__}")
-    if graph.is_multigraph():
-        raise GraphError(
-            "from_networkx: a multigraph has parallel edges; merge them into one edge with "
-            "lanes= and the capacity of all lanes together"
-        )
-    ranks = _ranks(graph, npus)
-    faults = _import_faults(graph, ranks)
-    raise_faults(faults, name)
-    built = nx.DiGraph()
-    members = set(ranks)
-    direct = not any(_kind(n, d, members) == "switch" for n, d in graph.nodes(data=True))
-    for node, data in graph.nodes(data=True):
-        kind = _kind(node, data, members)
-        default = kind == "switch" or (kind == "npu" and direct)
-        attributes = {"kind": kind, "tier": 0 if kind == "npu" else 1, "forwards": default}
-        built.add_node(node_id(node), **{**attributes, **data, "kind": kind})
-    for u, v, data in graph.edges(data=True):
-        built.add_edge(node_id(u), node_id(v), **_edge_attributes(data))
-        if not graph.is_directed():
-            built.add_edge(node_id(v), node_id(u), **_edge_attributes(data))
-    return Supernode(name, built, tuple(node_id(rank) for rank in ranks), tuple(sources))
-
-
-def _ranks(graph: nx.Graph, npus: Iterable[Hashable] | None) -> list[Hashable]:
-    if npus is not None:
-        return list(npus)
-    chosen = [node for node, data in graph.nodes(data=True) if data.get("kind") == "npu"]
-    by_id = {node_id(node): node for node in chosen}
-    return [by_id[name] for name in natural_sort(by_id)]
-
-
-def _kind(node: Hashable, data: Mapping[str, Any], members: set[Hashable]) -> str:
-    return str(data.get("kind", "npu" if node in members else "switch"))
-
-
-def _import_faults(graph: nx.Graph, ranks: Sequence[Hashable]) -> list[str]:
-    faults = graph_faults(graph, ranks)
-    names: dict[str, Hashable] = {}
-    for node in graph:
-        other = names.setdefault(node_id(node), node)
-        if other != node:
-            faults.append(f"nodes {other!r} and {node!r} have the same id {node_id(node)!r}")
-    return faults
-
-
-def _edge_attributes(data: Mapping[str, Any]) -> dict[str, Any]:
-    latency = float(data.get("latency", 0.0))
-    link = data.get("link")
-    if not isinstance(link, Link):
-        kind = LinkType(capacity=1.0, medium=data.get("medium", "copper"), latency=latency)
-        link = kind.link()
-    known = {
-        "capacity": float(data["capacity"]),
-        "latency": latency,
-        "lanes": data.get("lanes", 1),
-        "link": link,
-    }
-    return {**data, **known}

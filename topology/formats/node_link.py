@@ -14,10 +14,11 @@ from typing import Any
 
 import networkx as nx
 
+from topology.conversion import from_networkx
 from topology.errors import GraphError, SupernodeError
 from topology.formats.values import decode, encode, record
 from topology.hardware.media import Link
-from topology.supernode import Supernode, from_networkx
+from topology.supernode import Supernode
 from topology.validation import raise_faults
 
 FORMAT = "supernode"
@@ -97,6 +98,8 @@ def to_node_link(supernode: Supernode) -> dict[str, Any]:
         "sources": list(supernode.sources),
         "parameters": _encoded(supernode.parameters, "parameters"),
         "history": list(supernode.history),
+        "row": supernode.row,
+        "copies": supernode.copies,
         "links": [_encoded(record(link), "link") for link in links],
     }
     return {"directed": True, "multigraph": False, "graph": about, "nodes": nodes, "edges": edges}
@@ -153,6 +156,8 @@ def from_node_link(data: object, *, where: str = "node-link data") -> Supernode:
         sources=tuple(about["sources"]),
         parameters=decode(about["parameters"], f"{where}: parameters"),
         history=tuple(about["history"]),
+        row=about.get("row", ""),
+        copies=about.get("copies", 0),
     )
 
 
@@ -170,6 +175,12 @@ def _check_head(about: Mapping[str, Any], where: str) -> None:
     bad = [npu for npu in about["npus"] if not isinstance(npu, str)]
     if bad:
         raise SupernodeError(f"{where}: npus holds {bad[0]!r}; ids are words such as 'npu/0'")
+    row, copies = about.get("row", ""), about.get("copies", 0)
+    if not isinstance(row, str) or type(copies) is not int or copies < 0:
+        raise SupernodeError(
+            f"{where}: row is {row!r:.60} and copies {copies!r:.60}; they must be a row of the "
+            "catalogue, and how many of it the machine is"
+        )
     if not isinstance(about["parameters"], dict):
         raise SupernodeError(f'{where}: "graph" has parameters that are not a mapping')
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields as record_fields
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -251,11 +252,5 @@ def _named(machine: Supernode, top: Table, faults: Faults) -> Supernode:
     faults.stop()
     if name in (None, machine.name) and not sources:
         return machine
-    return Supernode(
-        name or machine.name,
-        machine.graph,
-        machine.npus,
-        (*machine.sources, *sources),
-        machine.parameters,
-        machine.history,
-    )
+    every = (*machine.sources, *sources)
+    return replace(machine, name=name or machine.name, sources=every)
