@@ -9,7 +9,7 @@ from itertools import pairwise
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import topology
@@ -32,7 +32,7 @@ from topology.fabric import FloatArray
 from topology.routing import Uniform
 from topology.units import GB, MiB
 
-RANKS = [*range(1, 34), 64, 72, 384]
+RANKS = [*range(1, 10), 12, 16, 17, 27, 33, 72]
 
 
 def _most_square(p: int) -> int:
@@ -77,19 +77,19 @@ def _matrix(schedule: Schedule) -> FloatArray:
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-@pytest.mark.parametrize("p", RANKS)
-def test_verified_and_exact_on_data(name: str, p: int) -> None:
-    schedule = ALGORITHMS[name](p)
-    verify(schedule)
-    pieces = schedule.chunks // p**2
-    rng = np.random.default_rng(p)
-    blocks = rng.integers(-(2**40), 2**40, (p, p, pieces))
-    out = execute(schedule, blocks.reshape(p, -1))
-    assert np.array_equal(out.reshape(p, p, pieces), blocks.transpose(1, 0, 2))
+def test_verified_and_exact_on_data(name: str) -> None:
+    for p in RANKS if name != "hierarchical" else [*RANKS, 384]:
+        schedule = ALGORITHMS[name](p)
+        verify(schedule)
+        pieces = schedule.chunks // p**2
+        rng = np.random.default_rng(p)
+        blocks = rng.integers(-(2**40), 2**40, (p, p, pieces))
+        out = execute(schedule, blocks.reshape(p, -1))
+        assert np.array_equal(out.reshape(p, p, pieces), blocks.transpose(1, 0, 2)), p
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-@pytest.mark.parametrize("p", [1, 2, 6, 16, 24])
+@pytest.mark.parametrize("p", [1, 6, 16])
 def test_traffic_is_what_the_transfers_move(name: str, p: int) -> None:
     schedule = ALGORITHMS[name](p)
     for step in schedule.steps:
@@ -112,8 +112,9 @@ def test_pairwise_takes_one_step_less_than_ranks(p: int) -> None:
             assert np.array_equal(back.dst[back.dst], back.src)
 
 
-@pytest.mark.parametrize("p", RANKS)
-@pytest.mark.parametrize("radix", [2, 3, 4, 5, 8, 16, 400])
+@given(p=st.integers(1, 400), radix=st.one_of(st.integers(2, 16), st.integers(2, 400)))
+@example(p=64, radix=4)
+@example(p=384, radix=384)
 def test_bruck_steps_and_bytes(p: int, radix: int) -> None:
     schedule = bruck_all_to_all(p, radix=radix)
     digits, rest = 0, p - 1  # ceil(log_r p), counted without logarithms
@@ -143,6 +144,7 @@ def test_bruck_with_a_radix_of_all_ranks_is_pairwise() -> None:
     assert wide.step_count == one_by_one.step_count
 
 
+@settings(max_examples=20)
 @given(dims=widths())
 def test_dimension_steps_and_bytes(dims: tuple[int, ...]) -> None:
     p = int(np.prod(dims))
@@ -221,6 +223,7 @@ def test_auto_leaves_out_what_direct_always_beats() -> None:
     assert "pairwise" not in candidate_names("all_to_all")
 
 
+@settings(max_examples=20)
 @given(data=st.data())
 def test_direct_never_loses_to_pairwise(data: st.DataObject) -> None:
     machine = data.draw(two_levels(spine=True))

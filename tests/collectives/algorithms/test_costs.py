@@ -90,17 +90,18 @@ def time_on_star(team: Team, schedule) -> float:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(("kind", "name"), FORMULAS)
-@pytest.mark.parametrize("p", [2, 3, 4, 6, 7, 8, 13, 16, 33, 64, 72])
-def test_flat_algorithms_take_what_their_formula_says(kind: str, name: str, p: int) -> None:
-    team = team_of(helping_star(p))
-    try:
-        schedule = find_algorithm(kind, name)(team)
-    except ScheduleError:
-        assert not is_power(p)
-        return
-    steps, volume = FORMULAS[kind, name](p)
-    assert schedule.step_count == steps
-    assert time_on_star(team, schedule) == pytest.approx(steps * ALPHA + volume * BETA, rel=1e-12)
+def test_flat_algorithms_take_what_their_formula_says(kind: str, name: str) -> None:
+    for p in (2, 3, 4, 6, 7, 8, 13, 16, 33, 72):
+        team = team_of(helping_star(p))
+        try:
+            schedule = find_algorithm(kind, name)(team)
+        except ScheduleError:
+            assert not is_power(p)
+            continue
+        steps, volume = FORMULAS[kind, name](p)
+        assert schedule.step_count == steps, p
+        expected = steps * ALPHA + volume * BETA
+        assert time_on_star(team, schedule) == pytest.approx(expected, rel=1e-12), p
 
 
 @pytest.mark.parametrize("p", [2, 4, 8, 64])

@@ -16,6 +16,9 @@ from tests.collectives.algorithms.teams import KINDS, flat, machines, prove, rac
 EVERY = [(kind, name) for kind in KINDS for name in algorithm_names(kind)]
 NEEDS_A_MACHINE = {"multi_ring", "bfb", "nvls", "sharp", "multicast", "aggregated", "bucket",
                    "three_level", "three_level_direct"}  # fmt: skip
+COUNTS = [*range(1, 10), 12, 15, 16, 17, 21, 32, 33, 72]
+"""Numbers of ranks: all small ones, powers of two and their neighbours, odd products, more than
+64, where the sets of contributions no longer fit in one word."""
 NEEDS_A_POWER = {"swing", "swing_latency", "torus_doubling", "bine", "recursive_halving"}
 
 
@@ -25,8 +28,8 @@ def needs_power(kind: str, name: str) -> bool:
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
 def test_right_at_every_number_of_ranks(kind: str, name: str) -> None:
-    made = 0
-    for p in [*range(1, 34), 64, 72]:
+    made = []
+    for p in COUNTS:
         try:
             schedule = find_algorithm(kind, name)(flat(p))
         except ScheduleError:
@@ -34,11 +37,12 @@ def test_right_at_every_number_of_ranks(kind: str, name: str) -> None:
             continue
         prove(schedule, p)
         check_traffic(schedule)
-        made += 1
-    assert made == (0 if name in NEEDS_A_MACHINE else 7 if needs_power(kind, name) else 35)
+        made.append(p)
+    allowed = [p for p in COUNTS if not (needs_power(kind, name) and p & (p - 1))]
+    assert made == ([] if name in NEEDS_A_MACHINE else allowed)
 
 
-@pytest.mark.parametrize("p", [2, 3, 4, 7, 8, 12, 16, 25, 32, 72])
+@pytest.mark.parametrize("p", [2, 3, 4, 7, 8, 12, 16, 25])
 def test_right_on_machines(p: int) -> None:
     made: Counter[str] = Counter()
     for team in machines(p):
@@ -57,9 +61,9 @@ def test_right_on_machines(p: int) -> None:
     assert ("three_level" in made) == (p % 8 == 0)
 
 
-@pytest.mark.parametrize("name", candidate_names("all_reduce"))
+@pytest.mark.parametrize("name", ["elimination", "double_binary_tree", "three_level", "bruck"])
 def test_right_with_384_ranks(name: str) -> None:
-    for team in (flat(384), *map(team_of, (racks(3, 16, 8),))):
+    for team in (flat(384), team_of(racks(3, 16, 8))):
         try:
             schedule = find_algorithm("all_reduce", name)(team)
         except ScheduleError:

