@@ -13,7 +13,7 @@ experience, CCPE 19 (2007) 1749-1783; Sanders, Speck and Träff, Parallel Comput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
@@ -22,6 +22,7 @@ import numpy as np
 
 from collectives.algorithms.compose import Steps
 from collectives.algorithms.registry import algorithm
+from collectives.algorithms.rooted import check_root
 from collectives.algorithms.trees import (
     binary_tree,
     chain,
@@ -189,81 +190,43 @@ def binary_tree_broadcast(
     team: Team | int, *, root: int = 0, segments: int | None = None
 ) -> Schedule:
     """Broadcast down a binary tree in m segments: (h+m-1)(α + 2S/(mB))."""
-    return _broadcast("binary_tree", as_team(team), binary_tree, root, segments)
+    made = as_team(team)
+    tree = rooted_at(binary_tree(made.size), check_root(root, made.size))
+    return _pipeline("binary_tree", "broadcast", made, [tree], segments, root)
 
 
 @algorithm("broadcast", "chain")
 def chain_broadcast(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
     """Broadcast down a chain in m segments: (p-2+m)(α + S/(mB))."""
-    return _broadcast("chain", as_team(team), chain, root, segments)
-
-
-def _broadcast(
-    name: str,
-    team: Team,
-    make: Callable[[int], IntArray],
-    root: int,
-    segments: int | None,
-) -> Schedule:
-    tree = rooted_at(make(team.size), root)
-    edges = [downwards(tree, 0, 0)]
-    m = best_segments(team, int(depths(tree).max()) - 1, full_flow(edges), segments)
-    steps = pipelined(edges, m, m, "broadcast")
-    return Schedule(
-        name,
-        collective("broadcast"),
-        team.size,
-        m,
-        steps,
-        _said(m),
-        root,
-        sized=_sized(team, segments),
-    )
+    made = as_team(team)
+    tree = rooted_at(chain(made.size), check_root(root, made.size))
+    return _pipeline("chain", "broadcast", made, [tree], segments, root)
 
 
 @algorithm("reduce", "binary_tree")
 def binary_tree_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
     """Reduce up a binary tree in m segments: (h+m-1)(α + 2S/(mB))."""
-    return _reduce("binary_tree", as_team(team), binary_tree, root, segments)
+    made = as_team(team)
+    tree = rooted_at(binary_tree(made.size), check_root(root, made.size))
+    return _pipeline("binary_tree", "reduce", made, [tree], segments, root)
 
 
 @algorithm("reduce", "chain")
 def chain_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
     """Reduce up a chain in m segments: (p-2+m)(α + S/(mB))."""
-    return _reduce("chain", as_team(team), chain, root, segments)
+    made = as_team(team)
+    tree = rooted_at(chain(made.size), check_root(root, made.size))
+    return _pipeline("chain", "reduce", made, [tree], segments, root)
 
 
-def _reduce(
-    name: str,
-    team: Team,
-    make: Callable[[int], IntArray],
-    root: int,
-    segments: int | None,
-) -> Schedule:
-    tree = rooted_at(make(team.size), root)
-    edges = [upwards(tree, 0)]
-    m = best_segments(team, int(depths(tree).max()) - 1, full_flow(edges), segments)
-    steps = pipelined(edges, m, m, "reduce")
-    return Schedule(
-        name,
-        collective("reduce"),
-        team.size,
-        m,
-        steps,
-        _said(m),
-        root,
-        sized=_sized(team, segments),
-    )
-
-
-# Twice as many different steps as ranks: slow to try, and a tree pipelines as well in fewer.
 @algorithm("all_reduce", "chain", candidate=False)
 def chain_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
     """All-reduce up and down a chain in m segments: (2(p-1)+m-1)(α + 2S/(mB)).
 
     The inner ranks send a segment up and one down in each step.
     """
-    return _all_reduce("chain", as_team(team), [chain], segments)
+    made = as_team(team)
+    return _pipeline("chain", "all_reduce", made, [chain(made.size)], segments)
 
 
 @algorithm("all_reduce", "double_binary_tree")
@@ -275,48 +238,41 @@ def double_binary_tree_all_reduce(team: Team | int, *, segments: int | None = No
     h = ⌈log2 p⌉ steps rather than p.
     """
     made = as_team(team)
-    trees = [lambda p, i=i: double_binary_tree(p)[i] for i in (0, 1)]
-    return _all_reduce("double_binary_tree", made, trees, segments)
+    trees = double_binary_tree(made.size)
+    return _pipeline("double_binary_tree", "all_reduce", made, trees, segments)
 
 
 @algorithm("all_reduce", "binary_tree")
 def binary_tree_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
     """All-reduce up and down a binary tree in m segments: (2h+m-1)(α + 3S/(mB))."""
-    return _all_reduce("binary_tree", as_team(team), [binary_tree], segments)
+    made = as_team(team)
+    return _pipeline("binary_tree", "all_reduce", made, [binary_tree(made.size)], segments)
 
 
-def _all_reduce(
+def _pipeline(
     name: str,
+    kind: str,
     team: Team,
-    makes: Sequence[Callable[[int], IntArray]],
+    trees: Sequence[IntArray],
     segments: int | None,
+    root: int = 0,
 ) -> Schedule:
-    trees = [make(team.size) for make in makes]
+    """Return a broadcast, a reduce or an all-reduce over trees with an equal part of the data."""
     heights = [int(depths(tree).max()) for tree in trees]
-    flow = full_flow(
-        [edges for tree in trees for edges in (upwards(tree, 0), downwards(tree, 0, 0))]
-    )
-    fill, share = 2 * max(heights) - 1, 1 / len(trees)
-    m = best_segments(team, fill, flow, segments, share=share, ramp=0.5)
-    edges = []
-    for i, (tree, height) in enumerate(zip(trees, heights, strict=True)):
-        edges += [upwards(tree, i * m), downwards(tree, height, i * m)]
+    up, down = kind != "broadcast", kind != "reduce"
+
+    def edges(m: int) -> list[Edges]:
+        rising = [upwards(tree, i * m) for i, tree in enumerate(trees) if up]
+        begins = [height if up else 0 for height in heights]
+        rows = enumerate(zip(trees, begins, strict=True))
+        return rising + [downwards(tree, begin, i * m) for i, (tree, begin) in rows if down]
+
+    both, share = up and down, 1 / len(trees)
+    fill = (2 if both else 1) * max(heights) - 1
+    ramp = 0.5 if both else 1.0
+    m = best_segments(team, fill, full_flow(edges(0)), segments, share=share, ramp=ramp)
     chunks = m * len(trees)
-    steps = pipelined(edges, m, chunks, "up and down")
-    return Schedule(
-        name,
-        collective("all_reduce"),
-        team.size,
-        chunks,
-        steps,
-        _said(m),
-        sized=_sized(team, segments),
-    )
-
-
-def _sized(team: Team, segments: int | None) -> bool:
-    return segments is None and team.volume is not None and team.supernode is not None
-
-
-def _said(segments: int) -> tuple[str, ...]:
-    return (f"{segments} segment{'s' if segments > 1 else ''}",)
+    steps = pipelined(edges(m), m, chunks, "up and down" if both else kind)
+    sized = segments is None and team.volume is not None and team.supernode is not None
+    note = f"{m} segment{'s' if m > 1 else ''}"
+    return Schedule(name, collective(kind), team.size, chunks, steps, (note,), root, sized=sized)

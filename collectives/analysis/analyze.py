@@ -374,7 +374,7 @@ def _limit(supernode: Supernode, wanted: Collective, plans: list[Plan]) -> Bound
 
 def _volume(amount: Any) -> float | None:
     """Return a size for algorithms to plan by; what is not a size is refused later."""
-    return float(amount) if is_number(amount) and 0 < amount < np.inf else None
+    return float(amount) if is_number(amount) and 0 <= amount < np.inf else None
 
 
 def _checked(schedule: Schedule) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
-"""Cut buffers into chunks, put chunks back together, and say what must come out."""
+"""Cut buffers into chunks, and say where chunks stand in the buffers that come out."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from collectives.model.chunk_state import Values, name_of
+from collectives.model.chunk_state import Values
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
 
 
@@ -61,47 +61,3 @@ def position(schedule: Schedule, chunk: IntArray) -> IntArray:
     if schedule.collective.after == "destination":
         return chunk // (units * pieces) * pieces + chunk % pieces
     return chunk
-
-
-def expected(schedule: Schedule, rows: Values) -> Values:
-    """Return what the collective's definition says must come out, shape (p, m).
-
-    Parameters
-    ----------
-    schedule
-        Which collective, and its root.
-    rows
-        The buffers, as in `execute`.
-    """
-    kind, p = schedule.collective, schedule.ranks
-    if kind.name == "barrier":
-        whole = rows.max(axis=0)
-    elif kind.adds:
-        whole = rows.sum(axis=0, dtype=rows.dtype)
-    else:
-        whole = rows[schedule.root] if kind.before == "root" else rows.reshape(-1)
-    if kind.after == "destination":
-        blocks: Values = rows.reshape(p, p, -1).swapaxes(0, 1).reshape(p, -1)
-        return blocks
-    if kind.after == "owner":
-        shards: Values = whole.reshape(p, -1)
-        return shards
-    out = np.zeros((p, len(whole)), dtype=rows.dtype)
-    out[slice(None) if kind.after == "everyone" else schedule.root] = whole
-    return out
-
-
-def check_result(schedule: Schedule, rows: Values, done: Values) -> None:
-    """Raise `ScheduleError` where a result is not what `expected` says."""
-    right = expected(schedule, rows)
-    if rows.dtype.kind in "iu":
-        wrong = done != right
-    else:
-        slack = 4 * schedule.ranks * np.finfo(rows.dtype).eps * np.abs(rows).sum(axis=0).max()
-        wrong = ~(np.abs(done - right) <= slack)
-    if wrong.any():
-        rank, element = (int(i) for i in np.argwhere(wrong)[0])
-        raise ScheduleError(
-            f"{name_of(schedule)}: rank {rank} ends with {done[rank, element]} in element "
-            f"{element}; {right[rank, element]} is right"
-        )

@@ -96,7 +96,7 @@ def test_what_must_cross_a_cut_by_counting_blocks() -> None:
                     "all_reduce": 1 if here and there else 0,
                 }
                 for name, count in counts.items():
-                    found = must_cross(collectives.model.collective(name), here, there)
+                    found = must_cross(collectives.collective(name), here, there)
                     assert found == pytest.approx(count)
 
 

@@ -21,14 +21,14 @@ def test_factors_are_those_of_nccl_tests(n: int) -> None:
     }
     assert set(factors) <= set(collectives.collective_names())
     for name, factor in factors.items():
-        assert collectives.model.collective(name).factor(n) == factor
+        assert collectives.collective(name).factor(n) == factor
 
 
 def test_either_spelling_is_the_same() -> None:
     for name in ("all_to_all", "all-to-all", " All-To-All "):
-        assert collectives.model.collective(name).name == "all_to_all"
-    kind = collectives.model.collective("all_reduce")
-    assert collectives.model.collective(kind) is kind
+        assert collectives.collective(name).name == "all_to_all"
+    kind = collectives.collective("all_reduce")
+    assert collectives.collective(kind) is kind
     assert kind.title == "all-reduce"
 
 
@@ -37,4 +37,4 @@ def test_either_spelling_is_the_same() -> None:
 )
 def test_an_unknown_name_lists_the_near_ones(name: str, near: str) -> None:
     with pytest.raises(UnknownNameError, match=f"did you mean .*{near}"):
-        collectives.model.collective(name)
+        collectives.collective(name)

@@ -100,7 +100,7 @@ def test_a_step_waits_for_its_slowest_transfer_not_for_the_worst_of_each() -> No
     def moves(_: int) -> Transfers:
         return Transfers(pairs.src, pairs.dst, np.zeros(2, dtype=np.int64))
 
-    kind = collectives.model.collective("all_gather")
+    kind = collectives.collective("all_gather")
     made = plan(machine, Schedule("two", kind, 4, 1, (Step(moves, pairs),)))
     size = 40e3
     assert made.cost(size).time == pytest.approx(50 * us + size / 100e9, rel=1e-12)
