@@ -20,6 +20,7 @@ PACKAGES = ("topology", "collectives")
 LAYERS = (
     ("errors",),
     ("units", "naming", "registry"),
+    ("border",),
     ("hardware.catalogue",),
     ("hardware.media", "hardware.devices"),
     ("validation",),

@@ -30,6 +30,18 @@ class UnknownNameError(SupernodeError):
     """A name that is not known; the near ones are listed."""
 
 
+_SHOWN = 60
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: its repr, cut short; its type if it has no repr."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of more than 4,300 digits, or a loop
+        return f"a {type(value).__name__} too long to print"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
 def unknown_name(what: str, name: object, known: Iterable[str]) -> UnknownNameError:
     """Return the error for an unknown name, with the near ones first.
 
@@ -43,6 +55,7 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> UnknownNameEr
         Every name that would have been right.
     """
     names = sorted(known)
-    near = get_close_matches(str(name), names, n=3, cutoff=0.5)
+    said = shown(name)
+    near = get_close_matches(said.strip("'"), names, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}? " if near else ""
-    return UnknownNameError(f"{what} {name!r} is not known; {hint}known: {', '.join(names)}")
+    return UnknownNameError(f"{what} {said} is not known; {hint}known: {', '.join(names)}")

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from topology.errors import UnitError
+from topology.errors import UnitError, shown
 
 B = 1.0
 KB, MB, GB, TB, PB = 1e3, 1e6, 1e9, 1e12, 1e15
@@ -39,24 +39,22 @@ _LENGTHS = {"m": m, "mm": mm, "cm": cm, "km": km}
 _POWERS = {"W": W, "kW": kW, "MW": MW}
 
 _MOST_WHOLE = 10_000
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*", re.ASCII)
 
 
 def _parse(text: object, what: str, units: Mapping[str, float], example: str) -> float:
-    match = _QUANTITY.fullmatch(str(text))
-    known = ", ".join(units)
+    match = _QUANTITY.fullmatch(text if isinstance(text, str) else shown(text))
+    known, said = ", ".join(units), f"{what} {shown(text)}"
     if match is None:
-        raise UnitError(f"{what} {text!r} is not a number with a unit; write it like {example!r}")
+        raise UnitError(f"{said} is not a number with a unit; write it like {example!r}")
     number, unit = match.groups()
     if not unit:
-        raise UnitError(
-            f"{what} {text!r} has no unit; write one of {known} after it, like {example!r}"
-        )
+        raise UnitError(f"{said} has no unit; write one of {known} after it, like {example!r}")
     if unit not in units:
-        raise UnitError(f"{what} {text!r} has the unknown unit {unit!r}; known: {known}")
+        raise UnitError(f"{said} has the unknown unit {shown(unit)}; known: {known}")
     value = float(number.replace(",", "").replace("_", "")) * units[unit]
     if not math.isfinite(value) or value < 0:
-        raise UnitError(f"{what} {text!r} must be a finite number, zero or more")
+        raise UnitError(f"{said} must be a finite number, zero or more")
     return value
 
 

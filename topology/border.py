@@ -1,0 +1,344 @@
+"""Check what comes from outside: the one place where numbers, words, ids, ranks and files enter.
+
+The command line, spec files, saved machines, graphs, shapes, systems and public calls all ask
+here. A check returns the value in its plain type, or raises an error that names the argument,
+shows the value and says what it must be.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from topology.errors import GraphError, SupernodeError, shown, unknown_name
+from topology.units import parse_size
+
+T = TypeVar("T")
+Error = type[SupernodeError]
+
+MOST_NODES = 1_000_000
+MOST_LINKS = 8_000_000
+"""The largest machine built unless told otherwise, in nodes and in directed links.
+
+A machine of 24 GB builds it in about a minute: 131,328 NPUs on three tiers have 7.5 million.
+"""
+MOST_COUNT = 10**9
+"""The largest count of anything; 64 bits hold the product of two."""
+
+_FLAGS = {"yes": True, "true": True, "no": False, "false": False}
+_BUDGET: ContextVar[tuple[float, float]] = ContextVar("budget", default=(MOST_NODES, MOST_LINKS))
+
+
+def refuse(value: object, what: str, must: str, error: Error = GraphError) -> NoReturn:
+    """Raise the error for a value that cannot be used."""
+    raise error(f"{what} is {shown(value)}; it must be {must}")
+
+
+def faults_of(check: Callable[..., object], *given: object, **limits: Any) -> list[str]:
+    """Return what a check says against a value, for messages that list every fault."""
+    try:
+        check(*given, **limits)
+    except SupernodeError as error:
+        return [str(error)]
+    return []
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a real number other than NaN that a float holds, or infinity."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return not math.isnan(float(value))
+    except OverflowError:
+        return False
+
+
+def number(
+    value: Any,
+    what: str,
+    *,
+    least: float = 0.0,
+    most: float = math.inf,
+    above: float | None = None,
+    unit: str = "",
+    error: Error = GraphError,
+) -> float:
+    """Return a finite number within its limits.
+
+    Parameters
+    ----------
+    value
+        What was given.
+    what
+        Whose it is, for the message: ``"dgx_h100: oversubscription"``.
+    least, most
+        The limits, both allowed.
+    above
+        A lower limit that is not allowed itself, in the place of ``least``.
+    unit
+        What it counts, with an example if that helps: ``"bytes/s, such as 50 * GB"``.
+    error
+        The kind of error.
+    """
+    if is_number(value):
+        found = float(value)
+        low = found >= least if above is None else found > above
+        if low and found <= most and math.isfinite(found):
+            return found
+    refuse(value, what, _range(least, most, above, unit), error)
+
+
+def _range(least: float, most: float, above: float | None, unit: str) -> str:
+    """Return the limits of a number in words."""
+    of = f" of {unit}" if unit else ""
+    if most < math.inf:
+        low = f"from {least:g} to" if above is None else f"above {above:g} and at most"
+        return f"a number{of} {low} {most:g}"
+    if above is not None:
+        return f"a positive, finite number{of}"
+    low = {0.0: ", zero or more", -math.inf: ""}.get(least, f", {least:g} or more")
+    return f"a finite number{of}{low}"
+
+
+def whole(
+    value: Any,
+    what: str,
+    *,
+    least: int = 1,
+    most: int | None = None,
+    error: Error = GraphError,
+) -> int:
+    """Return a whole number within its limits; see `number` for the parameters."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        found = int(value)
+        if least <= found <= (MOST_COUNT if most is None else most):
+            return found
+        if most is None and found > MOST_COUNT:
+            most = MOST_COUNT
+    limits = f"{least} or more" if most is None else f"{least} to {most}"
+    refuse(value, what, f"a whole number, {limits}", error)
+
+
+def flag(value: object, what: str, error: Error = GraphError) -> bool:
+    """Return a truth value: a bool, or one of the words yes, no, true and false."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, str) and value.strip().lower() in _FLAGS:
+        return _FLAGS[value.strip().lower()]
+    refuse(value, what, "true or false", error)
+
+
+def word(value: object, what: str, error: Error = GraphError) -> str:
+    """Return a text."""
+    return value if isinstance(value, str) else refuse(value, what, "a text", error)
+
+
+def choice(value: object, what: str, known: Iterable[str]) -> str:
+    """Return one of some words; the error for another names the near ones."""
+    names = list(known)
+    if isinstance(value, str) and value in names:
+        return value
+    raise unknown_name(what, value, names)
+
+
+def size(value: Any, what: str = "size", error: Error = GraphError) -> float:
+    """Return bytes from a number, zero or more, or from a text with a unit such as "64 MiB"."""
+    if isinstance(value, str):
+        return parse_size(value)
+    return number(value, what, unit="bytes", error=error)
+
+
+def probability(value: object, what: str, error: Error = GraphError) -> float:
+    """Return a number from 0 to 1."""
+    return number(value, what, most=1.0, error=error)
+
+
+def seed(value: object, what: str = "seed", error: Error = GraphError) -> int:
+    """Return the seed of a random generator: a whole number from 0 to 2**64 - 1."""
+    return whole(value, what, least=0, most=2**64 - 1, error=error)
+
+
+def ordered(value: object, what: str, error: Error = GraphError) -> list[Any]:
+    """Return the members of a sequence; sets, whose order is by chance, and texts are refused."""
+    if isinstance(value, set | frozenset | str | bytes) or not isinstance(value, Iterable):
+        refuse(value, what, "in a fixed order: a list or tuple", error)
+    return list(value)
+
+
+def rank_numbers(text: str, count: float = math.inf) -> list[int]:
+    """Return the ranks that a text such as ``0-31,64`` names, in its order.
+
+    Parameters
+    ----------
+    text
+        Numbers and ranges, with commas.
+    count
+        How many ranks there are.
+    """
+    most = int(min(count, _BUDGET.get()[0], MOST_COUNT))
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        ends = [first, last] if dash else [first, first]
+        if not all(_is_digits(end) for end in ends):
+            raise SupernodeError(
+                f"ranks {shown(text)}: {shown(part)} is not a rank or a range like 0-31"
+            )
+        low, high = (_digits(end) for end in ends)
+        if high < low:
+            raise SupernodeError(f"ranks {shown(text)}: the range {shown(part)} runs backwards")
+        if high >= most or len(found) + high - low >= most:
+            raise SupernodeError(f"ranks {shown(text)}: {shown(part)} is beyond rank {most - 1}")
+        found += range(low, high + 1)
+    return found
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _digits(text: str) -> int:
+    """Return the number, or one beyond all counts: Python refuses more than 4,300 digits."""
+    bare = text.lstrip("0")
+    return int(bare or 0) if len(bare) < len(str(MOST_COUNT)) + 1 else MOST_COUNT + 1
+
+
+def plain_value(text: str) -> object:
+    """Return what a word of the command line means: a number, true or false, or the word."""
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return _FLAGS.get(text.lower(), text)
+
+
+def counts(text: str, what: str) -> list[int]:
+    """Return the whole numbers, 1 or more, of a text such as ``8,64``."""
+    words = [part.strip() for part in text.split(",")]
+    return [whole(_digits(part) if _is_digits(part) else part, what) for part in words]
+
+
+# --- files
+
+
+def path(value: object, what: str = "file") -> Path:
+    """Return a path; raise `SupernodeError` if it is none."""
+    if not isinstance(value, str | os.PathLike):
+        refuse(value, what, "a path", SupernodeError)
+    found = os.fspath(value)
+    if not isinstance(found, str) or not found or "\0" in found:
+        refuse(value, what, "the path of a file", SupernodeError)
+    return Path(found)
+
+
+@contextmanager
+def opening(file: object, doing: str = "read") -> Iterator[None]:
+    """Turn what the system says against a file into a `SupernodeError`."""
+    try:
+        yield
+    except OSError as error:
+        raise SupernodeError(f"{file} cannot be {doing}: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise SupernodeError(f"{shown(str(file))} is not text in UTF-8") from error
+
+
+def read_text(file: object) -> str:
+    """Return the text of a file; raise `SupernodeError` if it cannot be read."""
+    where = path(file)
+    with opening(where):
+        return where.read_text(encoding="utf-8")
+
+
+def write_text(file: object, text: str) -> Path:
+    """Write a file anew and return its path; raise `SupernodeError` if it cannot be written."""
+    where = path(file)
+    with opening(where, "written"):
+        where.write_text(text, encoding="utf-8")
+    return where
+
+
+@contextmanager
+def nesting(where: str) -> Iterator[None]:
+    """Refuse data that is nested too deeply to be read."""
+    try:
+        yield
+    except RecursionError as error:
+        raise SupernodeError(f"{shown(where)} is nested too deeply") from error
+
+
+def parsed(load: Callable[[str], T], text: str, where: str) -> T:
+    """Return what a parser of JSON or TOML makes of a text; its own errors pass.
+
+    Python refuses whole numbers of more than 4,300 digits with a bare `ValueError`.
+    """
+    with nesting(where):
+        try:
+            return load(text)
+        except ValueError as error:
+            if type(error) is ValueError:
+                raise SupernodeError(f"{where}: {error}") from error
+            raise
+
+
+def read_json(text: str, where: str) -> Any:
+    """Return the data of a JSON text."""
+    try:
+        return parsed(json.loads, text, where)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise SupernodeError(f"{where}, {place}: not JSON: {error.msg}") from error
+
+
+# --- how large a machine may be
+
+
+@contextmanager
+def budget(nodes: float = math.inf, links: float = math.inf) -> Iterator[None]:
+    """Set how large a machine may be while the block runs; without numbers, without limit.
+
+    Parameters
+    ----------
+    nodes, links
+        Nodes and directed links; `MOST_NODES` and `MOST_LINKS` elsewhere.
+    """
+    token = _BUDGET.set((nodes, links))
+    try:
+        yield
+    finally:
+        _BUDGET.reset(token)
+
+
+def afford(what: str, nodes: float, links: float = 0) -> None:
+    """Raise `GraphError` if a machine of this size is beyond the budget.
+
+    Parameters
+    ----------
+    what
+        Which machine, for the message.
+    nodes, links
+        How many nodes and directed links it has at least.
+    """
+    most_nodes, most_links = _BUDGET.get()
+    if nodes > most_nodes or links > most_links:
+        count, word_, most = (
+            (nodes, "nodes", most_nodes) if nodes > most_nodes
+            else (links, "directed links", most_links)
+        )  # fmt: skip
+        raise GraphError(
+            f"{what} has {_many(count)} {word_}; up to {most:,} are built, and --large, or "
+            "topology.budget() in Python, lifts the limit"
+        )
+
+
+def _many(count: float) -> str:
+    return f"{count:,}" if count < 10**15 else "more than 10**15"
