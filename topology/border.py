@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -118,7 +118,7 @@ def whole(
     error: Error = GraphError,
 ) -> int:
     """Return a whole number within its limits; see `number` for the parameters."""
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
         found = int(value)
         if least <= found <= (MOST_COUNT if most is None else most):
             return found
