@@ -96,14 +96,11 @@ class Inventory:
         From the NPUs upwards.
     racks
         How many; 0 where the machine does not say.
-    npu_bandwidth
-        Bytes/s the slowest and the fastest NPU can send to other NPUs and switches.
     """
 
     nodes: tuple[NodeGroup, ...]
     links: tuple[LinkGroup, ...]
     racks: int
-    npu_bandwidth: tuple[float, float]
 
     def count(self, kind: str) -> int:
         """Return how many nodes are of a kind."""
@@ -125,12 +122,10 @@ def inventory(supernode: Supernode) -> Inventory:
     fabric = supernode.fabric
     attributes = [supernode.graph.nodes[node] for node in fabric.nodes]
     ports, capacity = node_ports(fabric)
-    bandwidth = capacity[fabric.npus]
     return Inventory(
         nodes=_node_groups(fabric, attributes, ports, capacity),
         links=_link_groups(fabric),
         racks=len({data["rack"] for data in attributes if "rack" in data}),
-        npu_bandwidth=(float(bandwidth.min()), float(bandwidth.max())),
     )
 
 

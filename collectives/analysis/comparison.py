@@ -10,10 +10,10 @@ from collectives.analysis.analyze import analyze_sizes
 from collectives.model.collective import collective
 from topology import metrics, units
 from topology.errors import SupernodeError
-from topology.hardware.catalogue import Entry, Figure
-from topology.hardware.devices import device, device_catalogue
+from topology.hardware.catalogue import Figure
+from topology.hardware.devices import device_catalogue
 from topology.supernode import Supernode
-from topology.systems import system_catalogue
+from topology.systems.catalogue import system_entry, times
 from topology.text import Part, Table, plain
 
 SIZES: tuple[float, ...] = (units.KiB, units.MiB, 64 * units.MiB, units.GiB)
@@ -29,7 +29,7 @@ _HEADLINES = {
     "NPUs": "NPUs",
     "dense BF16": "BF16 compute",
     "bisection, one way": "bisection",
-    "bandwidth per NPU, one way": "bandwidth per NPU",
+    "scale-up bandwidth per NPU, one way": "scale-up bandwidth per NPU",
     "power": "power",
 }
 
@@ -284,58 +284,28 @@ def _cell(figure: Figure | None, show: Callable[[float], str]) -> Cell:
 
 def _figures(machine: Supernode, name: str, part: str) -> list[Figure]:
     """Return what is published of a machine, or follows from what is published of its NPUs."""
-    entry, scale = system_entry(machine)
+    entry = system_entry(machine)
     if entry is not None and entry.figures.get(name):
-        return [_scaled(figure, scale) for figure in entry.figures[name]]
-    if not part:
-        return []
-    return _from_devices(machine, part)
-
-
-def system_entry(machine: Supernode) -> tuple[Entry | None, float]:
-    """Return the machine's catalogue row, and how many of it the machine is.
-
-    A cluster or a smaller machine of a kind in the catalogue is scaled by its NPUs.
-    """
-    rows = system_catalogue()
-    names = [name for name in rows if machine.name == name or machine.name.startswith(name + "-")]
-    if not names:
-        return None, 1.0
-    entry = rows[max(names, key=len)]
-    npus = entry.value("npus", float(len(machine.npus)))
-    if "die" in str(machine.parameters.get("ranks", "")):
-        npus *= 2
-    return entry, len(machine.npus) / npus
-
-
-def _scaled(figure: Figure, scale: float) -> Figure:
-    if scale == 1:
-        return figure
-    source = f"{scale:.4g} × {figure.source}"
-    confidence = "estimate" if figure.confidence == "estimate" else "derived"
-    return Figure(
-        figure.name, figure.value * scale, figure.unit, source, figure.date, confidence, figure.note
-    )
-
-
-def _from_devices(machine: Supernode, name: str) -> list[Figure]:
-    kinds = [machine.graph.nodes[npu].get("device") for npu in machine.npus]
-    known = device_catalogue()
-    if not kinds or any(kind not in known for kind in kinds) or len(set(kinds)) != 1:
-        return []
-    return [_scaled(f, len(kinds)) for f in device(str(kinds[0])).figures.get(name, ())]
+        return list(entry.figures[name])
+    kinds = {machine.graph.nodes[npu].get("device") for npu in machine.npus}
+    device = device_catalogue().get(kinds.pop()) if part and len(kinds) == 1 else None
+    known = device.figures.get(part, ()) if device else ()
+    return [times(len(machine.npus), figure) for figure in known]
 
 
 def _graph_cells(machine: Supernode) -> list[tuple[str, Cell]]:
     npus = len(machine.npus)
     switches = sum(kind == "switch" for kind in machine.fabric.kind)
-    rate = metrics.per_npu_bandwidth(machine)
     cut = metrics.bisection(machine)
     hops = metrics.diameter(machine)
     return [
         ("NPUs", _computed(npus, f"{npus:,}")),
         ("switch chips", _computed(switches, f"{switches:,}")),
-        ("bandwidth per NPU, one way", _computed(rate, units.format_rate(rate))),
+        *(
+            (f"{links} bandwidth per NPU, one way", _computed(rate, units.format_rate(rate)))
+            for links in ("scale-up", "scale-out")
+            for rate in [metrics.per_npu_bandwidth(machine, links)]
+        ),
         ("bisection, one way", _computed(cut, units.format_rate(cut))),
         ("bisection per NPU", _computed(2 * cut / npus, units.format_rate(2 * cut / npus))),
         ("diameter", _computed(hops, f"{hops} hops")),

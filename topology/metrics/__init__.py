@@ -26,9 +26,10 @@ from topology.metrics.physical import (
     optics,
     reliability,
 )
-from topology.metrics.tiers import npu_bandwidths, oversubscription, per_npu_bandwidth
+from topology.metrics.tiers import LINKS, npu_bandwidths, oversubscription, per_npu_bandwidth
 
 __all__ = [
+    "LINKS",
     "BisectionCut",
     "Cables",
     "MaxFlow",

@@ -7,23 +7,44 @@ from types import MappingProxyType
 
 import numpy as np
 
+from topology.errors import unknown_name
 from topology.fabric import FloatArray, IntArray
 from topology.metrics.carrying import live_arcs
 from topology.supernode import Supernode
 
+LINKS = ("both", "scale-up", "scale-out")
+"""Which links a bandwidth per NPU counts: all, all but those to NICs, those to NICs."""
 
-def npu_bandwidths(supernode: Supernode) -> FloatArray:
+
+def npu_bandwidths(supernode: Supernode, links: str = "both") -> FloatArray:
     """Return bytes/s out of each rank over links that lead to other NPUs, shape (ranks,).
 
     Links to CPUs, to NICs without a network and to switches that lead nowhere do not count; a
     link to a NIC counts for no more than the NIC can send on.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    links
+        Which count, one of `LINKS`: "scale-up", all but those to NICs; "scale-out", those to
+        NICs; or "both".
+
+    Raises
+    ------
+    UnknownNameError
+        If ``links`` is none of them.
     """
+    if links not in LINKS:
+        raise unknown_name("choice of links", links, LINKS)
     fabric = supernode.fabric
     live = np.flatnonzero(live_arcs(fabric))
     tail, head, capacity = fabric.tail[live], fabric.head[live], fabric.capacity[live]
     nodes = len(fabric.nodes)
     onward = np.bincount(tail, capacity, minlength=nodes)[head] - _back(tail, head, capacity)
     rate = np.where(fabric.is_nic[head], np.minimum(capacity, onward), capacity)
+    if links != "both":
+        rate = np.where(fabric.is_nic[head] == (links == "scale-out"), rate, 0.0)
     out = np.bincount(tail, rate, minlength=nodes)
     return np.asarray(out[fabric.npus], dtype=float)
 
@@ -37,9 +58,9 @@ def _back(tail: IntArray, head: IntArray, capacity: FloatArray) -> FloatArray:
     return np.where(keys[at] == wanted, capacity[at], 0.0) if len(keys) else capacity
 
 
-def per_npu_bandwidth(supernode: Supernode) -> float:
+def per_npu_bandwidth(supernode: Supernode, links: str = "both") -> float:
     """Return bytes/s out of the NPU that has the least; see `npu_bandwidths` for each."""
-    return float(npu_bandwidths(supernode).min())
+    return float(npu_bandwidths(supernode, links).min())
 
 
 def oversubscription(supernode: Supernode) -> Mapping[str, float]:

@@ -20,7 +20,8 @@ from topology.spec.fields import Faults, SpecError, Table, nearest
 from topology.spec.groups import find_link, read_links
 from topology.spec.lines import field_lines
 from topology.supernode import Supernode
-from topology.systems import canonical_name, system, system_names
+from topology.systems import system, system_names
+from topology.systems.catalogue import SYSTEMS
 
 _FIELDS = (
     "name", "sources", "links", "nodes", "connect", "floor", "system", "shape", "without",
@@ -123,8 +124,8 @@ def _system(data: object, faults: Faults) -> Supernode | None:
     name = table.word("name") if "name" in table else table.need("name", 'name = "gb200-nvl72"')
     if name is None:
         return None
-    if canonical_name(name) not in system_names():
-        table.fault("name", f" is {name!r}; {nearest(canonical_name(name), system_names())}")
+    if name not in SYSTEMS:
+        table.fault("name", f" is {name!r}; {nearest(name, system_names())}")
         return None
     rest = {key.replace("-", "_"): item for key, item in table.data.items() if key != "name"}
     if _too_large(table):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from topology.supernode import Supernode
 from topology.systems.board import meshed_board
+from topology.systems.catalogue import system_builder
 
 _SOURCES = ("Huawei msmodeling, tensor_cast/device.py (commit 84fec853), A2_INTERCONNECT",)
 
 
+@system_builder("atlas-900-a2")
 def atlas_900_a2() -> Supernode:
     """Return the node.
 

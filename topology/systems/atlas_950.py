@@ -10,8 +10,8 @@ racks x x1024 = 256 switches x x512, 8 of them to each of the 32 racks.
 from __future__ import annotations
 
 from topology.placement import Floor
-from topology.shapes.parts import whole
 from topology.supernode import Supernode
+from topology.systems.catalogue import system_builder
 from topology.systems.ub_rack import Rack, Spine, build_superpod
 
 _RACKS = 128
@@ -25,6 +25,7 @@ _SOURCES = (
 )
 
 
+@system_builder("atlas-950")
 def atlas_950(racks: int = _RACKS) -> Supernode:
     r"""Return the SuperPoD, or a smaller one of the same kind.
 
@@ -43,6 +44,4 @@ def atlas_950(racks: int = _RACKS) -> Supernode:
     racks
         1 to 128 racks of 64 NPUs; the switches follow, without oversubscription.
     """
-    whole("atlas_950", "racks", racks, most=_RACKS)
-    name = "atlas-950" if racks == _RACKS else f"atlas-950-{racks}-racks"
-    return build_superpod(name, _RACK, _SPINE, racks, _FLOOR, _SOURCES)
+    return build_superpod("atlas-950", _RACK, _SPINE, racks, _RACKS, _FLOOR, _SOURCES)

@@ -9,8 +9,8 @@ lanes: the model takes over that of the Atlas 950, with 176 racks of 88 NPUs on 
 from __future__ import annotations
 
 from topology.placement import Floor
-from topology.shapes.parts import whole
 from topology.supernode import Supernode
+from topology.systems.catalogue import system_builder
 from topology.systems.ub_rack import Rack, Spine, build_superpod
 
 _RACKS = 176
@@ -24,6 +24,7 @@ _SOURCES = (
 )
 
 
+@system_builder("atlas-960")
 def atlas_960(racks: int = _RACKS) -> Supernode:
     r"""Return the SuperPoD, or a smaller one of the same kind.
 
@@ -42,6 +43,4 @@ def atlas_960(racks: int = _RACKS) -> Supernode:
     racks
         1 to 176 racks of 88 NPUs; the switches follow, without oversubscription.
     """
-    whole("atlas_960", "racks", racks, most=_RACKS)
-    name = "atlas-960" if racks == _RACKS else f"atlas-960-{racks}-racks"
-    return build_superpod(name, _RACK, _SPINE, racks, _FLOOR, _SOURCES)
+    return build_superpod("atlas-960", _RACK, _SPINE, racks, _RACKS, _FLOOR, _SOURCES)

@@ -65,7 +65,9 @@ def switched_board(
     builder.connect(ends, chips.link, lanes=chips.lanes)
     if nic is not None:
         add_nics(builder, npus, *nic)
-    return builder.build(name, npus, sources=sources, parameters={"nics": nic is not None})
+    return builder.build(
+        name, npus, sources=sources, parameters={"nics": nic is not None}, row=name
+    )
 
 
 def meshed_board(
@@ -81,7 +83,7 @@ def meshed_board(
     builder = Builder()
     npus = add_npus(builder, 8, npu, forwards=forwards)
     builder.connect(combinations(npus, 2), link, lanes=lanes)
-    return builder.build(name, npus, sources=sources)
+    return builder.build(name, npus, sources=sources, row=name)
 
 
 def connect_listed(

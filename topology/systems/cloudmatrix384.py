@@ -13,6 +13,7 @@ from math import ceil
 
 from topology.errors import GraphError
 from topology.supernode import Builder, Supernode
+from topology.systems.catalogue import system_builder
 
 _PLANES = 7
 _UPLINKS = 16
@@ -29,6 +30,7 @@ _SOURCES = (
 )
 
 
+@system_builder("cloudmatrix384")
 def cloudmatrix384(
     nodes: int = 48, *, ranks: str = "npu", cpus: bool = True, scale_out: bool = False
 ) -> Supernode:
@@ -77,6 +79,8 @@ def cloudmatrix384(
         npus,
         sources=_SOURCES,
         parameters=parameters,
+        row="cloudmatrix384",
+        copies=int(nodes == _MOST_NODES),
     )
 
 

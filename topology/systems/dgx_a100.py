@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from topology.supernode import Supernode
 from topology.systems.board import Chips, switched_board
+from topology.systems.catalogue import system_builder
 
 _SOURCES = (
     "NCCL topology dump of a DGX A100, github.com/NVIDIA/nccl issue 1505: 6 chips, 2 links",
 )
 
 
+@system_builder("dgx-a100")
 def dgx_a100(*, nics: bool = True) -> Supernode:
     """Return the node.
 

@@ -11,6 +11,7 @@ from math import ceil
 
 from topology.errors import GraphError
 from topology.supernode import Builder, Supernode
+from topology.systems.catalogue import system_builder
 from topology.validation import is_number
 
 _GPUS = 8
@@ -22,6 +23,7 @@ _SOURCES = (
 )
 
 
+@system_builder("dgx-h100", copies=4)
 def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
     r"""Return a cluster of DGX H100 nodes, 8 GPUs each.
 
@@ -77,6 +79,8 @@ def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
         gpus,
         sources=_SOURCES,
         parameters={"nodes": nodes, "oversubscription": oversubscription},
+        row="dgx-h100",
+        copies=nodes,
     )
 
 

@@ -16,6 +16,7 @@ from topology.hardware.media import link_type
 from topology.shapes.parts import whole
 from topology.supernode import Builder, Supernode
 from topology.systems.board import wiring_of
+from topology.systems.catalogue import system_builder
 
 _GCDS, _NICS = 8, 4
 _CHASSIS, _NODES, _SWITCHES = 8, 16, 4
@@ -35,6 +36,7 @@ _GROUP_SOURCES = (
 )
 
 
+@system_builder("frontier-node")
 def frontier_node(*, cpus: bool = True, nics: bool = True) -> Supernode:
     """Return a node: 8 GCDs.
 
@@ -59,9 +61,12 @@ def frontier_node(*, cpus: bool = True, nics: bool = True) -> Supernode:
     if nics:
         _add_nics(builder, gcds, forwards=False)
     parameters = {"cpus": cpus, "nics": nics}
-    return builder.build("frontier-node", gcds, sources=_NODE_SOURCES, parameters=parameters)
+    return builder.build(
+        "frontier-node", gcds, sources=_NODE_SOURCES, parameters=parameters, row="frontier-node"
+    )
 
 
+@system_builder("frontier-group")
 def frontier_group(chassis: int = _CHASSIS, *, cpus: bool = True) -> Supernode:
     """Return a dragonfly group, one cabinet: 128 nodes, 1,024 GCDs, 32 switches.
 
@@ -99,7 +104,10 @@ def frontier_group(chassis: int = _CHASSIS, *, cpus: bool = True) -> Supernode:
         builder.connect(_pairs_apart(switches, apart), kind)
     name = "frontier-group" if chassis == _CHASSIS else f"frontier-group-{chassis}-chassis"
     parameters = {"chassis": chassis, "cpus": cpus}
-    return builder.build(name, gcds, sources=_GROUP_SOURCES, parameters=parameters)
+    return builder.build(
+        name, gcds, sources=_GROUP_SOURCES, parameters=parameters,
+        row="frontier-group", copies=int(chassis == _CHASSIS),
+    )  # fmt: skip
 
 
 def _pairs_apart(switches: list[str], apart: int) -> Iterator[tuple[str, str]]:

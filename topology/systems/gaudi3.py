@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from topology.supernode import Supernode
 from topology.systems.board import meshed_board
+from topology.systems.catalogue import system_builder
 
 _SOURCES = (
     "Intel Gaudi network configuration guide, docs.habana.ai: 21 ports inside, all to all",
@@ -15,6 +16,7 @@ _SOURCES = (
 )
 
 
+@system_builder("gaudi3")
 def gaudi3() -> Supernode:
     """Return the node, without the three scale-out ports of each accelerator.
 

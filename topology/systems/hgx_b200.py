@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from topology.supernode import Supernode
 from topology.systems.board import Chips, switched_board
+from topology.systems.catalogue import system_builder
 
 _SOURCES = (
     "NVIDIA Fabric Manager User Guide, quoted in openfabric-systems/simllm PR 238: two chips",
@@ -15,6 +16,7 @@ _SOURCES = (
 )
 
 
+@system_builder("hgx-b200")
 def hgx_b200(*, nics: bool = True) -> Supernode:
     """Return the node.
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from topology.supernode import Supernode
 from topology.systems.board import meshed_board
+from topology.systems.catalogue import system_builder
 
 _SOURCES = ("AMD RCCL source, tools/topo_expl/models/topo_8p_940.xml (commit 0cbce2a7): full mesh",)
 
 
+@system_builder("mi300x")
 def mi300x() -> Supernode:
     """Return the node.
 

@@ -1,10 +1,19 @@
-"""Lay down what the NVL72 racks have in common: GPUs in trays on one tier of switch chips."""
+"""NVIDIA GB200, GB300 and Vera Rubin NVL72: 72 GPUs on one tier of NVLink switches, all copper.
+
+Wiring: NVIDIA DGX SuperPOD GB200 Reference Architecture, Network Fabrics: 18 compute trays of 4
+GPUs and 2 CPUs, 9 trays of switch chips, one link from each GPU to each chip. The racks that
+followed differ in their parts: see `RACKS`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
+from topology.hardware.media import link_type
 from topology.supernode import Builder, Supernode
+from topology.systems.catalogue import described, system_builder
+from topology.units import GB
 
 TRAYS = 18
 GPUS, CPUS = 4, 2
@@ -34,22 +43,6 @@ class Parts:
     c2c: str
     nic: str
     pcie: str
-
-
-GB200 = Parts("b200", "nvswitch4", 18, "nvlink5", "grace", "c2c", "connectx7", "pcie5-x16")
-
-
-def single_rack(
-    name: str, parts: Parts, sources: tuple[str, ...], *, cpus: bool, nics: bool
-) -> Supernode:
-    """Return one rack; the NICs' network is not part of it, so they pass nothing on."""
-    builder = Builder()
-    gpus = add_racks(builder, parts)
-    if cpus:
-        add_cpus(builder, parts, gpus)
-    if nics:
-        add_nics(builder, parts, gpus, forwards=False)
-    return builder.build(name, gpus, sources=sources, parameters={"cpus": cpus, "nics": nics})
 
 
 def add_racks(builder: Builder, parts: Parts, racks: int | None = None) -> list[str]:
@@ -105,3 +98,73 @@ def add_nics(builder: Builder, parts: Parts, gpus: list[str], *, forwards: bool)
     )  # fmt: skip
     builder.connect(zip(gpus, nics, strict=True), parts.pcie)
     return nics
+
+
+GB200 = Parts("b200", "nvswitch4", 18, "nvlink5", "grace", "c2c", "connectx7", "pcie5-x16")
+
+
+class RackBuilder(Protocol):
+    """What builds a rack, with or without its hosts."""
+
+    def __call__(self, *, cpus: bool = True, nics: bool = True) -> Supernode:
+        """Return the rack."""
+
+
+def _rack(name: str, parts: Parts, said: str, *sources: str) -> RackBuilder:
+    """Return the builder of a rack that is known by name."""
+
+    def rack(*, cpus: bool = True, nics: bool = True) -> Supernode:
+        builder = Builder()
+        gpus = add_racks(builder, parts)
+        if cpus:
+            add_cpus(builder, parts, gpus)
+        if nics:
+            add_nics(builder, parts, gpus, forwards=False)
+        parameters = {"cpus": cpus, "nics": nics}
+        return builder.build(name, gpus, sources=sources, parameters=parameters, row=name)
+
+    rate = parts.chips * link_type(parts.nvlink).capacity
+    return described(
+        system_builder(name)(rack), name,
+        f"""Return the rack.
+
+        ::
+
+            {parts.chips} switch chips, 72 ports of 50 GB/s   [0] [1] [2] ... [{parts.chips - 1}]
+            that reduce and multicast               |   |   |        |
+            72 GPUs, 4 to a tray: each has one lane to each chip, {rate / GB:,.0f} GB/s in all
+
+        {said}
+
+        Parameters
+        ----------
+        cpus
+            Whether the 36 CPUs are there, each by NVLink-C2C to its two GPUs.
+        nics
+            Whether the NICs are there, a node for each GPU. Their network is not part of the
+            rack, so they pass nothing on.
+        """,
+    )  # fmt: skip
+
+
+gb200_nvl72 = _rack(
+    "gb200-nvl72", GB200, "Grace CPUs and ConnectX-7.",
+    "NVIDIA DGX SuperPOD GB200 Reference Architecture, Network Fabrics, Multi-node NVLink",
+    "NVIDIA GB200 NVL72 product page",
+)  # fmt: skip
+# A GPU tells NCCL that it has 18 NVLinks; that each goes to a chip of its own is taken over.
+gb300_nvl72 = _rack(
+    "gb300-nvl72", replace(GB200, gpu="b300", nic="connectx8", pcie="pcie6-x16"),
+    "The NVLink network of GB200 NVL72, with Blackwell Ultra GPUs and ConnectX-8.",
+    "NVIDIA NVL72 Enterprise Reference Architecture, components and physical topologies",
+    "NCCL topology dump of a GB300 NVL72: 18 NVLinks a GPU",
+    "one link from each GPU to each switch chip: derived, as GB200 NVL72",
+)  # fmt: skip
+# NVIDIA does not confirm the chips: 9 trays of 4 with 72 ports keep one link to each chip.
+vera_rubin_nvl72 = _rack(
+    "vera-rubin-nvl72",
+    Parts("rubin", "nvswitch6", 36, "nvlink6", "vera", "c2c-vera", "connectx9", "pcie6-x32"),
+    "Vera CPUs, and two ConnectX-9 to a GPU as one node of 200 GB/s.",
+    "NVIDIA NCCL design note on Vera Rubin: 36 NVLinks and 7 C2C links a GPU",
+    "estimate: 36 switch chips (9 trays of 4) with one link from each GPU; not confirmed",
+)  # fmt: skip

@@ -14,10 +14,11 @@ from topology.placement import Floor, Place
 from topology.shapes.parts import whole
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
+from topology.systems.catalogue import system_builder
 from topology.systems.nvl72 import GB200, GPUS, TOTAL, TRAYS, add_cpus, add_nics, add_racks
 
 _PORTS = 64
-_MOST_RACKS = 16
+_SCALABLE_UNIT, _MOST_RACKS = 8, 16
 _MOST_LEAVES = 32
 _LINK = ("ndr-optical",)
 _FLOOR = Floor(racks_per_row=10)
@@ -29,7 +30,8 @@ _SOURCES = (
 )
 
 
-def nvl72_superpod(racks: int = 8, *, cpus: bool = True) -> Supernode:
+@system_builder("nvl72-superpod")
+def nvl72_superpod(racks: int = _SCALABLE_UNIT, *, cpus: bool = True) -> Supernode:
     r"""Return racks of GB200 NVL72 on a leaf and spine network.
 
     ::
@@ -54,9 +56,12 @@ def nvl72_superpod(racks: int = 8, *, cpus: bool = True) -> Supernode:
         add_cpus(builder, GB200, gpus)
     nics = add_nics(builder, GB200, gpus, forwards=True)
     _add_rails(builder, racks, nics)
-    name = "nvl72-superpod" if racks == 8 else f"nvl72-superpod-{racks}-racks"
+    name = "nvl72-superpod" if racks == _SCALABLE_UNIT else f"nvl72-superpod-{racks}-racks"
     parameters = {"racks": racks, "cpus": cpus}
-    return builder.build(name, gpus, sources=_SOURCES, parameters=parameters)
+    return builder.build(
+        name, gpus, sources=_SOURCES, parameters=parameters,
+        row="nvl72-superpod", copies=int(racks == _SCALABLE_UNIT),
+    )  # fmt: skip
 
 
 def _add_rails(builder: Builder, racks: int, nics: list[str]) -> None:

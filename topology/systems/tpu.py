@@ -1,237 +1,88 @@
-"""Lay down what the TPU pods have in common: cubes of 4 x 4 x 4 chips on optical circuit switches.
+"""Google TPU v4, v5p and TPU7x (Ironwood): any box of 4 x 4 x 4 cubes as a 3D torus.
 
-A cube is a rack; its links are electrical. Each of the 16 positions on a face has a fibre to the
-circuit switch of that position and dimension, which joins it to the facing cube, or, at the end
-of a slice, to the first one. The switches are mirrors: they add fibre, not a hop, so they are
-not nodes. Which cube meets which is a setting, and so any box of cubes is a torus, and the
-wrap-around can be twisted. Jouppi et al., TPU v4, ISCA 2023, arXiv:2304.01433, §2.
+Wiring: Jouppi et al., TPU v4, ISCA 2023, arXiv:2304.01433, §2: 64 cubes of 64 chips, 48 optical
+circuit switches (6 faces x 16 links / 2), twisted tori for n x n x 2n and n x 2n x 2n. Google
+Cloud's documentation of TPU v5p (a pod of 8,960 chips) and TPU7x (144 cubes) says that they are
+much alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from math import ceil, prod
+from typing import Protocol
 
-import numpy as np
-
-from topology.errors import GraphError
-from topology.fabric import BoolArray, FloatArray, IntArray
 from topology.hardware.media import link_type
-from topology.placement import Floor, Place, choose_link
-from topology.shapes.parts import by_x, coordinates, pairs
-from topology.supernode import Builder, Supernode
-from topology.systems.cabling import STEP, assumed
-from topology.systems.sizes import Box, box
+from topology.shapes.parts import by_x
+from topology.supernode import Supernode
+from topology.systems.catalogue import described, system_builder
+from topology.systems.sizes import Box
+from topology.systems.tpu_slice import Generation, build_slice
+from topology.units import GB
 
-CUBE = 4
-_HOST = (2, 2, 1)
-_FLOOR = Floor(racks_per_row=8)
-
-
-@dataclass(frozen=True)
-class Generation:
-    """A TPU generation.
-
-    Attributes
-    ----------
-    name, device
-        What tables call it, and its row in devices.csv.
-    copper, optical
-        Link types inside a cube, and through a circuit switch.
-    largest
-        The largest slice.
-    sources
-        Where the wiring comes from.
-    """
-
-    name: str
-    device: str
-    copper: str
-    optical: str
-    largest: tuple[int, int, int]
-    sources: tuple[str, ...]
+_CUBES = "Jouppi et al., TPU v4, ISCA 2023, arXiv:2304.01433, §2"
 
 
-def build_slice(generation: Generation, shape: Box | None, *, twisted: bool) -> Supernode:
-    """Return a slice: a torus of whole cubes, or a mesh inside one cube.
+class SliceBuilder(Protocol):
+    """What builds a slice of a pod."""
 
-    Parameters
-    ----------
-    generation
-        Which TPU.
-    shape
-        Three widths, as (4, 4, 8) or "4x4x8"; None for the largest.
-    twisted
-        Whether the wrap-around of the short dimensions shifts the long ones; see `shifts_of`.
-
-    Raises
-    ------
-    GraphError
-        If the shape is not three widths that are multiples of 4, or 1, 2 or 4 each; has more
-        chips than the largest slice; or is to be twisted and cannot be.
-    """
-    dims = _checked(generation, shape)
-    shifts = shifts_of(generation.name, dims) if twisted else {}
-    builder = Builder()
-    chips, cube = _add_chips(builder, generation, dims)
-    wraps = all(width % CUBE == 0 for width in dims)
-    circuit = _to_circuit_switch(generation, int(cube.max()) + 1)
-    for u, v, optical in _links(dims, shifts, cube, wraps=wraps):
-        builder.connect(pairs(chips, u[~optical], chips, v[~optical]), generation.copper)
-        fibre = circuit[cube[u[optical]]] + circuit[cube[v[optical]]]
-        for length, which in _by_length(fibre):
-            kind = choose_link(length, [generation.optical])
-            ends = pairs(chips, u[optical][which], chips, v[optical][which])
-            builder.connect(ends, kind)
-    name = generation.name if dims == generation.largest else f"{generation.name}-{by_x(dims)}"
-    return builder.build(
-        f"{name}-twisted" if twisted else name,
-        chips,
-        sources=(*generation.sources, *_assumptions(generation)),
-        parameters={"shape": dims, "twisted": twisted},
-    )
+    def __call__(self, shape: Box | None = None, *, twisted: bool = False) -> Supernode:
+        """Return the slice."""
 
 
-def shifts_of(name: str, dims: tuple[int, ...]) -> dict[int, dict[int, int]]:
-    """Return {dimension: {shifted dimension: by}} of a twisted torus.
+def _slices(
+    name: str, links: tuple[str, str], largest: tuple[int, int, int], *sources: str
+) -> SliceBuilder:
+    """Return the builder of a generation's slices that is known by name."""
+    generation = Generation(name, *links, largest, sources)
 
-    n x n x 2n and n x 2n x 2n can be twisted: going round a short dimension, of n, lands n
-    further in every long one, of 2n. Both are then as symmetric as a cube (Camarero, Martinez,
-    Beivide, Symmetric interconnection networks from cubic crystal lattices, arXiv:1311.2019).
-    The rule is that paper's lattice, taken over: the TPU v4 paper cites it and names the shapes.
-    """
-    n = min(dims)
-    short = [axis for axis, width in enumerate(dims) if width == n]
-    long = [axis for axis, width in enumerate(dims) if width == 2 * n]
-    if n % CUBE or not long or len(short) + len(long) != len(dims):
-        raise GraphError(
-            f"{name}: a slice of {by_x(dims)} cannot be twisted; it must be n x n x 2n or "
-            "n x 2n x 2n with n a multiple of 4, such as 4x4x8"
-        )
-    return {axis: dict.fromkeys(long, n) for axis in short}
+    def pod(shape: Box | None = None, *, twisted: bool = False) -> Supernode:
+        return build_slice(generation, shape, twisted=twisted)
 
+    rate = link_type(links[0]).capacity / GB
+    return described(
+        system_builder(name)(pod), name,
+        f"""Return a slice.
 
-def _checked(generation: Generation, shape: Box | None) -> tuple[int, ...]:
-    if shape is None:
-        return generation.largest
-    name = generation.name
-    dims = box(name, "shape", shape)
-    cubes = all(width % CUBE == 0 for width in dims)
-    if len(dims) != len(generation.largest) or not (cubes or set(dims) <= {1, 2, CUBE}):
-        raise GraphError(
-            f"{name}: shape is {by_x(dims)}; it must be three widths that are multiples of 4, "
-            "such as 4x4x8, or part of one cube: 1, 2 or 4 each"
-        )
-    if prod(dims) > prod(generation.largest):
-        raise GraphError(
-            f"{name}: shape is {by_x(dims)}, {prod(dims):,} chips; the largest slice is "
-            f"{by_x(generation.largest)}, {prod(generation.largest):,}"
-        )
-    return dims
+        ::
 
+            [cube]~~[cube]~~  +-x, +-y, +-z       ~ fibre through a circuit switch
+              ~       ~                           a cube is 4 x 4 x 4 chips on copper
+            [cube]~~[cube]~~
 
-def _add_chips(
-    builder: Builder, generation: Generation, dims: tuple[int, ...]
-) -> tuple[list[str], IntArray]:
-    """Add the chips; return their ids and the cube, which is the rack, of each."""
-    grid = np.indices(dims).reshape(len(dims), -1)
-    cube = _number(grid, dims, (CUBE,) * len(dims))
-    host = _number(grid, dims, _HOST)
-    inside = np.ravel_multi_index(tuple(grid % CUBE), (CUBE,) * len(dims))
-    chips = builder.add_nodes(
-        (f"npu/{i}" for i in range(prod(dims))),
-        kind="npu", tier=0, device=generation.device, forwards=True,
-        coord=coordinates(dims), rack=cube.tolist(), node=host.tolist(), slot=inside.tolist(),
+            every chip has 6 links of {rate:g} GB/s, {6 * rate:g} GB/s in all; of 3 links to a
+            chip, 1/4 are fibre
+
+        Parameters
+        ----------
+        shape
+            Three widths, all multiples of 4, such as (4, 4, 8) or "4x4x8"; by default the largest
+            slice, {by_x(largest)}. A part of one cube, 1, 2 or 4 wide each, is a mesh without
+            wrap-around.
+        twisted
+            Whether the wrap-around of the short dimensions shifts the long ones, for n x n x 2n
+            and n x 2n x 2n: all links are then loaded alike by all-to-all, and distances are
+            shorter.
+
+        Raises
+        ------
+        GraphError
+            If there is no such slice.
+        """,
     )  # fmt: skip
-    return chips, cube
 
 
-def _number(grid: IntArray, dims: tuple[int, ...], block: tuple[int, ...]) -> IntArray:
-    """Return which block of a tiling each coordinate is in, shape (chips,)."""
-    tiles = [ceil(width / size) for width, size in zip(dims, block, strict=True)]
-    where = [axis // size for axis, size in zip(grid, block, strict=True)]
-    numbers: IntArray = np.ravel_multi_index(tuple(where), tiles).astype(np.int64)
-    return numbers
-
-
-def _links(
-    dims: tuple[int, ...], shifts: dict[int, dict[int, int]], cube: IntArray, *, wraps: bool
-) -> Iterator[tuple[IntArray, IntArray, BoolArray]]:
-    """Yield, for each dimension, both ends of every cable and whether it leaves the cube."""
-    grid = np.arange(prod(dims)).reshape(dims)
-    for axis, width in enumerate(dims):
-        moved = np.moveaxis(grid, axis, 0)
-        landing = grid
-        for other, by in shifts.get(axis, {}).items():
-            landing = np.roll(landing, -by, axis=other)
-        following = np.concatenate([moved[1:], np.moveaxis(landing, axis, 0)[:1]])
-        count = width if wraps else width - 1
-        u, v = moved[:count].ravel(), following[:count].ravel()
-        last = np.repeat(np.arange(width)[:count] == width - 1, prod(dims) // width)
-        yield u, v, last | (cube[u] != cube[v])
-
-
-def _to_circuit_switch(generation: Generation, cubes: int) -> FloatArray:
-    """Return metres from each cube to the circuit switches, in the row after the pod's last."""
-    pod = ceil(prod(generation.largest) / CUBE**3)
-    row = ceil(pod / _FLOOR.racks_per_row)
-    there = Place(row * _FLOOR.racks_per_row + _FLOOR.racks_per_row // 2)
-    return np.array([_FLOOR.length(Place(rack), there) for rack in range(cubes)])
-
-
-def _by_length(metres: FloatArray) -> Iterator[tuple[float, IntArray]]:
-    """Yield each length, in half metres, and which of the cables have it."""
-    steps = np.ceil(metres / STEP - 1e-9).astype(np.int64)
-    order = np.argsort(steps, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(steps[order])) + 1):
-        if len(group):
-            yield float(steps[group[0]]) * STEP, group
-
-
-def _assumptions(generation: Generation) -> tuple[str, ...]:
-    modules = link_type(generation.optical).modules
-    return (
-        f"estimate: fibres run by way of circuit switches in a row beside the racks, {modules:g} "
-        "modules to a link",
-        assumed(_FLOOR),
-    )
-
-
-def circuit_switches(machine: Supernode) -> dict[str, list[tuple[str, str]]]:
-    """Return the links through each optical circuit switch of a slice: what its failure takes.
-
-    A switch serves one dimension and one of the 16 positions on a cube's face, so a pod has 48,
-    and every cube has two ports on each. Hand a row to `Supernode.without` as ``links=``.
-
-    Parameters
-    ----------
-    machine
-        What `tpu_v4`, `tpu_v5p` or `ironwood` returned, or that with faults.
-
-    Returns
-    -------
-    dict
-        {"ocs/dimension/position": pairs of chips, each cable once}.
-
-    Raises
-    ------
-    GraphError
-        If the machine is not a TPU slice.
-    """
-    dims, twisted = (machine.parameters.get(key) for key in ("shape", "twisted"))
-    if not isinstance(dims, tuple) or len(dims) != len(_HOST):
-        raise GraphError(f"{machine.name} is not a TPU slice; it has no circuit switches")
-    grid = np.indices(dims).reshape(len(dims), -1)
-    shifts = shifts_of(machine.name, dims) if twisted else {}
-    wraps = all(width % CUBE == 0 for width in dims)
-    found: dict[str, list[tuple[str, str]]] = {}
-    every = _links(dims, shifts, _number(grid, dims, (CUBE,) * len(dims)), wraps=wraps)
-    for axis, (u, v, optical) in enumerate(every):
-        first, second = (grid[other] % CUBE for other in range(len(dims)) if other != axis)
-        for i, j in zip(u[optical].tolist(), v[optical].tolist(), strict=True):
-            pair = f"npu/{i}", f"npu/{j}"
-            if machine.graph.has_edge(*pair):
-                name = f"ocs/{axis}/{first[i] * CUBE + second[i]}"
-                found.setdefault(name, []).append(pair)
-    return found
+tpu_v4 = _slices(
+    "tpu-v4", ("ici-v4-copper", "ici-v4-optical"), (16, 16, 16),
+    f"{_CUBES}, as given in readings of the paper",
+    "Google Cloud TPU v4 documentation: slice shapes, twisted tori",
+)  # fmt: skip
+tpu_v5p = _slices(
+    "tpu-v5p", ("ici-v5p-copper", "ici-v5p-optical"), (16, 16, 24),
+    "Google Cloud TPU v5p documentation: slice shapes, 3D torus of cubes, twisted tori",
+    f"{_CUBES}: cubes on circuit switches",
+)  # fmt: skip
+ironwood = _slices(
+    "ironwood", ("ici-v7-copper", "ici-v7-optical"), (16, 16, 36),
+    "Google Cloud TPU7x documentation: 9,216 chips to a pod, much like TPU v5p",
+    "estimate: one slice of 16 x 16 x 36 for the whole pod; the largest was not confirmed",
+    f"{_CUBES}: cubes on circuit switches",
+)  # fmt: skip

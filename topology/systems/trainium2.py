@@ -13,6 +13,7 @@ from topology.placement import Floor, Place
 from topology.shapes.parts import coordinates, pairs
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
+from topology.systems.catalogue import system_builder
 
 _SIDE = 4
 _CHIPS = _SIDE * _SIDE
@@ -25,6 +26,7 @@ _SOURCES = (
 )
 
 
+@system_builder("trainium2")
 def trainium2() -> Supernode:
     """Return an instance, trn2.48xlarge.
 
@@ -39,9 +41,10 @@ def trainium2() -> Supernode:
     """
     builder = Builder()
     chips = _add_instances(builder, 1)
-    return builder.build("trainium2", chips, sources=_SOURCES)
+    return builder.build("trainium2", chips, sources=_SOURCES, row="trainium2")
 
 
+@system_builder("trainium2-ultraserver")
 def trainium2_ultraserver() -> Supernode:
     """Return an UltraServer: four instances in two racks.
 
@@ -64,7 +67,8 @@ def trainium2_ultraserver() -> Supernode:
     ring = pairs(chips, grid, chips, np.roll(grid, -1, axis=0))
     connect_placed(builder, ring, places, ["neuronlink3-ring"], _FLOOR)
     sources = (*_SOURCES, "estimate: two instances to a rack", assumed(_FLOOR))
-    return builder.build("trainium2-ultraserver", chips, sources=sources)
+    name = "trainium2-ultraserver"
+    return builder.build(name, chips, sources=sources, row=name)
 
 
 def _add_instances(builder: Builder, count: int) -> list[str]:

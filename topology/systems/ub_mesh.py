@@ -16,6 +16,7 @@ from topology.placement import Floor
 from topology.shapes.parts import by_x
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
+from topology.systems.catalogue import system_builder
 from topology.systems.sizes import Box, box
 from topology.systems.ub_rack import NOTE, Rack, add_racks, backplane_places
 
@@ -31,6 +32,7 @@ _SOURCES = (
 )
 
 
+@system_builder("ub-mesh-rack")
 def ub_mesh_rack() -> Supernode:
     """Return a rack, without its backup NPU and its CPUs.
 
@@ -45,9 +47,10 @@ def ub_mesh_rack() -> Supernode:
     """
     builder = Builder()
     npus = add_racks(builder, _RACK, 1)
-    return builder.build("ub-mesh-rack", npus, sources=_SOURCES)
+    return builder.build("ub-mesh-rack", npus, sources=_SOURCES, row="ub-mesh-rack")
 
 
+@system_builder("ub-mesh-pod")
 def ub_mesh_pod(racks: Box = (4, 4)) -> Supernode:
     """Return racks in a 2D full mesh: a 4D full mesh of NPUs in all.
 
@@ -84,7 +87,10 @@ def ub_mesh_pod(racks: Box = (4, 4)) -> Supernode:
     connect_placed(builder, ends, backplane_places(_RACK, count), _BETWEEN, _FLOOR, lanes=_LANES)
     name = "ub-mesh-pod" if dims == (4, 4) else f"ub-mesh-pod-{by_x(dims)}"
     sources = (*_SOURCES, assumed(_FLOOR))
-    return builder.build(name, npus, sources=sources, parameters={"racks": dims})
+    return builder.build(
+        name, npus, sources=sources, parameters={"racks": dims},
+        row="ub-mesh-pod", copies=int(dims == (4, 4)),
+    )  # fmt: skip
 
 
 def _peers(dims: tuple[int, ...]) -> list[tuple[int, int]]:

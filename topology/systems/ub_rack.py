@@ -16,7 +16,7 @@ import numpy as np
 from topology.fabric import IntArray
 from topology.hardware.media import link_type
 from topology.placement import Floor, Place
-from topology.shapes.parts import pairs
+from topology.shapes.parts import pairs, whole
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
 
@@ -134,13 +134,15 @@ def backplane_places(rack: Rack, count: int) -> dict[str, Place]:
 
 
 def build_superpod(
-    name: str, rack: Rack, spine: Spine, racks: int, floor: Floor, sources: tuple[str, ...]
-) -> Supernode:
-    """Return racks joined by one tier of high-radix switches.
+    row: str, rack: Rack, spine: Spine, racks: int, most: int, floor: Floor,
+    sources: tuple[str, ...],
+) -> Supernode:  # fmt: skip
+    """Return racks, at most those of the whole machine, joined by one tier of switches.
 
     Switch j of plane p, ``hrs/p/j``, has lanes to backplane p of every rack. The switches stand
     in racks of their own, numbered after those of the NPUs.
     """
+    whole(row.replace("-", "_"), "racks", racks, most=most)
     builder = Builder()
     npus = add_racks(builder, rack, racks)
     each = spine.switches(racks)
@@ -159,4 +161,7 @@ def build_superpod(
     lanes = spine.uplinks // each
     connect_placed(builder, ends, places, (spine.link,), floor, lanes=lanes)
     notes = (*sources, *NOTE, assumed(floor))
-    return builder.build(name, npus, sources=notes, parameters={"racks": racks})
+    return builder.build(
+        row if racks == most else f"{row}-{racks}-racks", npus, sources=notes,
+        parameters={"racks": racks}, row=row, copies=int(racks == most),
+    )  # fmt: skip

@@ -5,7 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from collectives.cli.commands.answer import Answer
-from topology.systems import system_catalogue, system_names
+from topology import units
+from topology.registry import plugin_faults
+from topology.systems import system_names
+from topology.systems.catalogue import SYSTEMS, default_entry
 from topology.text import Table
 
 NAME = "list"
@@ -18,18 +21,16 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:  # noqa: ARG001 - every command takes them
     """List."""
-    known = system_catalogue()
     rows = []
     for name in system_names():
-        entry = known.get(name)
-        npus = entry.figure("npus") if entry else None
-        rows.append(
-            (
-                name,
-                entry.words.get("title", "") if entry else "",
-                f"{npus.value:.0f}" if npus else "",
-            )
-        )
-    data = {"systems": [dict(zip(("name", "title", "npus"), row, strict=True)) for row in rows]}
+        entry = default_entry(name)
+        npus, rate = (entry.figure(what) if entry else None for what in ("npus", "npu_bandwidth"))
+        title = entry.words.get("title", "") if entry else ""
+        said = units.format_rate(rate.value) if rate else ""
+        rows.append((name, title, f"{npus.value:.0f}" if npus else "", said))
+    columns = ("name", "title", "npus", "npu_bandwidth")
+    data = {"systems": [dict(zip(columns, row, strict=True)) for row in rows]}
     first = f"{len(rows)} machines; `supernode show NAME` tells what one is made of"
-    return Answer([first, Table("", ("name", "machine", "NPUs"), rows)], data)
+    headers = ("name", "machine", "NPUs", "scale-up per NPU, one way")
+    broken = [fault for fault in plugin_faults(SYSTEMS.group).values() if fault]
+    return Answer([first, Table("", headers, rows), *broken], data)

@@ -15,6 +15,7 @@ from topology.hardware.devices import device_catalogue
 from topology.hardware.media import MEDIA, link_catalogue
 from topology.inventory import Inventory, LinkGroup, NodeGroup, inventory
 from topology.metrics.physical import cable_catalogue
+from topology.metrics.tiers import npu_bandwidths
 from topology.supernode import Supernode
 from topology.systems import system_entry
 from topology.text import Part, Table
@@ -64,13 +65,13 @@ def run(arguments: Namespace) -> Answer:
     """Show."""
     machine = load_system(arguments.system)
     made_of = inventory(machine)
-    entry = system_entry(machine.name)
+    entry = system_entry(machine)
     subjects = list(_subjects(made_of, entry))
     parts = _made_of(machine, made_of, entry)
     if arguments.sources:
         parts += [_sources_table(what, subject) for what, subject in subjects]
     else:
-        parts += _published(machine, entry)
+        parts += _published(entry)
         parts += _thin(subjects)
         parts.append("`--sources` prints every figure with its source, date and confidence")
     return Answer(parts, _data(machine, made_of, entry, subjects))
@@ -94,13 +95,14 @@ def _made_of(machine: Supernode, made_of: Inventory, entry: Entry | None) -> lis
     title = entry.words.get("title", machine.name) if entry else machine.name
     said = f" ({machine.name})" if title != machine.name else ""
     kinds = (("npu", "NPU"), ("switch", "switch chip"), ("cpu", "CPU"), ("nic", "NIC"))
+    bandwidths = _bandwidths(machine)
     counts = [_counted(made_of.count(kind), word) for kind, word in kinds if made_of.count(kind)]
     where = f" in {_counted(made_of.racks, 'rack')}" if made_of.racks else ""
-    slowest, fastest = made_of.npu_bandwidth
-    rate = units.format_rate(fastest)
-    if slowest < fastest * (1 - 1e-9):
-        rate = f"{units.format_rate(slowest)} to {rate}"
-    first = f"{title}{said}: {', '.join(counts)}{where}; {rate} per NPU, one way"
+    rates = " and ".join(
+        f"{_span(*ends, units.format_rate)} per NPU, one way, {name}"
+        for name, ends in bandwidths.items()
+    )
+    first = f"{title}{said}: {', '.join(counts)}{where}; {rates or 'no way between NPUs'}"
     links = Table(
         "links, full duplex; rates are one way",
         ("class", "medium", "type", "links", "lanes", "a lane", "all", "per NPU", "length"),
@@ -114,6 +116,12 @@ def _made_of(machine: Supernode, made_of: Inventory, entry: Entry | None) -> lis
     notes = [_cables(made_of), *(f"changed: {change}" for change in machine.history)]
     wiring = [(source,) for source in machine.sources] or [("no source is given",)]
     return [first, *notes, nodes, links, Table("wiring", ("",), wiring)]
+
+
+def _bandwidths(machine: Supernode) -> dict[str, tuple[float, float]]:
+    """Return the least and the most bytes/s of an NPU, over the links that scale up and out."""
+    found = {name: npu_bandwidths(machine, name) for name in ("scale-up", "scale-out")}
+    return {name: (float(r.min()), float(r.max())) for name, r in found.items() if r.any()}
 
 
 def _cables(made_of: Inventory) -> str:
@@ -163,12 +171,12 @@ def _span(low: float, high: float, printer: Callable[[float], str]) -> str:
     return many if few == many else f"{few} to {many}"
 
 
-def _published(machine: Supernode, entry: Entry | None) -> list[Part]:
+def _published(entry: Entry | None) -> list[Part]:
     if entry is None:
         return ["the catalogue has no published figures for this machine"]
     title = f"published figures of {entry.words.get('title', entry.name)}"
-    if machine.name != entry.name:
-        title += f"; {machine.name} is a variant of it"
+    if not entry.figures:
+        return [f"there are no {title}"]
     return [
         Table(title, ("", "", ""), [(said, sure, note) for said, sure, _, note in _rows(entry)])
     ]
@@ -247,7 +255,7 @@ def _data(
         "wiring_sources": list(machine.sources),
         "npus": len(machine.npus),
         "racks": made_of.racks,
-        "npu_bandwidth_Bps": list(made_of.npu_bandwidth),
+        "npu_bandwidth_Bps": {name: list(ends) for name, ends in _bandwidths(machine).items()},
         "nodes": [asdict(group) for group in made_of.nodes],
         "links": [asdict(group) for group in made_of.links],
         "figures": [

@@ -13,6 +13,7 @@ from topology.hardware.devices import device
 from topology.hardware.media import link_catalogue
 from topology.inventory import inventory
 from topology.systems import system, system_entry, system_names
+from topology.units import format_rate
 
 
 def test_the_first_line_is_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,7 +38,7 @@ def test_json_carries_every_figure_of_the_machine(
     known = {(f["subject"], f["name"], f["value"]) for f in data["figures"]}
     entries = [device(d) for d in made_of.devices]
     entries += [link_catalogue()[t] for t in made_of.link_types]
-    entry = system_entry(name)
+    entry = system_entry(system(name))
     assert entry is not None
     for subject in [entry, *entries]:
         for figures in subject.figures.values():
@@ -75,18 +76,24 @@ def test_sources_print_every_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert "SemiAnalysis" in said
 
 
-def test_a_variant_says_that_the_published_figures_are_of_the_whole(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_variant_has_no_published_figures(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "cloudmatrix384:nodes=6"]) == 0
-    assert "cloudmatrix384-6-nodes is a variant" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a variant of Huawei CloudMatrix384 (cloudmatrix384-6-nodes)" in said
+    assert "no published figures of a variant of Huawei CloudMatrix384" in said
 
 
-def test_a_machine_the_catalogue_does_not_know_has_no_entry() -> None:
-    assert system_entry("star-8") is None
-    found = system_entry("cloudmatrix384-24-nodes")
-    assert found is not None
-    assert found.name == "cloudmatrix384"
+@pytest.mark.parametrize("name", [name for name in system_names() if name not in LARGE])
+def test_the_list_shows_the_machine_that_show_shows(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["list", "--json"])
+    listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["systems"]}
+    main(["show", name, "--json"])
+    shown = json.loads(capsys.readouterr().out)
+    assert int(listed[name]["npus"]) == shown["npus"]
+    assert listed[name]["title"] == shown["title"]
+    assert listed[name]["npu_bandwidth"] == format_rate(shown["npu_bandwidth_Bps"]["scale-up"][1])
 
 
 def test_an_unknown_name_lists_the_near_ones(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from tests.topology.systems.machines import whole
 from topology import Supernode, metrics
 from topology.errors import GraphError
 from topology.systems import tpu_v4, tpu_v5p
-from topology.systems.tpu import circuit_switches, shifts_of
+from topology.systems.tpu_slice import circuit_switches, shifts_of
 from topology.units import GB
 
 POD = {"tpu-v4": (16, 16, 16), "tpu-v5p": (16, 16, 24), "ironwood": (16, 16, 36)}
