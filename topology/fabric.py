@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from operator import itemgetter
@@ -79,6 +79,8 @@ class Fabric:
         Seconds from port to port of each node, shape (n,).
     node_capacity
         Bytes/s a node can forward in all, shape (n,); infinite where it is not limited.
+    reduces, multicasts
+        Which nodes add up, or copy, what passes through them, shape (n,).
     """
 
     nodes: tuple[str, ...]
@@ -95,6 +97,8 @@ class Fabric:
     labels: tuple[str, ...]
     node_latency: FloatArray
     node_capacity: FloatArray
+    reduces: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    multicasts: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     @cached_property
     def arcs(self) -> list[tuple[str, str]]:
@@ -118,6 +122,32 @@ class Fabric:
     def is_nic(self) -> BoolArray:
         """Which nodes are NICs, shape (n,)."""
         return np.array([kind == "nic" for kind in self.kind], dtype=bool)
+
+    @cached_property
+    def is_switch(self) -> BoolArray:
+        """Which nodes are switches, shape (n,)."""
+        return np.array([kind == "switch" for kind in self.kind], dtype=bool)
+
+    @cached_property
+    def _ends(self) -> IntArray:
+        """Tail and head of each arc in one sorted number, shape (m,)."""
+        return self.tail * len(self.nodes) + self.head
+
+    def arcs_between(self, tails: IntArray, heads: IntArray) -> IntArray:
+        """Return the arc from each tail to each head, node indices; raise `RoutingError` if none.
+
+        Parameters
+        ----------
+        tails, heads
+            Node indices, shape (k,).
+        """
+        wanted = tails * len(self.nodes) + heads
+        found = np.minimum(np.searchsorted(self._ends, wanted), len(self._ends) - 1)
+        lacks = self._ends[found] != wanted if len(self._ends) else np.ones(len(wanted), dtype=bool)
+        if lacks.any():
+            at = int(np.flatnonzero(lacks)[0])
+            raise RoutingError(f"there is no link {self.nodes[tails[at]]} -> {self.nodes[heads[at]]}")
+        return found
 
     @cached_property
     def classes(self) -> tuple[ArcClass, ...]:
@@ -144,13 +174,10 @@ class Fabric:
 
     def arc(self, u: str, v: str) -> int:
         """Return the index of the arc from u to v; raise `RoutingError` if there is none."""
-        index = self.index
-        if u in index and v in index:
-            i, j = index[u], index[v]
-            lo, hi = int(self.out_start[i]), int(self.out_start[i + 1])
-            at = lo + int(np.searchsorted(self.head[lo:hi], j))
-            if at < hi and self.head[at] == j:
-                return at
+        ends = [self.index.get(u), self.index.get(v)]
+        if None not in ends:
+            tail, head = np.array(ends, dtype=np.int64)
+            return int(self.arcs_between(tail[None], head[None])[0])
         raise RoutingError(f"there is no link {u} -> {v}")
 
 
@@ -188,6 +215,8 @@ def compile_fabric(graph: nx.DiGraph, npus: Sequence[str]) -> Fabric:
         labels=tuple(label(node, kind) for node, kind in zip(nodes, kinds, strict=True)),
         node_latency=np.array([float(d.get("latency", 0.0)) for d in attributes]),
         node_capacity=np.array([np.inf if c is None else float(c) for c in limits]),
+        reduces=np.array([bool(d.get("reduces", False)) for d in attributes], dtype=bool),
+        multicasts=np.array([bool(d.get("multicasts", False)) for d in attributes], dtype=bool),
     )
 
 

@@ -1,11 +1,40 @@
 """Which way traffic goes: a demand in, link loads and paths out."""
 
-from topology.routing.demand import Demand, Pairs, Uniform, as_demand, check_ranks
-from topology.routing.ecmp import Ecmp, ecmp
-from topology.routing.flow import Flow, Slowest
-from topology.routing.in_network import Combined, CombinedFlow, combining_trees, route_combined
+from topology.routing.demand import (
+    Demand,
+    DemandLike,
+    Pairs,
+    Uniform,
+    as_demand,
+    check_ranks,
+    join_pairs,
+)
+from topology.routing.ecmp import Ecmp, EcmpFlow, ecmp
+from topology.routing.flow import RoutedFlow, Router, Slowest, Sum, SumFlow, add_demands
+from topology.routing.in_network import InNetwork, InNetworkFlow, in_network_trees
+from topology.routing.policies import router, routing, routing_names
 
 __all__ = [
-    "Combined", "CombinedFlow", "Demand", "Ecmp", "Flow", "Pairs", "Slowest", "Uniform",
-    "as_demand", "check_ranks", "combining_trees", "ecmp", "route_combined",
-]  # fmt: skip
+    "Demand",
+    "DemandLike",
+    "Ecmp",
+    "EcmpFlow",
+    "InNetwork",
+    "InNetworkFlow",
+    "Pairs",
+    "RoutedFlow",
+    "Router",
+    "Slowest",
+    "Sum",
+    "SumFlow",
+    "Uniform",
+    "add_demands",
+    "as_demand",
+    "check_ranks",
+    "ecmp",
+    "in_network_trees",
+    "join_pairs",
+    "router",
+    "routing",
+    "routing_names",
+]

@@ -1,23 +1,94 @@
-"""Say who sends how much to whom."""
+"""Say who sends how much to whom: one algebra for uniform, pair, summed and in-network traffic."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from topology.errors import RoutingError
-from topology.fabric import Fabric, FloatArray, IntArray
+from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.naming import natural_sort, node_id
 from topology.validation import is_number
 
+if TYPE_CHECKING:
+    from topology.routing.flow import RoutedFlow, Router
+
+
+class Demand(ABC):
+    """Traffic among ranks; every kind answers these, so nothing needs to ask which kind it is.
+
+    Attributes
+    ----------
+    in_network
+        Whether switches add up or copy on the way.
+    """
+
+    in_network: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def key(self) -> tuple[object, ...]:
+        """Return what two equal demands have in common; it can be hashed."""
+
+    @property
+    @abstractmethod
+    def ends(self) -> IntArray:
+        """Return the ranks it names, in any order and perhaps several times, shape (k,)."""
+
+    @abstractmethod
+    def pairs(self) -> Pairs:
+        """Return it as pairs: what the same exchange is if no switch helps."""
+
+    @abstractmethod
+    def placed(self, ranks: IntArray) -> Demand:
+        """Return it with rank i at ``ranks[i]``."""
+
+    @abstractmethod
+    def scaled(self, factor: float) -> Demand:
+        """Return it with every amount times a factor, zero or more."""
+
+    @abstractmethod
+    def reversed(self) -> Demand:
+        """Return it with senders and receivers exchanged."""
+
+    @abstractmethod
+    def messages(self) -> IntArray:
+        """Return how many messages each rank sends, shape (ranks named and those below,)."""
+
+    @abstractmethod
+    def checked(self, count: int) -> Demand:
+        """Return it without what crosses no link; raise `RoutingError` if it does not fit.
+
+        Parameters
+        ----------
+        count
+            How many ranks there are.
+        """
+
+    @abstractmethod
+    def routed(self, router: Router) -> RoutedFlow:
+        """Return it on its paths; it is checked already."""
+
+    def crossing(self, side: BoolArray) -> float:
+        """Return the least that must go from the ranks of a side to the others.
+
+        Parameters
+        ----------
+        side
+            Which ranks are on the sending side, shape (ranks,).
+        """
+        sent = self.pairs()
+        return float(sent.amount[side[sent.src] & ~side[sent.dst]].sum())
+
 
 @dataclass(frozen=True, eq=False)
-class Uniform:
+class Uniform(Demand):
     """The same amount from every rank to every other rank of a set.
 
     Attributes
@@ -31,9 +102,51 @@ class Uniform:
     ranks: IntArray
     amount: float = 1.0
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Return ranks and amount."""
+        return ("uniform", self.ranks.tobytes(), self.amount)
+
+    @property
+    def ends(self) -> IntArray:
+        """Return the ranks."""
+        return self.ranks
+
+    def pairs(self) -> Pairs:
+        """Return every ordered pair, by sender."""
+        src, dst = np.repeat(self.ranks, len(self.ranks)), np.tile(self.ranks, len(self.ranks))
+        apart = src != dst
+        return Pairs(src[apart], dst[apart], np.full(int(apart.sum()), float(self.amount)))
+
+    def placed(self, ranks: IntArray) -> Uniform:
+        """Return it with rank i at ``ranks[i]``."""
+        return Uniform(ranks[self.ranks], self.amount)
+
+    def scaled(self, factor: float) -> Uniform:
+        """Return it with the amount times a factor."""
+        return Uniform(self.ranks, self.amount * factor)
+
+    def reversed(self) -> Uniform:
+        """Return itself."""
+        return self
+
+    def messages(self) -> IntArray:
+        """Return p - 1 for each of the ranks."""
+        return (np.bincount(self.ranks) * (len(self.ranks) - 1)).astype(np.int64)
+
+    def checked(self, count: int) -> Uniform:
+        """Return it; raise `RoutingError` if it does not fit."""
+        if not is_number(self.amount) or not 0 <= self.amount < np.inf:
+            raise RoutingError(f"demand: amount is {self.amount!r}; it must be zero or more")
+        return Uniform(check_ranks(self.ranks, count), float(self.amount))
+
+    def routed(self, router: Router) -> RoutedFlow:
+        """Return it on the router's own paths."""
+        return router.spread(self)
+
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class Pairs(Demand):
     """An amount for each of some ordered pairs of ranks.
 
     Attributes
@@ -48,8 +161,60 @@ class Pairs:
     dst: IntArray
     amount: FloatArray
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Return the pairs and their amounts."""
+        return ("pairs", self.src.tobytes(), self.dst.tobytes(), self.amount.tobytes())
 
-Demand: TypeAlias = Uniform | Pairs
+    @property
+    def ends(self) -> IntArray:
+        """Return senders, then receivers."""
+        return np.concatenate([self.src, self.dst])
+
+    def pairs(self) -> Pairs:
+        """Return itself."""
+        return self
+
+    def placed(self, ranks: IntArray) -> Pairs:
+        """Return it with rank i at ``ranks[i]``."""
+        return Pairs(ranks[self.src], ranks[self.dst], self.amount)
+
+    def scaled(self, factor: float) -> Pairs:
+        """Return it with every amount times a factor."""
+        return Pairs(self.src, self.dst, self.amount * factor)
+
+    def reversed(self) -> Pairs:
+        """Return it with senders and receivers exchanged."""
+        return Pairs(self.dst, self.src, self.amount)
+
+    def messages(self) -> IntArray:
+        """Return how many of the pairs, but those with itself, each rank sends to."""
+        sent: IntArray = np.bincount(self.src[self.src != self.dst]).astype(np.int64)
+        return sent
+
+    def checked(self, count: int) -> Pairs:
+        """Return the pairs that send something; raise `RoutingError` if one does not fit."""
+        if not len(self.src) == len(self.dst) == len(self.amount):
+            raise RoutingError("demand: src, dst and amount must have the same length")
+        bad = ~(np.isfinite(self.amount) & (self.amount >= 0))
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            raise RoutingError(
+                f"demand: rank {self.src[at]} to rank {self.dst[at]} is {self.amount[at]}; "
+                "amounts are finite, zero or more"
+            )
+        for ends in (self.src, self.dst):
+            if len(ends) and not (ends.min() >= 0 and ends.max() < count):
+                worst = ends.min() if ends.min() < 0 else ends.max()
+                raise RoutingError(f"demand: there is no rank {worst}; ranks are 0 to {count - 1}")
+        keep = (self.src != self.dst) & (self.amount > 0)
+        return Pairs(self.src[keep], self.dst[keep], self.amount[keep])
+
+    def routed(self, router: Router) -> RoutedFlow:
+        """Return it on the router's own paths."""
+        return router.spread(self)
+
+
 DemandLike: TypeAlias = (
     Demand
     | npt.ArrayLike
@@ -60,6 +225,17 @@ DemandLike: TypeAlias = (
 )
 
 
+def join_pairs(parts: Sequence[Demand]) -> Pairs:
+    """Return several demands as one list of pairs, each kept as a message of its own."""
+    lists = [part.pairs() for part in parts]
+    none = np.zeros(0, dtype=np.int64)
+    return Pairs(
+        np.concatenate([none, *(one.src for one in lists)]),
+        np.concatenate([none, *(one.dst for one in lists)]),
+        np.concatenate([none.astype(float), *(one.amount for one in lists)]),
+    )
+
+
 def as_demand(fabric: Fabric, demand: DemandLike = None) -> Demand:
     """Return a demand from any of the forms a user may give.
 
@@ -68,7 +244,7 @@ def as_demand(fabric: Fabric, demand: DemandLike = None) -> Demand:
     fabric
         Whose ranks are meant.
     demand
-        None for one unit per ordered pair of ranks; a `Uniform` or `Pairs`; a dense or sparse
+        None for one unit per ordered pair of ranks; a `Demand`; a dense or sparse
         matrix of shape (ranks, ranks), row = sender; or a mapping from (sender, receiver), as
         ids or ranks, to an amount.
 
@@ -80,13 +256,11 @@ def as_demand(fabric: Fabric, demand: DemandLike = None) -> Demand:
     count = len(fabric.npus)
     if demand is None:
         return Uniform(np.arange(count))
-    if isinstance(demand, Uniform):
-        return _checked_uniform(demand, count)
     if isinstance(demand, Mapping):
         demand = _from_mapping(fabric, demand)
-    elif not isinstance(demand, Pairs):
+    elif not isinstance(demand, Demand):
         demand = _from_matrix(demand, count)
-    return _checked_pairs(demand, count)
+    return demand.checked(count)
 
 
 def _from_mapping(fabric: Fabric, demand: Mapping[tuple[object, object], float]) -> Pairs:
@@ -132,31 +306,6 @@ def _from_matrix(demand: object, count: int) -> Pairs:
         )
     src, dst = matrix.coords
     return Pairs(src.astype(np.int64), dst.astype(np.int64), matrix.data.astype(float))
-
-
-def _checked_uniform(demand: Uniform, count: int) -> Uniform:
-    ranks = check_ranks(demand.ranks, count)
-    if not np.isfinite(demand.amount) or demand.amount < 0:
-        raise RoutingError(f"demand: amount is {demand.amount!r}; it must be zero or more")
-    return Uniform(ranks, float(demand.amount))
-
-
-def _checked_pairs(demand: Pairs, count: int) -> Pairs:
-    if not len(demand.src) == len(demand.dst) == len(demand.amount):
-        raise RoutingError("demand: src, dst and amount must have the same length")
-    bad = ~(np.isfinite(demand.amount) & (demand.amount >= 0))
-    if bad.any():
-        at = int(np.flatnonzero(bad)[0])
-        raise RoutingError(
-            f"demand: rank {demand.src[at]} to rank {demand.dst[at]} is {demand.amount[at]}; "
-            "amounts are finite, zero or more"
-        )
-    for ends in (demand.src, demand.dst):
-        if len(ends) and not (ends.min() >= 0 and ends.max() < count):
-            worst = ends.min() if ends.min() < 0 else ends.max()
-            raise RoutingError(f"demand: there is no rank {worst}; ranks are 0 to {count - 1}")
-    keep = (demand.src != demand.dst) & (demand.amount > 0)
-    return Pairs(demand.src[keep], demand.dst[keep], demand.amount[keep])
 
 
 def check_ranks(ranks: npt.ArrayLike, count: int) -> IntArray:

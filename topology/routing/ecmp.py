@@ -6,22 +6,25 @@ proportion to their capacity. The result is exact, on any graph.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from topology.approximation import Approximation
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray, IntArray
-from topology.routing.demand import DemandLike, Pairs, Uniform, as_demand
+from topology.routing.demand import Pairs, Uniform
 from topology.routing.distances import (
     UNREACHABLE,
     Distances,
     distances,
     npu_distances,
 )
-from topology.routing.flow import Blocks, Flow, Router, Sources, trace
+from topology.routing.flow import RoutedFlow, Router, Slowest
+from topology.routing.policies import router, routing
+from topology.routing.spreading import Blocks, Sources, Spread, split_paths, trace, worst_of
 from topology.routing.quotient import (
     Quotient,
     coloured_quotient,
@@ -33,6 +36,8 @@ from topology.supernode import Supernode
 from topology.symmetry import codes, orbits
 
 _MANY = 2_000_000
+_EQUAL = 1e-12
+_LONGEST = "links that are alike but for their length or record count as the longest of their kind"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +50,14 @@ class _Alike:
         The twins.
     node, arc
         Orbit of each group and of each merged arc: under automorphisms, checked one by one.
+    placeless
+        Whether links of an orbit may differ in length and record.
     """
 
     whole: Quotient
     node: IntArray
     arc: IntArray
+    placeless: bool
 
     def lift(self, q: Quotient, merged: FloatArray) -> FloatArray:
         """Return the fabric's loads from those of one target of each orbit.
@@ -65,11 +73,110 @@ class _Alike:
         return share[self.arc][self.whole.arc]
 
 
-class Ecmp:
-    """ECMP routing on one fabric; tables are made once and shared by all demands."""
+@dataclass(frozen=True, eq=False)
+class EcmpFlow(RoutedFlow):
+    """A demand spread over shortest paths.
 
-    def __init__(self, fabric: Fabric) -> None:
+    Attributes
+    ----------
+    fabric
+        What it is routed on.
+    loads
+        What each arc carries, shape (arcs,), in the units of the demand.
+    """
+
+    fabric: Fabric
+    loads: FloatArray = field()
+    _router: Ecmp = field(repr=False)
+    _quotient: Quotient = field(repr=False)
+    _blocks: Blocks = field(repr=False)
+    _alike: _Alike | None = field(repr=False)
+
+    @property
+    def words(self) -> str:
+        """Say which way the traffic goes."""
+        return self._router.words
+
+    def meets(self, busy: FloatArray, node_busy: FloatArray) -> Slowest:
+        """Return, per kind of transfer, its path latency and its most loaded link or switch."""
+        return self._meets(self._most(self.fabric.latency), self._most(busy), node_busy)
+
+    def _meets(self, latency: FloatArray, busy: FloatArray, node_busy: FloatArray) -> Slowest:
+        q = self._quotient
+        inside = node_busy[q.member]
+        found = [worst_of(q, block, latency, busy, inside) for block in self._blocks]
+        if not found:
+            none = np.zeros(0)
+            return Slowest(none, none, none.astype(np.int64), none.astype(np.int64))
+        return Slowest(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+    def _most(self, value: FloatArray, sign: float = 1.0) -> FloatArray:
+        """Return the most of a value of each arc over those it is merged with, shape (a,)."""
+        q, alike = self._quotient, self._alike
+        if alike is None or not alike.placeless:
+            return value[q.sample]
+        most = np.full(int(alike.arc.max(initial=-1)) + 1, -np.inf)
+        np.maximum.at(most, alike.arc[alike.whole.arc], sign * value)
+        return sign * most[alike.arc[alike.whole.arc[q.sample]]]
+
+    def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
+        """Return how far the slowest path may be too long: where orbits hold unequal links."""
+        if self._alike is None or not self._alike.placeless:
+            return ()
+        busy, latency = self.busy(capacity), self.fabric.latency
+        notes = []
+        for what, value in (("path latency", latency), ("busiest link of a path", busy)):
+            high, low = self._most(value), self._most(value, -1.0)
+            used = self._most(self.loads) > 0
+            unequal = used & (high > low * (1 + _EQUAL))
+            if unequal.any():
+                error = float((high[unequal] / low[unequal]).max()) - 1 if low[unequal].min() > 0 else None
+                notes.append(Approximation(what, _LONGEST, error))
+        return tuple(notes)
+
+    @cached_property
+    def _ends(self) -> tuple[IntArray, IntArray]:
+        idle = np.zeros(len(self.fabric.tail)), np.zeros(len(self.fabric.nodes))
+        found = self.meets(*idle)
+        return found.src, found.dst
+
+    def path(self, at: int) -> list[int]:
+        """Return the arcs of the path with the highest latency of a transfer of `meets`."""
+        src, dst = (self._router.rank_of[int(ends[at])] for ends in self._ends)
+        return self._router.slowest_path(src, dst)
+
+    def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
+        """Yield every shortest path from rank to rank with its share, in the order of the arcs."""
+        alone = self._router.route(Pairs(np.array([src]), np.array([dst]), np.ones(1))).loads
+        ends = int(self.fabric.npus[src]), int(self.fabric.npus[dst])
+        return split_paths(self.fabric, alone, *ends)
+
+
+@routing("ecmp")
+class Ecmp(Router):
+    """ECMP routing on one fabric; tables are made once and shared by all demands.
+
+    Attributes
+    ----------
+    fabric
+        What it routes on.
+    exact
+        Whether every length of every link counts, however large the machine and the time.
+    """
+
+    def __init__(self, fabric: Fabric, *, exact: bool = False) -> None:
         self.fabric = fabric
+        self.exact = exact
+
+    @property
+    def words(self) -> str:
+        """Say which way traffic goes."""
+        return "ECMP sprayed per packet over all shortest paths, by capacity"
+
+    @cached_property
+    def rank_of(self) -> dict[int, int]:
+        """Rank of each node that is one."""
+        return {int(node): rank for rank, node in enumerate(self.fabric.npus)}
 
     @cached_property
     def _distances(self) -> Distances:
@@ -86,54 +193,43 @@ class Ecmp:
         groups[self.fabric.npus] = int(groups.max()) + 1 + np.arange(len(self.fabric.npus))
         return quotient(self.fabric, groups)
 
-    def loads(self, demand: DemandLike = None) -> FloatArray:
-        """Return what each arc carries, shape (arcs,), in the order of ``fabric.arcs``.
-
-        Parameters
-        ----------
-        demand
-            See `as_demand`; None is one unit from every NPU to every other.
-
-        Raises
-        ------
-        RoutingError
-            If a pair with demand has no path, or the demand does not fit the fabric.
-        """
-        return self.route(demand).loads
-
-    def route(self, demand: DemandLike = None) -> Flow:
-        """Return the demand on its paths: loads, and what the slowest transfers meet."""
-        wanted = as_demand(self.fabric, demand)
-        alike = None if isinstance(wanted, Pairs) else self._alike(wanted.ranks)
-        router = self._pairs(wanted) if isinstance(wanted, Pairs) else self._uniform(wanted, alike)
-        blocks = Blocks(router)
-        q = router.q
+    def spread(self, demand: Uniform | Pairs) -> EcmpFlow:
+        """Return a demand on its shortest paths."""
+        alike = self._alike(demand.ranks) if isinstance(demand, Uniform) else None
+        spread = (
+            self._uniform(demand, alike)
+            if isinstance(demand, Uniform) and alike is not None
+            else self._pairs(demand.pairs())
+        )
+        blocks = Blocks(spread)
+        q = spread.q
         merged = np.zeros(len(q.tail))
         for block in blocks:
             for level in block.levels:
                 weight = block.weight[level.following % block.width]
                 merged += np.bincount(level.arc, level.flow * weight, minlength=len(merged))
         loads = merged[q.arc] if alike is None else alike.lift(q, merged)
-        return Flow(self.fabric, loads, q, blocks)
+        return EcmpFlow(self.fabric, loads, self, q, blocks, alike)
 
     def _alike(self, ranks: IntArray) -> _Alike:
         """Return which NPUs are targets alike: twins, and on large machines all of an orbit.
 
-        On large machines lengths are left out, so `Flow.slowest` sees one length for all links
-        of an orbit there; loads are exact.
+        On large machines lengths are left out, so that a flow sees the longest link of an orbit
+        for all of it, and says so; loads are exact.
         """
         member = np.zeros(len(self.fabric.nodes), dtype=np.int64)
         member[self.fabric.npus[ranks]] = 1
         whole = quotient(self.fabric, self._twins * 2 + member)
         targets = np.unique(whole.group[self.fabric.npus[ranks]])
-        if len(targets) * len(whole.tail) < _MANY:
-            return _Alike(whole, np.arange(len(whole.size)), np.arange(len(whole.tail)))
+        if self.exact or len(targets) * len(whole.tail) < _MANY:
+            same = np.arange(len(whole.size)), np.arange(len(whole.tail))
+            return _Alike(whole, *same, placeless=False)
         fabric = self._placeless
         whole = quotient(fabric, twin_groups(fabric, member))
         targets = np.unique(whole.group[fabric.npus[ranks]])
         colour = node_colours(fabric, member)[whole.member]
         seen = orbits(coloured_quotient(whole, colour, codes([whole.latency])), targets)
-        return _Alike(whole, seen.node, seen.arc)
+        return _Alike(whole, seen.node, seen.arc, placeless=True)
 
     @cached_property
     def _placeless(self) -> Fabric:
@@ -146,9 +242,7 @@ class Ecmp:
             link=np.zeros_like(fabric.link),
         )
 
-    def _uniform(self, demand: Uniform, alike: _Alike | None) -> Router:
-        if alike is None:
-            raise RoutingError("a uniform demand needs to know which targets are alike")
+    def _uniform(self, demand: Uniform, alike: _Alike) -> Spread:
         fabric, whole = self.fabric, alike.whole
         nodes = fabric.npus[demand.ranks]
         group = whole.group[nodes]
@@ -166,7 +260,7 @@ class Ecmp:
         other = sender != targets[column]
         amount = np.full(int(other.sum()), demand.amount)
         sources = Sources(sender[other], column[other], amount)
-        return Router(fabric, q, table, ranks, weight, sources)
+        return Spread(fabric, q, table, ranks, weight, sources)
 
     def _table(self, q: Quotient, ranks: IntArray) -> Distances:
         """Return distances to some ranks: all ranks' table, unless a few are quicker."""
@@ -177,7 +271,7 @@ class Ecmp:
         targets = q.group[self.fabric.npus[ranks]]
         return Distances(distances(q, targets), q.group, column_of)
 
-    def _pairs(self, demand: Pairs) -> Router:
+    def _pairs(self, demand: Pairs) -> Spread:
         q = self._separate
         target_rank, column = np.unique(demand.dst, return_inverse=True)
         order = np.argsort(column, kind="stable")
@@ -188,7 +282,7 @@ class Ecmp:
         )
         weight = np.ones(len(target_rank))
         table = self._table(q, target_rank)
-        return Router(self.fabric, q, table, target_rank, weight, sources)
+        return Spread(self.fabric, q, table, target_rank, weight, sources)
 
     def hops(self) -> IntArray:
         """Return hops from rank to rank, shape (ranks, ranks); -1 where there is no path."""
@@ -210,9 +304,9 @@ class Ecmp:
         apart = src != dst
         demand = Pairs(src[apart], dst[apart], np.ones(int(apart.sum())))
         slowest = self.route(demand).slowest()
-        rank_of = np.full(len(self.fabric.nodes), -1)
-        rank_of[self.fabric.npus] = np.arange(count)
-        found[rank_of[slowest.src], rank_of[slowest.dst]] = slowest.latency
+        rank = np.full(len(self.fabric.nodes), -1)
+        rank[self.fabric.npus] = np.arange(count)
+        found[rank[slowest.src], rank[slowest.dst]] = slowest.latency
         return found
 
     def slowest_path(self, src: int, dst: int) -> list[int]:
@@ -220,9 +314,6 @@ class Ecmp:
         flow = self.route(Pairs(np.array([src]), np.array([dst]), np.ones(1)))
         return trace(self.fabric, flow.loads > 0, int(self.fabric.npus[src]),
                       int(self.fabric.npus[dst]))  # fmt: skip
-
-
-_ROUTINGS: WeakKeyDictionary[Fabric, Ecmp] = WeakKeyDictionary()
 
 
 def ecmp(supernode: Supernode | Fabric) -> Ecmp:
@@ -233,8 +324,7 @@ def ecmp(supernode: Supernode | Fabric) -> Ecmp:
     RFC 2992 (ECMP); Dixit et al., On the impact of packet spraying in data center networks,
     INFOCOM 2013.
     """
-    fabric = supernode.fabric if isinstance(supernode, Supernode) else supernode
-    routing = _ROUTINGS.get(fabric)
-    if routing is None:
-        routing = _ROUTINGS[fabric] = Ecmp(fabric)
-    return routing
+    found = router(supernode, "ecmp")
+    if not isinstance(found, Ecmp):
+        raise RoutingError("another policy is registered as 'ecmp'")
+    return found

@@ -1,46 +1,17 @@
-"""Spread a demand over shortest paths, level by level, and find what its transfers meet.
-
-At every node the flow to a target splits over the next hops on shortest paths, in proportion to
-their capacity; all targets of a block are spread at once.
-"""
+"""What routed traffic answers, and what routes it: one protocol for every demand and policy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from topology.errors import RoutingError
-from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
-from topology.routing.distances import UNREACHABLE, CostArray, Distances
-from topology.routing.quotient import Quotient, expand
-
-_CELLS = 2_000_000
-_KEPT_HOPS = 20_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class _Level:
-    """The flows at one distance from their targets, and the hops they take next."""
-
-    key: IntArray  # group * width + column, of each flow, sorted
-    which: IntArray  # flow of each hop
-    arc: IntArray  # merged arc of each hop
-    flow: FloatArray  # what one arc of the fabric carries, of each hop
-    following: IntArray  # key of the flow at the far end, of each hop
-
-
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Flows to some targets, routed together."""
-
-    width: int
-    target: IntArray  # group of each target
-    weight: FloatArray  # how many equal targets each stands for
-    source_key: IntArray  # where the demand enters
-    levels: list[_Level]
+from topology.approximation import Approximation
+from topology.fabric import Fabric, FloatArray, IntArray
+from topology.routing.demand import Demand, DemandLike, Pairs, Uniform, as_demand, join_pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +35,49 @@ class Slowest:
     dst: IntArray
 
 
-@dataclass(frozen=True, eq=False)
-class Flow:
+class RoutedFlow(ABC):
     """A demand on its paths.
 
     Attributes
     ----------
     fabric
         What it is routed on.
-    loads
-        What each arc carries, shape (arcs,), in the units of the demand.
     """
 
     fabric: Fabric
-    loads: FloatArray
-    _quotient: Quotient = field(repr=False)
-    _blocks: Blocks = field(repr=False)
+
+    @property
+    @abstractmethod
+    def loads(self) -> FloatArray:
+        """Return what each arc carries, shape (arcs,), in the units of the demand."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """Say which way the traffic goes."""
+
+    @abstractmethod
+    def meets(self, busy: FloatArray, node_busy: FloatArray) -> Slowest:
+        """Return what each kind of transfer meets where links and nodes are busy for so long.
+
+        Parameters
+        ----------
+        busy, node_busy
+            Seconds of each arc and of each node, shapes (arcs,) and (nodes,), of all traffic.
+        """
+
+    @abstractmethod
+    def path(self, at: int) -> list[int]:
+        """Return the arcs of the path with the highest latency of a transfer of `meets`."""
+
+    @abstractmethod
+    def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
+        """Yield the paths from rank to rank: the share of the traffic on each, and its arcs."""
+
+    def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
+        """Return in which ways `slowest` is not exact at some rates of the arcs; none here."""
+        del capacity
+        return ()
 
     def busy(self, capacity: FloatArray | None = None) -> FloatArray:
         """Return seconds each arc is busy, shape (arcs,), for a demand in bytes.
@@ -94,206 +92,197 @@ class Flow:
     @cached_property
     def through(self) -> FloatArray:
         """What each node passes on, shape (nodes,): all that comes in, at switches."""
-        inside = np.array([kind == "switch" for kind in self.fabric.kind])
         total = np.bincount(self.fabric.head, self.loads, minlength=len(self.fabric.nodes))
-        return np.where(inside, total, 0.0)
+        return np.where(self.fabric.is_switch, total, 0.0)
 
     def node_busy(self) -> FloatArray:
         """Return seconds each node's forwarding capacity is busy, shape (nodes,)."""
         return self.through / self.fabric.node_capacity
 
     def slowest(self, capacity: FloatArray | None = None) -> Slowest:
-        """Return, per kind of transfer, its path latency and its most loaded link."""
-        q = self._quotient
-        busy = self.busy(capacity)[q.sample]
-        node_busy = self.node_busy()[q.member]
-        found = [_worst(q, block, busy, node_busy) for block in self._blocks]
-        if not found:
-            none = np.zeros(0)
-            return Slowest(none, none, none.astype(np.int64), none.astype(np.int64))
-        latency, transfer, src, dst = (np.concatenate(part) for part in zip(*found, strict=True))
-        return Slowest(latency, transfer, src, dst)
+        """Return, per kind of transfer, its path latency and its most loaded link or switch."""
+        return self.meets(self.busy(capacity), self.node_busy())
 
 
-class Blocks:
-    """The routed blocks of a demand: kept while they are small, routed again when not."""
+class Router(ABC):
+    """A routing policy on one fabric: a new one says how pairs spread, and gets the rest.
 
-    def __init__(self, route: Router) -> None:
-        self._route = route
-        self._kept: list[_Block] | None = None
-
-    def __iter__(self) -> Iterator[_Block]:
-        if self._kept is not None:
-            yield from self._kept
-            return
-        kept: list[_Block] | None = []
-        hops = 0
-        for block in self._route:
-            hops += sum(len(level.arc) for level in block.levels)
-            if hops > _KEPT_HOPS:
-                kept = None
-            if kept is not None:
-                kept.append(block)
-            yield block
-        self._kept = kept
-
-
-@dataclass(frozen=True, eq=False)
-class Router:
-    """Route one demand on a quotient, some targets at a time."""
+    Attributes
+    ----------
+    fabric
+        What it routes on.
+    """
 
     fabric: Fabric
-    q: Quotient
-    distances: Distances
-    target_rank: IntArray
-    weight: FloatArray
-    sources: Sources
 
-    def __iter__(self) -> Iterator[_Block]:
-        block = max(1, _CELLS // len(self.q.size))
-        for lo in range(0, len(self.target_rank), block):
-            yield self._one(lo, min(lo + block, len(self.target_rank)))
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """Say in a few words which way traffic goes, for lists of assumptions."""
 
-    def _one(self, lo: int, hi: int) -> _Block:
-        q, width = self.q, hi - lo
-        ranks = self.target_rank[lo:hi]
-        target = q.group[self.fabric.npus[ranks]]
-        group, column, amount = self.sources.slice(lo, hi)
-        keys = group * width + column
-        cost = self._cost(group, column, ranks, target)
-        if (cost == UNREACHABLE).any():
-            at = int(np.flatnonzero(cost == UNREACHABLE)[0])
-            raise _unreachable(self.fabric, q, int(group[at]), int(target[column[at]]))
-        levels = []
-        waiting = {int(c): [(keys[cost == c], amount[cost == c])] for c in np.unique(cost)}
-        while waiting:
-            now = max(waiting)
-            if now == 0:
-                break
-            level = self._spread(now, waiting.pop(now), ranks, target, width)
-            levels.append(level[0])
-            for cost_next, part in level[1]:
-                waiting.setdefault(cost_next, []).append(part)
-        return _Block(width, target, self.weight[lo:hi], keys, levels)
+    @abstractmethod
+    def spread(self, demand: Uniform | Pairs) -> RoutedFlow:
+        """Return a demand among ranks on its paths.
 
-    def _cost(
-        self, group: IntArray, column: IntArray, ranks: IntArray, target: IntArray
-    ) -> CostArray:
-        nodes = self.q.member[group]
-        targets = self.q.member[target[column]]
-        return self.distances.between(nodes, ranks[column], targets)
+        Raises
+        ------
+        RoutingError
+            If a pair with demand has no path.
+        """
 
-    def _spread(
-        self,
-        now: int,
-        parts: list[tuple[IntArray, FloatArray]],
-        ranks: IntArray,
-        target: IntArray,
-        width: int,
-    ) -> tuple[_Level, list[tuple[int, tuple[IntArray, FloatArray]]]]:
-        """Send the flows at one distance over their next hops."""
-        q = self.q
-        key, inverse = np.unique(np.concatenate([k for k, _ in parts]), return_inverse=True)
-        amount = np.bincount(inverse.reshape(-1), np.concatenate([a for _, a in parts]))
-        group, column = np.divmod(key, width)
-        if now == 1:  # the target is a neighbour; a hub has too many others to look at
-            which, arc = np.arange(len(key)), q.arcs_between(group, target[column])
-        else:
-            which, arc = expand(q.out_start, group)
-        head, column = q.head[arc], column[which]
-        after = self._cost(head, column, ranks, target)
-        good = (after != UNREACHABLE) & (after + q.cost[arc] == now)
-        good &= q.forwards[head] | (head == target[column])
-        which, arc, head, column, after = (x[good] for x in (which, arc, head, column, after))
-        share = q.capacity[arc] * q.fan_out[arc]
-        total = np.bincount(which, share, minlength=len(key))
-        flow = (amount / total)[which] * q.capacity[arc]
-        following = head * width + column
-        parts_next = []
-        for cost in np.unique(after).tolist():
-            chosen = after == cost
-            arriving = flow[chosen] * q.fan_in[arc[chosen]]
-            parts_next.append((cost, (following[chosen], arriving)))
-        return _Level(key, which, arc, flow, following), parts_next
+    def route(self, demand: DemandLike = None) -> RoutedFlow:
+        """Return any demand on its paths: loads, and what the slowest transfers meet.
+
+        Parameters
+        ----------
+        demand
+            See `as_demand`; None is one unit from every NPU to every other.
+
+        Raises
+        ------
+        RoutingError
+            If a pair with demand has no path, or the demand does not fit the fabric.
+        """
+        return as_demand(self.fabric, demand).routed(self)
+
+    def loads(self, demand: DemandLike = None) -> FloatArray:
+        """Return what each arc carries, shape (arcs,), in the order of ``fabric.arcs``."""
+        return self.route(demand).loads
 
 
 @dataclass(frozen=True, eq=False)
-class Sources:
-    """Where a demand enters: group, target column and amount, sorted by column."""
+class Sum(Demand):
+    """Demands at the same time; none of them is a sum.
 
-    group: IntArray
-    column: IntArray
-    amount: FloatArray
+    Attributes
+    ----------
+    parts
+        The demands.
+    """
 
-    def slice(self, lo: int, hi: int) -> tuple[IntArray, IntArray, FloatArray]:
-        """Return the part for the targets from lo to hi, columns counted from lo."""
-        a, b = np.searchsorted(self.column, [lo, hi])
-        return self.group[a:b], self.column[a:b] - lo, self.amount[a:b]
+    parts: tuple[Demand, ...]
 
+    @property
+    def in_network(self) -> bool:  # type: ignore[override]
+        """Whether switches help with a part."""
+        return any(part.in_network for part in self.parts)
 
-def _worst(
-    q: Quotient, block: _Block, busy: FloatArray, node_busy: FloatArray
-) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
-    """Return latency, busiest link, source and target of each transfer of a block."""
-    levels = block.levels
-    if not levels:
-        none = np.zeros(0, dtype=np.int64)
-        return none.astype(float), none.astype(float), none, none
-    keys = np.concatenate([level.key for level in levels])
-    offsets = np.cumsum([0, *(len(level.key) for level in levels)])
-    order = np.argsort(keys)
-    ordered = keys[order]
-    latency, transfer = np.zeros(len(keys)), np.zeros(len(keys))
-    for level, offset in zip(reversed(levels), reversed(offsets[:-1].tolist()), strict=True):
-        group, column = np.divmod(level.following, block.width)
-        arrived = group == block.target[column]
-        slot = np.minimum(np.searchsorted(ordered, level.following), len(ordered) - 1)
-        state = order[slot]
-        on = np.where(arrived, 0.0, latency[state] + q.node_latency[group])
-        held = np.where(arrived, 0.0, np.maximum(transfer[state], node_busy[group]))
-        starts = np.flatnonzero(np.diff(level.which, prepend=-1))
-        here = slice(offset, offset + len(level.key))
-        latency[here] = np.maximum.reduceat(q.latency[level.arc] + on, starts)
-        transfer[here] = np.maximum.reduceat(np.maximum(busy[level.arc], held), starts)
-    at = order[np.searchsorted(ordered, np.unique(block.source_key))]
-    group, column = np.divmod(keys[at], block.width)
-    return latency[at], transfer[at], q.member[group], q.member[block.target[column]]
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Return the parts' keys."""
+        return ("sum", *(part.key for part in self.parts))
 
+    @property
+    def ends(self) -> IntArray:
+        """Return the parts' ranks."""
+        return np.concatenate([part.ends for part in self.parts])
 
-def _unreachable(fabric: Fabric, q: Quotient, source: int, target: int) -> RoutingError:
-    u, v = fabric.nodes[int(q.member[source])], fabric.nodes[int(q.member[target])]
-    return RoutingError(
-        f"{u} cannot reach {v}: no path through forwarding nodes; choose ranks= that are "
-        "connected, or let the nodes between them forward (forwards=True)"
-    )
+    def pairs(self) -> Pairs:
+        """Return the parts' pairs."""
+        return join_pairs(self.parts)
 
+    def placed(self, ranks: IntArray) -> Demand:
+        """Return it with rank i at ``ranks[i]``."""
+        return Sum(tuple(part.placed(ranks) for part in self.parts))
 
-def trace(fabric: Fabric, used: BoolArray, source: int, target: int) -> list[int]:
-    """Follow used arcs from source to target by the highest latency; they form a DAG."""
-    best = {target: (0.0, -1)}
-    stack = [source]
-    while stack:
-        node = stack[-1]
-        lo, hi = fabric.out_start[node], fabric.out_start[node + 1]
-        arcs = [arc for arc in range(int(lo), int(hi)) if used[arc]]
-        unknown = [int(fabric.head[arc]) for arc in arcs if int(fabric.head[arc]) not in best]
-        if unknown and node not in best:
-            stack += unknown
-            continue
-        stack.pop()
-        if node not in best:
-            best[node] = max(
-                (_onward(fabric, arc, target) + best[int(fabric.head[arc])][0], arc) for arc in arcs
-            )
-    path = []
-    while source != target:
-        path.append(best[source][1])
-        source = int(fabric.head[path[-1]])
-    return path
+    def scaled(self, factor: float) -> Demand:
+        """Return it with every amount times a factor."""
+        return Sum(tuple(part.scaled(factor) for part in self.parts))
+
+    def reversed(self) -> Demand:
+        """Return it with senders and receivers exchanged."""
+        return Sum(tuple(part.reversed() for part in self.parts))
+
+    def messages(self) -> IntArray:
+        """Return how many messages of all parts each rank sends."""
+        counts = [part.messages() for part in self.parts]
+        total = np.zeros(max(map(len, counts)), dtype=np.int64)
+        for count in counts:
+            total[: len(count)] += count
+        return total
+
+    def crossing(self, side: FloatArray) -> float:
+        """Return the least that must go from a side to the others, of all parts."""
+        return sum(part.crossing(side) for part in self.parts)
+
+    def checked(self, count: int) -> Demand:
+        """Return it with its parts checked."""
+        return Sum(tuple(part.checked(count) for part in self.parts))
+
+    def routed(self, router: Router) -> RoutedFlow:
+        """Return the parts on the links they share."""
+        return SumFlow(router.fabric, tuple(part.routed(router) for part in self.parts))
 
 
-def _onward(fabric: Fabric, arc: int, target: int) -> float:
-    """Return the latency of an arc and of the node behind it."""
-    head = int(fabric.head[arc])
-    inside = 0.0 if head == target else float(fabric.node_latency[head])
-    return float(fabric.latency[arc]) + inside
+def add_demands(parts: Sequence[Demand]) -> Demand:
+    """Return demands at the same time as one: those among pairs as one list, routed once.
+
+    Parameters
+    ----------
+    parts
+        One demand or more; sums are taken apart.
+    """
+    flat = [p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))]
+    if len(flat) == 1:
+        return flat[0]
+    listed = join_pairs([part for part in flat if not part.in_network])
+    every = [*([listed] if len(listed.src) else []), *(part for part in flat if part.in_network)]
+    return Sum(tuple(every)) if len(every) > 1 else (every or [listed])[0]
+
+
+@dataclass(frozen=True, eq=False)
+class SumFlow(RoutedFlow):
+    """Several flows on the same links.
+
+    Attributes
+    ----------
+    fabric
+        What they are routed on.
+    flows
+        Each, as if alone.
+    """
+
+    fabric: Fabric
+    flows: tuple[RoutedFlow, ...]
+
+    @cached_property
+    def loads(self) -> FloatArray:
+        """What each arc carries of all flows, shape (arcs,)."""
+        total: FloatArray = np.sum([flow.loads for flow in self.flows], axis=0)
+        return total
+
+    @property
+    def words(self) -> str:
+        """Say which way each kind of traffic goes."""
+        return "; ".join(dict.fromkeys(flow.words for flow in self.flows))
+
+    @cached_property
+    def _counts(self) -> list[int]:
+        idle, still = np.zeros(len(self.fabric.tail)), np.zeros(len(self.fabric.nodes))
+        return [len(flow.meets(idle, still).latency) for flow in self.flows]
+
+    def meets(self, busy: FloatArray, node_busy: FloatArray) -> Slowest:
+        """Return what the transfers of every flow meet."""
+        found = [flow.meets(busy, node_busy) for flow in self.flows]
+        columns = (
+            np.concatenate([getattr(part, name) for part in found])
+            for name in ("latency", "transfer", "src", "dst")
+        )
+        return Slowest(*columns)
+
+    def path(self, at: int) -> list[int]:
+        """Return the arcs of the path with the highest latency of a transfer."""
+        flow = 0
+        while at >= self._counts[flow]:
+            at -= self._counts[flow]
+            flow += 1
+        return self.flows[flow].path(at)
+
+    def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
+        """Yield the paths of the first flow that is not in-network: all flows of pairs agree."""
+        return self.flows[0].paths(src, dst)
+
+    def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
+        """Return in which ways the flows' `slowest` is not exact."""
+        found = (note for flow in self.flows for note in flow.approximations(capacity))
+        return tuple(sorted(set(found), key=str))

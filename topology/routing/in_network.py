@@ -14,30 +14,27 @@ collectives, ISCA 2020.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
-from topology.routing.demand import Pairs
-from topology.routing.flow import Slowest
-from topology.supernode import Supernode
-
-_MOST_TOPS = 256
+from topology.routing.demand import Demand, Pairs, check_ranks
+from topology.routing.flow import RoutedFlow, Router, Slowest
+from topology.routing.quotient import expand
 
 
 @dataclass(frozen=True, eq=False)
-class Combined(Pairs):
+class InNetwork(Demand):
     """What the members of a set send each other through switches that add and copy.
-
-    ``src``, ``dst`` and ``amount`` say what the same exchange is without their help.
 
     Attributes
     ----------
     members
-        Ranks, shape (p,).
+        Ranks, all different, shape (p,).
     added
         What is added up for each member: every member sends its version, the receiver's own
         too, and the receiver gets the sum. Shape (p,).
@@ -47,18 +44,84 @@ class Combined(Pairs):
         What is added up and copied to all: every member sends its version and gets the sum.
     """
 
-    members: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    added: FloatArray = field(default_factory=lambda: np.zeros(0))
-    copied: FloatArray = field(default_factory=lambda: np.zeros(0))
+    members: IntArray
+    added: FloatArray
+    copied: FloatArray
     through: float = 0.0
+
+    in_network = True
+
+    def __post_init__(self) -> None:
+        count = len(self.members)
+        if not count or self.added.shape != (count,) or self.copied.shape != (count,):
+            raise RoutingError(
+                f"in-network traffic: {count} members, {self.added.shape} added and "
+                f"{self.copied.shape} copied; give one member or more, and an amount for each"
+            )
 
     @property
     def needs(self) -> dict[str, bool]:
-        """What the switches must do: the keywords of `combining_trees`."""
+        """What the switches must do: the keywords of `in_network_trees`."""
         return {
             "adds": bool(self.added.any()) or self.through > 0,
             "copies": bool(self.copied.any()) or self.through > 0,
         }
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Return members and amounts."""
+        shares = self.added.tobytes(), self.copied.tobytes(), self.through
+        return ("in-network", self.members.tobytes(), *shares)
+
+    @property
+    def ends(self) -> IntArray:
+        """Return the members."""
+        return self.members
+
+    def pairs(self) -> Pairs:
+        """Return the same exchange as pairs: each sends its version to, its copy to, the others."""
+        count = len(self.members)
+        src, dst = np.divmod(np.arange(count * count), count)
+        amount = self.added[dst] + self.copied[src] + self.through
+        sent = (src != dst) & (amount > 0)
+        return Pairs(self.members[src[sent]], self.members[dst[sent]], amount[sent])
+
+    def placed(self, ranks: IntArray) -> InNetwork:
+        """Return it with rank i at ``ranks[i]``."""
+        return replace(self, members=ranks[self.members])
+
+    def scaled(self, factor: float) -> InNetwork:
+        """Return it with every amount times a factor."""
+        return replace(
+            self, added=self.added * factor, copied=self.copied * factor,
+            through=self.through * factor,
+        )  # fmt: skip
+
+    def reversed(self) -> InNetwork:
+        """Return it with what is added copied instead, and the other way round."""
+        return replace(self, added=self.copied, copied=self.added)
+
+    def messages(self) -> IntArray:
+        """Return one for each member; the switches do the rest."""
+        return np.bincount(self.members).astype(np.int64)
+
+    def checked(self, count: int) -> InNetwork:
+        """Return it; raise `RoutingError` if it does not fit."""
+        amounts = np.concatenate([self.added, self.copied, [self.through]])
+        if not (np.isfinite(amounts) & (amounts >= 0)).all():
+            raise RoutingError("in-network traffic: amounts are finite, zero or more")
+        return replace(self, members=check_ranks(self.members, count))
+
+    def crossing(self, side: BoolArray) -> float:
+        """Return what must leave a side where switches help: each sum and each copy once."""
+        inside = side[self.members]
+        if inside.all() or not inside.any():
+            return 0.0
+        return float(self.added[~inside].sum() + self.copied[inside].sum() + self.through)
+
+    def routed(self, router: Router) -> InNetworkFlow:
+        """Return it on its trees, which no policy changes."""
+        return _on_trees(router.fabric, self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,23 +132,52 @@ class Tree:
     ----------
     top
         Its node.
-    up
-        Arc from each node of the tree but the top to its parent, shape (k,).
-    down
-        The arcs back, shape (k,).
-    path
-        For each member, the arcs (indices into ``up``) from it to the top.
+    up, down
+        Arc from each node of the tree but the top to its parent, and back, shape (k,); nodes
+        that are farther from the top come first.
+    parent
+        Position in ``up`` of each parent; k for the top, shape (k,).
+    leaf
+        Position in ``up`` of each member, shape (p,).
+    starts
+        Where each distance from the top begins, the farthest first, and k.
     """
 
     top: int
     up: IntArray
     down: IntArray
-    path: tuple[IntArray, ...]
+    parent: IntArray
+    leaf: IntArray
+    starts: tuple[int, ...]
+
+    def collected(self, amount: FloatArray) -> FloatArray:
+        """Return what the members below each arc have in all, shape (k,)."""
+        total = np.zeros(len(self.up) + 1)
+        total[self.leaf] += amount
+        for lo, hi in zip(self.starts, self.starts[1:], strict=False):
+            np.add.at(total, self.parent[lo:hi], total[lo:hi])
+        return total[:-1]
+
+    def summed(self, value: FloatArray) -> FloatArray:
+        """Return a value of each arc added up from each member to the top, shape (p,)."""
+        total = np.zeros(len(self.up) + 1)
+        spans = list(zip(self.starts, self.starts[1:], strict=False))
+        for lo, hi in reversed(spans):
+            total[lo:hi] = value[lo:hi] + total[self.parent[lo:hi]]
+        return total[self.leaf]
+
+    def way(self, member: int) -> list[int]:
+        """Return the positions of the arcs from a member to the top."""
+        at, found = int(self.leaf[member]), []
+        while at < len(self.up):
+            found.append(at)
+            at = int(self.parent[at])
+        return found
 
 
 @dataclass(frozen=True, eq=False)
-class CombinedFlow:
-    """Combined traffic on its trees; answers what a `Flow` does.
+class InNetworkFlow(RoutedFlow):
+    """In-network traffic on its trees.
 
     Attributes
     ----------
@@ -93,98 +185,93 @@ class CombinedFlow:
         What it is routed on.
     loads
         What each arc carries, shape (arcs,).
+    demand
+        What is sent.
     """
 
     fabric: Fabric
-    loads: FloatArray
+    loads: FloatArray = field()
+    demand: InNetwork
     _trees: tuple[Tree, ...] = field(repr=False)
+    _shares: FloatArray = field(repr=False)
 
-    def busy(self, capacity: FloatArray | None = None) -> FloatArray:
-        """Return seconds each arc is busy, shape (arcs,), for a demand in bytes.
+    @property
+    def words(self) -> str:
+        """Say which way the traffic goes."""
+        verbs = [verb for verb, does in zip(("adding", "copying"), self.demand.needs.values(),
+                                            strict=True) if does]  # fmt: skip
+        count = len(self._trees)
+        return f"{count} tree{'s' if count > 1 else ''} of {' and '.join(verbs)} switches"
 
-        Parameters
-        ----------
-        capacity
-            Bytes/s of each arc; by default the fabric's own.
-        """
-        return self.loads / (self.fabric.capacity if capacity is None else capacity)
-
-    def node_busy(self) -> FloatArray:
-        """Return seconds each node's forwarding capacity is busy, shape (nodes,)."""
-        inside = np.array([kind == "switch" for kind in self.fabric.kind])
-        total = np.bincount(self.fabric.head, self.loads, minlength=len(self.fabric.nodes))
-        return np.where(inside, total, 0.0) / self.fabric.node_capacity
-
-    def slowest(self, capacity: FloatArray | None = None) -> Slowest:
-        """Return the slowest way up and down, and the most loaded link of the trees."""
-        latency = sum(float(self.fabric.latency[arc]) for arc in self.path) + sum(
-            float(self.fabric.node_latency[self.fabric.head[arc]]) for arc in self.path[:-1]
-        )
-        busiest = max(self.busy(capacity).max(initial=0.0), self.node_busy().max(initial=0.0))
-        ends = self.fabric.tail[self.path[0]], self.fabric.head[self.path[-1]]
-        return Slowest(
-            np.array([latency]), np.array([busiest]), np.array([ends[0]]), np.array([ends[1]])
-        )
+    def meets(self, busy: FloatArray, node_busy: FloatArray) -> Slowest:
+        """Return the slowest way up and down, and the busiest link or switch of the trees."""
+        fabric, used = self.fabric, self.loads > 0
+        inside = float(node_busy[self.through > 0].max(initial=0.0))
+        most = max(float(busy[used].max(initial=0.0)), inside)
+        latency = float(fabric.latency[self._path].sum())
+        latency += float(fabric.node_latency[fabric.head[self._path[:-1]]].sum())
+        ends = fabric.tail[self._path[:1]], fabric.head[self._path[-1:]]
+        return Slowest(np.array([latency]), np.array([most]), *ends)
 
     @cached_property
-    def path(self) -> list[int]:
+    def _path(self) -> list[int]:
         """The arcs from the member that is the farthest up, over the top, to one as far down."""
-        best: list[int] = []
-        longest = -1.0
-        for tree in self._trees:
-            ups = [self._seconds(tree.up[arcs]) for arcs in tree.path]
-            downs = [self._seconds(tree.down[arcs]) for arcs in tree.path]
+        best, longest = (0, 0, 0), -1.0
+        for at, tree in enumerate(self._trees):
+            ups, downs = (tree.summed(self._seconds(arcs)) for arcs in (tree.up, tree.down))
             first = int(np.argmax(ups))
-            rest = [d if i != first or len(downs) == 1 else -1.0 for i, d in enumerate(downs)]
-            last = int(np.argmax(rest))
+            if len(downs) > 1:
+                downs[first] = -1.0
+            last = int(np.argmax(downs))
             if ups[first] + downs[last] > longest:
-                longest = ups[first] + downs[last]
-                best = [*tree.up[tree.path[first]].tolist(),
-                        *tree.down[tree.path[last]][::-1].tolist()]  # fmt: skip
-        return best
+                longest, best = float(ups[first] + downs[last]), (at, first, last)
+        return self._over(*best)
 
-    def _seconds(self, arcs: IntArray) -> float:
-        nodes = np.concatenate([self.fabric.head[arcs], self.fabric.tail[arcs]])
-        return float(self.fabric.latency[arcs].sum() + self.fabric.node_latency[nodes].sum() / 2)
+    def _over(self, tree: int, first: int, last: int) -> list[int]:
+        on = self._trees[tree]
+        down = on.down[on.way(last)][::-1]
+        return [*on.up[on.way(first)].tolist(), *down.tolist()]
+
+    def _seconds(self, arcs: IntArray) -> FloatArray:
+        nodes = self.fabric.node_latency
+        ends = nodes[self.fabric.head[arcs]] + nodes[self.fabric.tail[arcs]]
+        return self.fabric.latency[arcs] + ends / 2
+
+    def path(self, at: int) -> list[int]:
+        """Return the arcs of the slowest way."""
+        del at
+        return self._path
+
+    def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
+        """Yield the way over the top of each tree between two members."""
+        place = {int(rank): i for i, rank in enumerate(self.demand.members)}
+        if src not in place or dst not in place:
+            raise RoutingError(f"ranks {src} and {dst} are not both members of this exchange")
+        for tree, share in enumerate(self._shares.tolist()):
+            yield share, self._over(tree, place[src], place[dst])
 
 
-def route_combined(supernode: Supernode, demand: Combined) -> CombinedFlow:
-    """Return combined traffic on its trees.
-
-    Parameters
-    ----------
-    supernode
-        The machine.
-    demand
-        The traffic, in ranks.
-
-    Raises
-    ------
-    RoutingError
-        If no switch can add, or copy, for all the members.
-    """
-    fabric = supernode.fabric
-    trees = combining_trees(supernode, demand.members, **demand.needs)
+def _on_trees(fabric: Fabric, demand: InNetwork) -> InNetworkFlow:
+    trees = in_network_trees(fabric, demand.members, **demand.needs)
     weight = np.array([fabric.capacity[np.append(t.up, t.down)].min() for t in trees])
+    shares = weight / weight.sum()
     loads = np.zeros(len(fabric.tail))
-    for tree, part in zip(trees, (weight / weight.sum()).tolist(), strict=True):
-        loads[tree.up] += part * (float(demand.added.sum()) + demand.through)
-        loads[tree.down] += part * (float(demand.copied.sum()) + demand.through)
-        for arcs, down in zip(tree.path, demand.added.tolist(), strict=False):
-            loads[tree.down[arcs]] += part * down
-        for arcs, up in zip(tree.path, demand.copied.tolist(), strict=False):
-            loads[tree.up[arcs]] += part * up
-    return CombinedFlow(fabric, loads, tuple(trees))
+    for tree, part in zip(trees, shares.tolist(), strict=True):
+        every = float(demand.added.sum()) + demand.through
+        loads[tree.up] += part * (every + tree.collected(demand.copied))
+        every = float(demand.copied.sum()) + demand.through
+        loads[tree.down] += part * (every + tree.collected(demand.added))
+    return InNetworkFlow(fabric, loads, demand, tuple(trees), shares)
 
 
-def combining_trees(
-    supernode: Supernode, members: IntArray, *, adds: bool, copies: bool
+def in_network_trees(
+    fabric: Fabric, members: IntArray, *, adds: bool, copies: bool
 ) -> list[Tree]:
     """Return the lowest trees of switches that can add, or copy, over some ranks.
 
     Parameters
     ----------
-    supernode
+    fabric
         The machine.
     members
         Ranks, shape (p,).
@@ -196,22 +283,18 @@ def combining_trees(
     RoutingError
         If there is no such tree.
     """
-    fabric, nodes = supernode.fabric, supernode.graph.nodes
-    able = np.array(
-        [
-            nodes[name].get("kind") == "switch"
-            and (not adds or bool(nodes[name].get("reduces")))
-            and (not copies or bool(nodes[name].get("multicasts")))
-            for name in fabric.nodes
-        ]
-    )
+    able = fabric.is_switch.copy()
+    if adds:
+        able &= fabric.reduces
+    if copies:
+        able &= fabric.multicasts
     leaves = fabric.npus[members]
     trees = _lowest(fabric, able, leaves)
     if not trees:
         verbs = " and ".join([*(["add"] if adds else []), *(["copy"] if copies else [])])
         raise RoutingError(
-            f"{supernode.name} has no switch that can {verbs} for all {len(leaves)} ranks; it "
-            "takes switches with the attribute 'reduces' (to add) or 'multicasts' (to copy)"
+            f"there is no switch that can {verbs or 'pass data on'} for all {len(leaves)} ranks; "
+            "it takes switches with the attribute 'reduces' (to add) or 'multicasts' (to copy)"
         )
     return trees
 
@@ -223,7 +306,7 @@ def _lowest(fabric: Fabric, able: BoolArray, leaves: IntArray) -> list[Tree]:
     chosen: list[tuple[int, IntArray]] = []
     lowest = len(fabric.nodes)
     for top in tops[np.argsort(near[tops], kind="stable")].tolist():
-        if near[top] > lowest or len(chosen) == _MOST_TOPS:
+        if near[top] > lowest:
             break
         depth = _depths(fabric, top, able, leaves)
         height = int(depth[leaves].max()) if (depth[leaves] > 0).all() else len(fabric.nodes)
@@ -238,46 +321,43 @@ def _depths(fabric: Fabric, top: int, able: BoolArray, leaves: IntArray) -> IntA
     """Return hops from a top over able switches, shape (nodes,); -1 where they do not reach."""
     depth = np.full(len(fabric.nodes), -1)
     depth[top] = 0
-    front, level = np.array([top]), 0
     inside, allowed = able.copy(), able.copy()
     inside[top] = allowed[leaves] = True
+    front, level = np.array([top]), 0
     while len(front):
         level += 1
-        heads = np.concatenate([
-            fabric.head[fabric.out_start[u] : fabric.out_start[u + 1]]
-            for u in front.tolist() if inside[u]
-        ] or [np.zeros(0, dtype=np.int64)])  # fmt: skip
+        heads = fabric.head[expand(fabric.out_start, front[inside[front]])[1]]
         front = np.unique(heads[(depth[heads] < 0) & allowed[heads]])
         depth[front] = level
     return depth
 
 
 def _tree(fabric: Fabric, top: int, depth: IntArray, leaves: IntArray) -> Tree:
-    up: dict[int, int] = {}  # arc to the parent, of each node
-    place: dict[int, int] = {}
-    paths = []
-    for leaf in leaves.tolist():
-        node, path = leaf, []
-        while node != top:
-            if node not in up:
-                up[node] = _parent_arc(fabric, node, depth)
-                place[node] = len(place)
-            path.append(place[node])
-            node = int(fabric.head[up[node]])
-        paths.append(np.array(path))
-    arcs = np.array(list(up.values()))
-    names = fabric.nodes
-    back = [
-        fabric.arc(names[h], names[t])
-        for t, h in zip(fabric.tail[arcs].tolist(), fabric.head[arcs].tolist(), strict=True)
-    ]
-    return Tree(top, arcs, np.array(back), tuple(paths))
+    nodes, arcs, starts = [], [], [0]
+    waiting = np.zeros(0, dtype=np.int64)
+    for level in range(int(depth[leaves].max()), 0, -1):
+        here = np.unique(np.concatenate([waiting, leaves[depth[leaves] == level]]))
+        chosen = _parent_arcs(fabric, here, depth)
+        waiting = fabric.head[chosen]
+        nodes.append(here)
+        arcs.append(chosen)
+        starts.append(starts[-1] + len(here))
+    up = np.concatenate(arcs)
+    place = np.full(len(fabric.nodes), starts[-1])
+    place[np.concatenate(nodes)] = np.arange(starts[-1])
+    back = fabric.arcs_between(fabric.head[up], fabric.tail[up])
+    return Tree(top, up, back, place[fabric.head[up]], place[leaves], tuple(starts))
 
 
-def _parent_arc(fabric: Fabric, node: int, depth: IntArray) -> int:
-    """Return the widest arc of a node that leads nearer to the top, the first of equals."""
-    arcs = np.arange(fabric.out_start[node], fabric.out_start[node + 1])
-    nearer = arcs[depth[fabric.head[arcs]] == depth[node] - 1]
-    if not len(nearer):
-        raise RoutingError(f"{fabric.nodes[node]} has no link back up the tree it is reached by")
-    return int(nearer[np.argmax(fabric.capacity[nearer])])
+def _parent_arcs(fabric: Fabric, nodes: IntArray, depth: IntArray) -> IntArray:
+    """Return the widest arc of each node that leads nearer to the top, the first of equals."""
+    which, arc = expand(fabric.out_start, nodes)
+    nearer = depth[fabric.head[arc]] == depth[nodes[which]] - 1
+    which, arc = which[nearer], arc[nearer]
+    order = np.lexsort((arc, -fabric.capacity[arc], which))
+    found, first = np.unique(which[order], return_index=True)
+    if len(found) < len(nodes):
+        lost = fabric.nodes[int(nodes[np.setdiff1d(np.arange(len(nodes)), found)[0]])]
+        raise RoutingError(f"{lost} has no link back up the tree it is reached by")
+    chosen: IntArray = arc[order][first]
+    return chosen

@@ -1,0 +1,261 @@
+"""Spread a demand over shortest paths, level by level, and find what its transfers meet.
+
+At every node the flow to a target splits over the next hops on shortest paths, in proportion to
+their capacity; all targets of a block are spread at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from topology.errors import RoutingError
+from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
+from topology.routing.distances import UNREACHABLE, CostArray, Distances
+from topology.routing.quotient import Quotient, expand
+
+_CELLS = 2_000_000
+_KEPT_HOPS = 20_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The flows at one distance from their targets, and the hops they take next."""
+
+    key: IntArray  # group * width + column, of each flow, sorted
+    which: IntArray  # flow of each hop
+    arc: IntArray  # merged arc of each hop
+    flow: FloatArray  # what one arc of the fabric carries, of each hop
+    following: IntArray  # key of the flow at the far end, of each hop
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Flows to some targets, routed together."""
+
+    width: int
+    target: IntArray  # group of each target
+    weight: FloatArray  # how many equal targets each stands for
+    source_key: IntArray  # where the demand enters
+    levels: list[Level]
+
+
+class Blocks:
+    """The routed blocks of a demand: kept while they are small, routed again when not."""
+
+    def __init__(self, route: Spread) -> None:
+        self._route = route
+        self._kept: list[Block] | None = None
+
+    def __iter__(self) -> Iterator[Block]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[Block] | None = []
+        hops = 0
+        for block in self._route:
+            hops += sum(len(level.arc) for level in block.levels)
+            if hops > _KEPT_HOPS:
+                kept = None
+            if kept is not None:
+                kept.append(block)
+            yield block
+        self._kept = kept
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Route one demand on a quotient, some targets at a time."""
+
+    fabric: Fabric
+    q: Quotient
+    distances: Distances
+    target_rank: IntArray
+    weight: FloatArray
+    sources: Sources
+
+    def __iter__(self) -> Iterator[Block]:
+        block = max(1, _CELLS // len(self.q.size))
+        for lo in range(0, len(self.target_rank), block):
+            yield self._one(lo, min(lo + block, len(self.target_rank)))
+
+    def _one(self, lo: int, hi: int) -> Block:
+        q, width = self.q, hi - lo
+        ranks = self.target_rank[lo:hi]
+        target = q.group[self.fabric.npus[ranks]]
+        group, column, amount = self.sources.slice(lo, hi)
+        keys = group * width + column
+        cost = self._cost(group, column, ranks, target)
+        if (cost == UNREACHABLE).any():
+            at = int(np.flatnonzero(cost == UNREACHABLE)[0])
+            raise _unreachable(self.fabric, q, int(group[at]), int(target[column[at]]))
+        levels = []
+        waiting = {int(c): [(keys[cost == c], amount[cost == c])] for c in np.unique(cost)}
+        while waiting:
+            now = max(waiting)
+            if now == 0:
+                break
+            level = self._spread(now, waiting.pop(now), ranks, target, width)
+            levels.append(level[0])
+            for cost_next, part in level[1]:
+                waiting.setdefault(cost_next, []).append(part)
+        return Block(width, target, self.weight[lo:hi], keys, levels)
+
+    def _cost(
+        self, group: IntArray, column: IntArray, ranks: IntArray, target: IntArray
+    ) -> CostArray:
+        nodes = self.q.member[group]
+        targets = self.q.member[target[column]]
+        return self.distances.between(nodes, ranks[column], targets)
+
+    def _spread(
+        self,
+        now: int,
+        parts: list[tuple[IntArray, FloatArray]],
+        ranks: IntArray,
+        target: IntArray,
+        width: int,
+    ) -> tuple[Level, list[tuple[int, tuple[IntArray, FloatArray]]]]:
+        """Send the flows at one distance over their next hops."""
+        q = self.q
+        key, inverse = np.unique(np.concatenate([k for k, _ in parts]), return_inverse=True)
+        amount = np.bincount(inverse.reshape(-1), np.concatenate([a for _, a in parts]))
+        group, column = np.divmod(key, width)
+        if now == 1:  # the target is a neighbour; a hub has too many others to look at
+            which, arc = np.arange(len(key)), q.arcs_between(group, target[column])
+        else:
+            which, arc = expand(q.out_start, group)
+        head, column = q.head[arc], column[which]
+        after = self._cost(head, column, ranks, target)
+        good = (after != UNREACHABLE) & (after + q.cost[arc] == now)
+        good &= q.forwards[head] | (head == target[column])
+        which, arc, head, column, after = (x[good] for x in (which, arc, head, column, after))
+        share = q.capacity[arc] * q.fan_out[arc]
+        total = np.bincount(which, share, minlength=len(key))
+        flow = (amount / total)[which] * q.capacity[arc]
+        following = head * width + column
+        parts_next = []
+        for cost in np.unique(after).tolist():
+            chosen = after == cost
+            arriving = flow[chosen] * q.fan_in[arc[chosen]]
+            parts_next.append((cost, (following[chosen], arriving)))
+        return Level(key, which, arc, flow, following), parts_next
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Where a demand enters: group, target column and amount, sorted by column."""
+
+    group: IntArray
+    column: IntArray
+    amount: FloatArray
+
+    def slice(self, lo: int, hi: int) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return the part for the targets from lo to hi, columns counted from lo."""
+        a, b = np.searchsorted(self.column, [lo, hi])
+        return self.group[a:b], self.column[a:b] - lo, self.amount[a:b]
+
+
+def worst_of(
+    q: Quotient, block: Block, latency: FloatArray, busy: FloatArray, node_busy: FloatArray
+) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
+    """Return latency, busiest link, source and target of each transfer of a block.
+
+    Parameters
+    ----------
+    q, block
+        What was routed.
+    latency, busy, node_busy
+        Seconds of each merged arc and of each group, shapes (a,), (a,) and (g,).
+    """
+    levels = block.levels
+    if not levels:
+        none = np.zeros(0, dtype=np.int64)
+        return none.astype(float), none.astype(float), none, none
+    keys = np.concatenate([level.key for level in levels])
+    offsets = np.cumsum([0, *(len(level.key) for level in levels)])
+    order = np.argsort(keys)
+    ordered = keys[order]
+    longest, most = np.zeros(len(keys)), np.zeros(len(keys))
+    for level, offset in zip(reversed(levels), reversed(offsets[:-1].tolist()), strict=True):
+        group, column = np.divmod(level.following, block.width)
+        arrived = group == block.target[column]
+        slot = np.minimum(np.searchsorted(ordered, level.following), len(ordered) - 1)
+        state = order[slot]
+        on = np.where(arrived, 0.0, longest[state] + q.node_latency[group])
+        held = np.where(arrived, 0.0, np.maximum(most[state], node_busy[group]))
+        starts = np.flatnonzero(np.diff(level.which, prepend=-1))
+        here = slice(offset, offset + len(level.key))
+        longest[here] = np.maximum.reduceat(latency[level.arc] + on, starts)
+        most[here] = np.maximum.reduceat(np.maximum(busy[level.arc], held), starts)
+    at = order[np.searchsorted(ordered, np.unique(block.source_key))]
+    group, column = np.divmod(keys[at], block.width)
+    return longest[at], most[at], q.member[group], q.member[block.target[column]]
+
+
+def _unreachable(fabric: Fabric, q: Quotient, source: int, target: int) -> RoutingError:
+    u, v = fabric.nodes[int(q.member[source])], fabric.nodes[int(q.member[target])]
+    return RoutingError(
+        f"{u} cannot reach {v}: no path through forwarding nodes; choose ranks= that are "
+        "connected, or let the nodes between them forward (forwards=True)"
+    )
+
+
+def trace(fabric: Fabric, used: BoolArray, source: int, target: int) -> list[int]:
+    """Follow used arcs from source to target by the highest latency; they form a DAG."""
+    best = {target: (0.0, -1)}
+    stack = [source]
+    while stack:
+        node = stack[-1]
+        lo, hi = fabric.out_start[node], fabric.out_start[node + 1]
+        arcs = [arc for arc in range(int(lo), int(hi)) if used[arc]]
+        unknown = [int(fabric.head[arc]) for arc in arcs if int(fabric.head[arc]) not in best]
+        if unknown and node not in best:
+            stack += unknown
+            continue
+        stack.pop()
+        if node not in best:
+            best[node] = max(
+                (_onward(fabric, arc, target) + best[int(fabric.head[arc])][0], arc) for arc in arcs
+            )
+    path = []
+    while source != target:
+        path.append(best[source][1])
+        source = int(fabric.head[path[-1]])
+    return path
+
+
+def _onward(fabric: Fabric, arc: int, target: int) -> float:
+    """Return the latency of an arc and of the node behind it."""
+    head = int(fabric.head[arc])
+    inside = 0.0 if head == target else float(fabric.node_latency[head])
+    return float(fabric.latency[arc]) + inside
+
+
+def split_paths(
+    fabric: Fabric, flow: FloatArray, source: int, target: int
+) -> Iterator[tuple[float, list[int]]]:
+    """Yield the paths of one unit of flow without cycles, each with its share.
+
+    Parameters
+    ----------
+    fabric
+        What it is on.
+    flow
+        What each arc carries, shape (arcs,).
+    source, target
+        Nodes.
+    """
+    stack: list[tuple[int, float, list[int]]] = [(source, 1.0, [])]
+    while stack:
+        node, share, path = stack.pop()
+        if node == target:
+            yield share, path
+            continue
+        arcs = np.arange(fabric.out_start[node], fabric.out_start[node + 1])
+        arcs = arcs[flow[arcs] > 0][::-1]
+        parts = flow[arcs] / flow[arcs].sum()
+        for arc, part in zip(arcs.tolist(), parts.tolist(), strict=True):
+            stack.append((int(fabric.head[arc]), share * part, [*path, arc]))
