@@ -26,7 +26,7 @@ from collectives.model.schedule import (
     Transfers,
 )
 from collectives.synthesis import Exchange, Synthesis, find_exchange, find_forest, synthesize
-from collectives.timing.plan import Cost, Latency, Plan, plan
+from collectives.timing import Cost, Latency, Plan, plan
 from collectives.workloads.all_to_all_v import analyze_all_to_all_v
 from collectives.workloads.groups import (
     Groups,

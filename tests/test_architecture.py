@@ -19,7 +19,7 @@ FOLDERS = {".ci", "collectives", "examples", "tests", "topology"}
 PACKAGES = ("topology", "collectives")
 LAYERS = (
     ("errors",),
-    ("units", "naming", "registry"),
+    ("units", "naming", "registry", "approximation"),
     ("border",),
     ("hardware.catalogue",),
     ("hardware.media", "hardware.devices"),

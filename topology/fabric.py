@@ -146,7 +146,9 @@ class Fabric:
         lacks = self._ends[found] != wanted if len(self._ends) else np.ones(len(wanted), dtype=bool)
         if lacks.any():
             at = int(np.flatnonzero(lacks)[0])
-            raise RoutingError(f"there is no link {self.nodes[tails[at]]} -> {self.nodes[heads[at]]}")
+            raise RoutingError(
+                f"there is no link {self.nodes[tails[at]]} -> {self.nodes[heads[at]]}"
+            )
         return found
 
     @cached_property

@@ -37,7 +37,7 @@ from collectives.model.schedule import (
 )
 from topology.fabric import FloatArray
 from topology.naming import natural_key
-from topology.routing import Pairs, Uniform
+from topology.routing import Pairs, Uniform, add_demands
 
 _MOST_PAIRWISE = 2048
 _ROUNDING = 1e-14
@@ -189,10 +189,8 @@ def _together(phase: Sequence[Step]) -> Step:
         moved = [step.transfers(t) for step in phase]
         return join([Transfers(m.src, m.dst, m.chunk * parts + i) for i, m in enumerate(moved)])
 
-    flows = [step.traffic for step in phase if isinstance(step.traffic, Pairs)]
-    src, dst = (np.concatenate([getattr(f, end) for f in flows]) for end in ("src", "dst"))
-    amount = np.concatenate([f.amount for f in flows]) / parts
-    return Step(transfers, Pairs(src, dst, amount), 1, "all dimensions at once")
+    traffic = add_demands([step.traffic for step in phase]).scaled(1 / parts)
+    return Step(transfers, traffic, 1, "all dimensions at once")
 
 
 def grid_of(team: Team, dims: Sequence[int] | None = None) -> IntArray:

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from collectives.model.schedule import IntArray, Step, Transfers, join, merged, pairs_of
-from topology.routing import Demand, Pairs, Uniform
+from collectives.model.schedule import IntArray, Step, Transfers, join, merged
 
 Steps = tuple[Step, ...]
 
@@ -26,21 +25,17 @@ def reverse(steps: Steps, phase: str = "reduce-scatter") -> Steps:
     phase
         A word for tables.
     """
-    return tuple(_reversed_step(step, phase) for step in reversed(steps))
+    return tuple(reversed_step(step, phase) for step in reversed(steps))
 
 
-def _reversed_step(step: Step, phase: str) -> Step:
+def reversed_step(step: Step, phase: str) -> Step:
+    """Return one step backwards, adding, under a word for tables."""
+
     def transfers(t: int) -> Transfers:
         moved = step.transfers(step.repeat - 1 - t)
         return Transfers(moved.dst, moved.src, moved.chunk, reduce=True)
 
-    return Step(transfers, _back(step.traffic), step.repeat, phase)
-
-
-def _back(traffic: Demand) -> Demand:
-    if isinstance(traffic, Uniform):
-        return traffic
-    return Pairs(traffic.dst, traffic.src, traffic.amount)
+    return Step(transfers, step.traffic.reversed(), step.repeat, phase)
 
 
 def relabelled(steps: Steps, positions: IntArray, piece: int = 0) -> Steps:
@@ -67,9 +62,7 @@ def _relabelled_step(step: Step, positions: IntArray, piece: int) -> Step:
             chunk = positions[chunk // piece] * piece + chunk % piece
         return Transfers(positions[moved.src], positions[moved.dst], chunk, reduce=moved.reduce)
 
-    flow = pairs_of(step.traffic)
-    traffic = Pairs(positions[flow.src], positions[flow.dst], flow.amount)
-    return replace(step, transfers=transfers, traffic=traffic)
+    return replace(step, transfers=transfers, traffic=step.traffic.placed(positions))
 
 
 def in_parallel(copies: Sequence[Steps], chunks: int, shards: int = 1) -> Steps:
@@ -91,7 +84,7 @@ def in_parallel(copies: Sequence[Steps], chunks: int, shards: int = 1) -> Steps:
     found = []
     for lo, hi in zip([0, *ends], ends, strict=False):
         active = [(i, *at) for i, steps in enumerate(copies) if (at := _at(steps, lo))]
-        traffic = merged([pairs_of(step.traffic) for _, step, _ in active], 1 / count)
+        traffic = merged([step.traffic.pairs() for _, step, _ in active], 1 / count)
         transfers = _side_by_side(active, piece, count)
         phases = dict.fromkeys(step.phase for _, step, _ in active)
         found.append(Step(transfers, traffic, hi - lo, " and ".join(phases)))

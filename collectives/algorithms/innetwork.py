@@ -22,6 +22,7 @@ from collectives.algorithms.registry import algorithm
 from collectives.algorithms.rooted import check_root
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    UNSTATED,
     DoesNotFitError,
     Schedule,
     Step,
@@ -29,14 +30,10 @@ from collectives.model.schedule import (
     Transfers,
     as_team,
     join,
-    merged,
-    pairs_of,
 )
 from topology.errors import RoutingError
 from topology.fabric import FloatArray
-from topology.routing import Combined, combining_trees
-
-_NONE = np.zeros(0, dtype=np.int64)
+from topology.routing import InNetwork, in_network_trees
 
 
 # Switches that reduce what is pushed to them are a choice of machine: see below.
@@ -73,9 +70,7 @@ def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedul
     steps: Steps = ()
     m = 1
     if p > 1:
-        full = Combined(
-            _NONE, _NONE, np.zeros(0), np.arange(p), np.full(p, 1 / p), np.full(p, 1 / p)
-        )
+        full = InNetwork(np.arange(p), np.full(p, 1 / p), np.full(p, 1 / p))
         m = best_segments(made, 1, full, segments)
         share = np.full(p, 1 / (p * m))
         both = _helped(_segment(m, (ask[0], 1), (write[0], 0)), p, added=share, copied=share)
@@ -143,8 +138,7 @@ def _segment(m: int, *parts: tuple[Step, int]) -> Step:
             for one, first in moved
         ])  # fmt: skip
 
-    traffic = merged([pairs_of(step.traffic) for step, _ in parts], 1 / m)
-    return Step(transfers, traffic, 1, " and ".join(step.phase for step, _ in parts))
+    return Step(transfers, UNSTATED, 1, " and ".join(step.phase for step, _ in parts))
 
 
 def _helped(
@@ -156,10 +150,9 @@ def _helped(
     through: float = 0.0,
 ) -> Step:
     """Return a step whose transfers the switches add up or copy."""
-    plain = pairs_of(step.traffic)
     none = np.zeros(p)
     help_ = none if added is None else added, none if copied is None else copied, through
-    traffic = Combined(plain.src, plain.dst, plain.amount, np.arange(p), *help_)
+    traffic = InNetwork(np.arange(p), *help_)
     where = " in the network"
     return replace(step, traffic=traffic, phase=step.phase.removesuffix(where) + where)
 
@@ -170,7 +163,7 @@ def _able(team: Team | int, algorithm: str, *, adds: bool = False, copies: bool 
     if made.supernode is None or made.ranks is None:
         raise DoesNotFitError(f"{algorithm} needs to know the machine: give it a team with one")
     try:
-        combining_trees(made.supernode, made.ranks, adds=adds, copies=copies)
+        in_network_trees(made.supernode.fabric, made.ranks, adds=adds, copies=copies)
     except RoutingError as error:
         raise DoesNotFitError(f"{algorithm}: {error}") from error
     return made

@@ -41,8 +41,8 @@ from collectives.model.schedule import (
     as_team,
     merged,
 )
-from collectives.timing.plan import plan
-from topology.routing import Pairs
+from collectives.timing import plan
+from topology.routing import Demand, Pairs
 
 UNSIZED = 16
 """Segments where the size, or the machine, is not known."""
@@ -135,7 +135,7 @@ def _window(edges: Edges, lo: int, hi: int, segments: int, chunks: int, phase: s
 def best_segments(
     team: Team,
     fill: int,
-    traffic: Pairs,
+    traffic: Demand,
     segments: int | None = None,
     *,
     share: float = 1.0,

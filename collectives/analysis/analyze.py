@@ -29,7 +29,7 @@ from collectives.model.schedule import (
     Team,
     consecutive_groups,
 )
-from collectives.timing.plan import Cost, Latency, Plan, plan
+from collectives.timing import Cost, Latency, Plan, plan
 from topology import units
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.timing.plan import Cost
+from collectives.timing import Cost
 from topology import units
 from topology.fabric import ArcClass, Fabric, FloatArray
 

@@ -16,7 +16,7 @@ from collectives.algorithms import algorithm_names, candidate_names, find_algori
 from collectives.analysis.analyze import team_of
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import Schedule, ScheduleError, Team
-from collectives.timing.plan import Plan, plan
+from collectives.timing import Plan, plan
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.supernode import Supernode

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from collectives.analysis.bottleneck import LinkClass
-from collectives.timing.plan import Latency
+from collectives.timing import Latency
 from topology import units
 from topology.text import Table
 

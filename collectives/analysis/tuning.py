@@ -26,7 +26,7 @@ from collectives.analysis.selection import (
 from collectives.bounds import Bound, bound
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import ScheduleError
-from collectives.timing.plan import Plan
+from collectives.timing import Plan
 from topology import units
 from topology.fabric import FloatArray
 from topology.supernode import Supernode

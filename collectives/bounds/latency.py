@@ -23,7 +23,7 @@ from collectives.bounds.network import Network
 from collectives.bounds.split_nodes import Halves, halves
 from collectives.model.collective import Collective
 from collectives.model.schedule import IntArray
-from collectives.timing.plan import Endpoint
+from collectives.timing import Endpoint
 from topology.fabric import BoolArray, Fabric, FloatArray
 
 _CELLS = 60_000_000

@@ -24,7 +24,7 @@ from collectives.bounds.network import Network, network
 from collectives.bounds.partitions import best_parts_sum, natural_parts
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import IntArray
-from collectives.timing.plan import endpoint_of
+from collectives.timing import endpoint_of
 from topology.errors import SupernodeError
 from topology.naming import natural_sort
 from topology.routing import Uniform, as_demand, check_ranks
@@ -119,6 +119,7 @@ def _asked(
     if isinstance(wanted, Uniform):
         share = wanted.ranks if wanted.amount else wanted.ranks[:1]
         return share, Amounts(), wanted.amount * len(wanted.ranks)
+    wanted = wanted.pairs()
     chosen, flat = np.unique(np.stack([wanted.src, wanted.dst]), return_inverse=True)
     src, dst = flat.reshape(2, -1)
     matrix = np.zeros((len(chosen), len(chosen)))

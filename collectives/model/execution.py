@@ -27,11 +27,9 @@ from collectives.model.schedule import (
     Schedule,
     ScheduleError,
     merged,
-    pairs_of,
     same_traffic,
     traffic_of,
 )
-from topology.routing import Combined
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 
@@ -126,9 +124,9 @@ def check_traffic(schedule: Schedule) -> None:
     if schedule.collective.name == "all_to_all":
         return
     for number, step in enumerate(schedule.steps):
-        if isinstance(step.traffic, Combined):
+        if step.traffic.in_network:
             continue
-        stated = merged([pairs_of(step.traffic)])
+        stated = merged([step.traffic.pairs()])
         for t in {0, step.repeat - 1}:
             found = traffic_of(step.transfers(t), schedule.chunk_fraction)
             if not same_traffic(stated, found):

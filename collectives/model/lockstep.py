@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from collectives.model.schedule import IntArray, Schedule, ScheduleError, Step, Transfers, join
-from collectives.model.sharing import share_links
-from topology.fabric import FloatArray
-from topology.routing import Combined, Pairs, Uniform
+from topology.routing import Demand, add_demands
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,39 +98,6 @@ def _moving(now: Sequence[tuple[_Run, Step, int]]) -> Callable[[int], Transfers]
     return transfers
 
 
-def _load(now: Sequence[tuple[_Run, Step]]) -> Pairs:
+def _load(now: Sequence[tuple[_Run, Step]]) -> Demand:
     """Return what all runs send in one step, by position of the whole."""
-    combined = [_shifted(run, s.traffic) for run, s in now if isinstance(s.traffic, Combined)]
-    flows = [(run, as_pairs(s.traffic)) for run, s in now if not isinstance(s.traffic, Combined)]
-    none = np.zeros(0, dtype=np.int64)
-    plain = Pairs(
-        np.concatenate([none, *(run.at[flow.src] for run, flow in flows)]),
-        np.concatenate([none, *(run.at[flow.dst] for run, flow in flows)]),
-        np.concatenate([none.astype(float), *(flow.amount * run.share for run, flow in flows)]),
-    )
-    return share_links(plain, combined)
-
-
-def _shifted(run: _Run, traffic: Combined) -> Combined:
-    """Return combined traffic by position of the whole, at the run's share of the size."""
-    return replace(
-        traffic,
-        src=run.at[traffic.src],
-        dst=run.at[traffic.dst],
-        amount=traffic.amount * run.share,
-        members=run.at[traffic.members],
-        added=traffic.added * run.share,
-        copied=traffic.copied * run.share,
-        through=traffic.through * run.share,
-    )
-
-
-def as_pairs(traffic: Pairs | Uniform) -> Pairs:
-    """Return uniform traffic as pairs."""
-    if isinstance(traffic, Pairs):
-        return traffic
-    ranks, p = traffic.ranks, len(traffic.ranks)
-    src, dst = np.repeat(ranks, p), np.tile(ranks, p)
-    apart = src != dst
-    amount: FloatArray = np.full(int(apart.sum()), traffic.amount)
-    return Pairs(src[apart], dst[apart], amount)
+    return add_demands([step.traffic.placed(run.at).scaled(run.share) for run, step in now])

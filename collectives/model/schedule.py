@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from collectives.model.collective import Collective
 from topology.errors import SupernodeError
-from topology.routing import Combined, Demand, Pairs, Uniform
+from topology.routing import Demand, Pairs
 from topology.supernode import Supernode
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -118,12 +118,7 @@ class Step:
     @cached_property
     def messages(self) -> int:
         """The most messages any position sends in one repetition."""
-        if isinstance(self.traffic, Uniform):
-            return len(self.traffic.ranks) - 1
-        if isinstance(self.traffic, Combined):
-            return 1  # the switches do the rest
-        sent = np.bincount(self.traffic.src[self.traffic.src != self.traffic.dst])
-        return int(sent.max(initial=0))
+        return int(self.traffic.messages().max(initial=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +175,7 @@ class Schedule:
     @property
     def helped(self) -> bool:
         """Whether switches add up or copy on the way."""
-        return any(isinstance(step.traffic, Combined) for step in self.steps)
+        return any(step.traffic.in_network for step in self.steps)
 
     @property
     def chunk_fraction(self) -> float:
@@ -197,17 +192,6 @@ class Schedule:
     def __repr__(self) -> str:
         what = f"{self.collective.title} {self.name}"
         return f"<Schedule {what}: {self.ranks} ranks, {self.step_count} steps>"
-
-
-def pairs_of(traffic: Demand) -> Pairs:
-    """Return traffic as pairs, each ordered pair once, sorted."""
-    if isinstance(traffic, Uniform):
-        p = len(traffic.ranks)
-        src, dst = np.divmod(np.arange(p * p), p)
-        apart = src != dst
-        ends = traffic.ranks[src[apart]], traffic.ranks[dst[apart]]
-        return Pairs(*ends, np.full(len(ends[0]), traffic.amount))
-    return traffic
 
 
 def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
@@ -231,11 +215,9 @@ def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
 
 def _check_ends(traffic: Demand, ranks: int, where: str) -> None:
     """Raise `ScheduleError` if traffic is to or from a position that is not there."""
-    columns = (traffic.ranks,) if isinstance(traffic, Uniform) else (traffic.src, traffic.dst)
-    for column in columns:
-        for end in (int(column.min(initial=0)), int(column.max(initial=0))):
-            if not 0 <= end < ranks:
-                raise ScheduleError(f"{where}: there is no rank {end}; ranks are 0 to {ranks - 1}")
+    for end in (int(traffic.ends.min(initial=0)), int(traffic.ends.max(initial=0))):
+        if not 0 <= end < ranks:
+            raise ScheduleError(f"{where}: there is no rank {end}; ranks are 0 to {ranks - 1}")
 
 
 def traffic_of(transfers: Transfers, fraction: float) -> Pairs:

@@ -114,7 +114,7 @@ def _left(analysis: Analysis, dead: Sequence[_Part]) -> float:
             analysis.collective.name,
             analysis.size,
             algorithm=analysis.schedule,
-            routing=analysis.plan.routing,
+            routing="ecmp",
             ranks=analysis.ranks,
             rate=analysis.plan.rate,
         )

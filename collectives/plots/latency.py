@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from collectives.analysis.analyze import Analysis
 from collectives.plots.frame import framed, head
 from collectives.plots.words import asked, first_capital
-from collectives.timing.plan import Latency, StepCost
+from collectives.timing import Latency, StepCost
 from topology import units
 from topology.drawing.style import DrawStyle, draw_style
 

@@ -18,7 +18,6 @@ from topology.drawing.canvas import figure_of
 from topology.drawing.style import DrawStyle, draw_style
 from topology.fabric import FloatArray, IntArray
 from topology.naming import natural_sort
-from topology.routing import Uniform
 from topology.supernode import Supernode
 
 _MOST = 64
@@ -62,14 +61,8 @@ def traffic_matrix(analysis: Analysis) -> Traffic:
     sent = np.zeros((len(labels), len(labels)))
     for step in analysis.schedule.steps:
         amount = analysis.size * step.repeat
-        if isinstance(step.traffic, Uniform):
-            home = np.bincount(place[step.traffic.ranks], minlength=len(labels)).astype(float)
-            each = np.outer(home, home) - np.diag(home)
-            sent += each * step.traffic.amount * amount
-        else:
-            moves = step.traffic.src != step.traffic.dst
-            ends = place[step.traffic.src[moves]], place[step.traffic.dst[moves]]
-            np.add.at(sent, ends, step.traffic.amount[moves] * amount)
+        pairs = step.traffic.pairs()
+        np.add.at(sent, (place[pairs.src], place[pairs.dst]), pairs.amount * amount)
     return Traffic(by, labels, sent)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collectives.analysis.analyze import Analysis
 from topology import units
 
-_ROUTINGS = {"ecmp": "ECMP"}
-
 
 def asked(analysis: Analysis) -> str:
     """Return what was asked: "all-to-all of 64 MiB, 384 ranks of cloudmatrix384, direct, ECMP"."""
@@ -29,8 +27,7 @@ def machine(analysis: Analysis) -> str:
 
 def routing(analysis: Analysis) -> str:
     """Return the routing as people write it."""
-    name = analysis.plan.routing
-    return f"routing {_ROUTINGS.get(name, name)}"
+    return f"routing {analysis.plan.router.title}"
 
 
 def first_capital(sentence: str) -> str:

@@ -27,7 +27,7 @@ from collectives.model.schedule import IntArray, Schedule, ScheduleError
 from collectives.synthesis.concurrent_flow import Mix, best_mix, whole_mix
 from collectives.synthesis.overlay import Roads, is_direct, plain_roads, shifted_roads
 from collectives.synthesis.relays import Ways, as_schedule, lockstep, timetable, ways_of
-from collectives.timing.plan import plan
+from collectives.timing import plan
 from topology.errors import RoutingError
 from topology.routing import Demand, Ecmp, Pairs, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode

@@ -13,8 +13,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from collectives.algorithms.compose import reverse
 from collectives.model.collective import collective
-from collectives.model.schedule import IntArray, Schedule, ScheduleError, Step, Transfers
+from collectives.model.schedule import IntArray, Schedule, Step, Transfers
 from collectives.synthesis.arrangement import Arrangement
 from collectives.synthesis.trees import Tree
 from topology.routing import Pairs
@@ -226,21 +227,6 @@ class Grove:
 Trees: TypeAlias = Forest | Grove
 
 
-def reversed_step(step: Step) -> Step:
-    """Return a step that runs backwards and adds: the reduce-scatter of an all-gather."""
-    last = step.repeat - 1
-
-    def transfers(t: int) -> Transfers:
-        down = step.transfers(last - t)
-        return Transfers(down.dst, down.src, down.chunk, reduce=True)
-
-    down = step.traffic
-    if not isinstance(down, Pairs):
-        raise ScheduleError("only steps between pairs can be reversed")
-    up = Pairs(down.dst, down.src, down.amount)
-    return Step(transfers, up, step.repeat, "reduce up the trees")
-
-
 def lockstep(forest: Trees, segments: int) -> tuple[Step, ...]:
     """Return pipelined steps: in step t, segment s moves from depth t - s to the next.
 
@@ -341,6 +327,6 @@ def as_schedule(
     """Return the schedule of a collective from the steps of its all-gather."""
     p = forest.size
     chunks = p * forest.pieces * segments
-    back = tuple(reversed_step(step) for step in reversed(steps))
+    back = reverse(steps, "reduce up the trees")
     chosen = {"all_gather": steps, "reduce_scatter": back, "all_reduce": (*back, *steps)}[kind]
     return Schedule(_NAME, collective(kind), p, chunks, chosen, overlaps=overlaps)

@@ -42,7 +42,7 @@ from collectives.synthesis.forest import (
 )
 from collectives.synthesis.packing import Batch, feasible, pack
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
-from collectives.timing.plan import plan
+from collectives.timing import plan
 from topology.errors import RoutingError
 from topology.routing import Ecmp, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode

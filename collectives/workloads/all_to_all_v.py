@@ -14,7 +14,7 @@ from collectives.analysis.analyze import Analysis, assumptions_of, team_of
 from collectives.bounds.demands import MatrixNeed, demand_bound
 from collectives.model.collective import collective
 from collectives.model.schedule import Schedule, ScheduleError, Team
-from collectives.timing.plan import Cost, Plan, plan
+from collectives.timing import Cost, Plan, plan
 from topology.supernode import Supernode
 
 

@@ -22,7 +22,7 @@ from collectives.bounds.demands import GroupNeed, demand_bound
 from collectives.model.collective import Collective, collective
 from collectives.model.lockstep import Placed, at_once
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
-from collectives.timing.plan import Cost, Plan, plan
+from collectives.timing import Cost, Plan, plan
 from collectives.workloads.all_to_all_v import fitting
 from topology import units
 from topology.routing import check_ranks

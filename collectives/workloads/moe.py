@@ -35,7 +35,6 @@ from collectives.workloads.moe_traffic import Copies, MoELayer, route_tokens
 from topology import units
 from topology.errors import unknown_name
 from topology.fabric import FloatArray
-from topology.routing import Demand, Pairs, Uniform
 from topology.supernode import Supernode
 from topology.text import Part, Table, plain
 
@@ -238,19 +237,13 @@ def _at_size(schedule: Schedule, matrix: FloatArray, size: float) -> Schedule:
     """Return an uneven schedule with S as given, instead of what is really sent."""
     ratio = matrix.sum() / len(matrix) / size
     steps = tuple(
-        Step(step.transfers, _scaled(step.traffic, ratio), step.repeat, step.phase)
+        Step(step.transfers, step.traffic.scaled(ratio), step.repeat, step.phase)
         for step in schedule.steps
     )
     note = "S is what a rank would send if every token went to each of its experts"
     return Schedule(
         schedule.name, schedule.collective, schedule.ranks, schedule.chunks, steps, (note,)
     )
-
-
-def _scaled(traffic: Demand, ratio: float) -> Demand:
-    if isinstance(traffic, Uniform):
-        return Uniform(traffic.ranks, traffic.amount * ratio)
-    return Pairs(traffic.src, traffic.dst, traffic.amount * ratio)
 
 
 def _need(ids: tuple[str, ...], copies: Copies, phase: str, dedup: str, size: float) -> Need:

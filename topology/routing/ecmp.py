@@ -24,13 +24,21 @@ from topology.routing.distances import (
 )
 from topology.routing.flow import RoutedFlow, Router, Slowest
 from topology.routing.policies import router, routing
-from topology.routing.spreading import Blocks, Sources, Spread, split_paths, trace, worst_of
 from topology.routing.quotient import (
     Quotient,
     coloured_quotient,
     node_colours,
     quotient,
     twin_groups,
+)
+from topology.routing.spreading import (
+    Blocks,
+    Sources,
+    Spread,
+    ends_of,
+    split_paths,
+    trace,
+    worst_of,
 )
 from topology.supernode import Supernode
 from topology.symmetry import codes, orbits
@@ -86,7 +94,7 @@ class EcmpFlow(RoutedFlow):
     """
 
     fabric: Fabric
-    loads: FloatArray = field()
+    loads: FloatArray
     _router: Ecmp = field(repr=False)
     _quotient: Quotient = field(repr=False)
     _blocks: Blocks = field(repr=False)
@@ -123,22 +131,28 @@ class EcmpFlow(RoutedFlow):
         """Return how far the slowest path may be too long: where orbits hold unequal links."""
         if self._alike is None or not self._alike.placeless:
             return ()
-        busy, latency = self.busy(capacity), self.fabric.latency
+        high, low = (
+            self._meets(
+                self._most(self.fabric.latency, sign), self._most(self.busy(capacity), sign),
+                self.node_busy(),
+            )
+            for sign in (1.0, -1.0)
+        )  # fmt: skip
         notes = []
-        for what, value in (("path latency", latency), ("busiest link of a path", busy)):
-            high, low = self._most(value), self._most(value, -1.0)
-            used = self._most(self.loads) > 0
-            unequal = used & (high > low * (1 + _EQUAL))
-            if unequal.any():
-                error = float((high[unequal] / low[unequal]).max()) - 1 if low[unequal].min() > 0 else None
-                notes.append(Approximation(what, _LONGEST, error))
+        for what, name in (("path latency", "latency"), ("busiest link of a path", "transfer")):
+            most, least = (float(getattr(end, name).max(initial=0.0)) for end in (high, low))
+            if most > least * (1 + _EQUAL):
+                notes.append(Approximation(what, _LONGEST, most / least - 1 if least else None))
         return tuple(notes)
+
+    def forget(self) -> None:
+        """Let go of the routed blocks."""
+        self._blocks.forget()
 
     @cached_property
     def _ends(self) -> tuple[IntArray, IntArray]:
-        idle = np.zeros(len(self.fabric.tail)), np.zeros(len(self.fabric.nodes))
-        found = self.meets(*idle)
-        return found.src, found.dst
+        """Node indices of one transfer of each kind, in the order of `meets`."""
+        return ends_of(self._quotient, self._blocks.route)
 
     def path(self, at: int) -> list[int]:
         """Return the arcs of the path with the highest latency of a transfer of `meets`."""
@@ -167,6 +181,8 @@ class Ecmp(Router):
     def __init__(self, fabric: Fabric, *, exact: bool = False) -> None:
         self.fabric = fabric
         self.exact = exact
+
+    title = "ECMP"
 
     @property
     def words(self) -> str:

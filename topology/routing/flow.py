@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from topology.approximation import Approximation
-from topology.fabric import Fabric, FloatArray, IntArray
+from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, DemandLike, Pairs, Uniform, as_demand, join_pairs
 
 
@@ -42,14 +42,12 @@ class RoutedFlow(ABC):
     ----------
     fabric
         What it is routed on.
+    loads
+        What each arc carries, shape (arcs,), in the units of the demand.
     """
 
     fabric: Fabric
-
-    @property
-    @abstractmethod
-    def loads(self) -> FloatArray:
-        """Return what each arc carries, shape (arcs,), in the units of the demand."""
+    loads: FloatArray
 
     @property
     @abstractmethod
@@ -78,6 +76,9 @@ class RoutedFlow(ABC):
         """Return in which ways `slowest` is not exact at some rates of the arcs; none here."""
         del capacity
         return ()
+
+    def forget(self) -> None:  # noqa: B027 - most flows keep nothing
+        """Let go of what can be worked out again; nothing here."""
 
     def busy(self, capacity: FloatArray | None = None) -> FloatArray:
         """Return seconds each arc is busy, shape (arcs,), for a demand in bytes.
@@ -114,6 +115,11 @@ class Router(ABC):
     """
 
     fabric: Fabric
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Return the policy's name as people write it: "ECMP"."""
 
     @property
     @abstractmethod
@@ -201,7 +207,7 @@ class Sum(Demand):
             total[: len(count)] += count
         return total
 
-    def crossing(self, side: FloatArray) -> float:
+    def crossing(self, side: BoolArray) -> float:
         """Return the least that must go from a side to the others, of all parts."""
         return sum(part.crossing(side) for part in self.parts)
 
@@ -211,7 +217,8 @@ class Sum(Demand):
 
     def routed(self, router: Router) -> RoutedFlow:
         """Return the parts on the links they share."""
-        return SumFlow(router.fabric, tuple(part.routed(router) for part in self.parts))
+        flows = tuple(part.routed(router) for part in self.parts)
+        return SumFlow(router.fabric, np.sum([flow.loads for flow in flows], axis=0), flows)
 
 
 def add_demands(parts: Sequence[Demand]) -> Demand:
@@ -238,18 +245,15 @@ class SumFlow(RoutedFlow):
     ----------
     fabric
         What they are routed on.
+    loads
+        What each arc carries of all flows, shape (arcs,).
     flows
         Each, as if alone.
     """
 
     fabric: Fabric
+    loads: FloatArray
     flows: tuple[RoutedFlow, ...]
-
-    @cached_property
-    def loads(self) -> FloatArray:
-        """What each arc carries of all flows, shape (arcs,)."""
-        total: FloatArray = np.sum([flow.loads for flow in self.flows], axis=0)
-        return total
 
     @property
     def words(self) -> str:
@@ -281,6 +285,11 @@ class SumFlow(RoutedFlow):
     def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
         """Yield the paths of the first flow that is not in-network: all flows of pairs agree."""
         return self.flows[0].paths(src, dst)
+
+    def forget(self) -> None:
+        """Let every flow go of what can be worked out again."""
+        for flow in self.flows:
+            flow.forget()
 
     def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
         """Return in which ways the flows' `slowest` is not exact."""

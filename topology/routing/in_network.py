@@ -190,7 +190,7 @@ class InNetworkFlow(RoutedFlow):
     """
 
     fabric: Fabric
-    loads: FloatArray = field()
+    loads: FloatArray
     demand: InNetwork
     _trees: tuple[Tree, ...] = field(repr=False)
     _shares: FloatArray = field(repr=False)
@@ -264,9 +264,7 @@ def _on_trees(fabric: Fabric, demand: InNetwork) -> InNetworkFlow:
     return InNetworkFlow(fabric, loads, demand, tuple(trees), shares)
 
 
-def in_network_trees(
-    fabric: Fabric, members: IntArray, *, adds: bool, copies: bool
-) -> list[Tree]:
+def in_network_trees(fabric: Fabric, members: IntArray, *, adds: bool, copies: bool) -> list[Tree]:
     """Return the lowest trees of switches that can add, or copy, over some ranks.
 
     Parameters

@@ -46,7 +46,7 @@ class Blocks:
     """The routed blocks of a demand: kept while they are small, routed again when not."""
 
     def __init__(self, route: Spread) -> None:
-        self._route = route
+        self.route = route
         self._kept: list[Block] | None = None
 
     def __iter__(self) -> Iterator[Block]:
@@ -55,7 +55,7 @@ class Blocks:
             return
         kept: list[Block] | None = []
         hops = 0
-        for block in self._route:
+        for block in self.route:
             hops += sum(len(level.arc) for level in block.levels)
             if hops > _KEPT_HOPS:
                 kept = None
@@ -63,6 +63,10 @@ class Blocks:
                 kept.append(block)
             yield block
         self._kept = kept
+
+    def forget(self) -> None:
+        """Let go of what is kept; the blocks are routed again when asked for."""
+        self._kept = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +80,15 @@ class Spread:
     weight: FloatArray
     sources: Sources
 
-    def __iter__(self) -> Iterator[Block]:
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Yield which targets are routed together."""
         block = max(1, _CELLS // len(self.q.size))
         for lo in range(0, len(self.target_rank), block):
-            yield self._one(lo, min(lo + block, len(self.target_rank)))
+            yield lo, min(lo + block, len(self.target_rank))
+
+    def __iter__(self) -> Iterator[Block]:
+        for lo, hi in self.spans():
+            yield self._one(lo, hi)
 
     def _one(self, lo: int, hi: int) -> Block:
         q, width = self.q, hi - lo
@@ -193,6 +202,18 @@ def worst_of(
     at = order[np.searchsorted(ordered, np.unique(block.source_key))]
     group, column = np.divmod(keys[at], block.width)
     return longest[at], most[at], q.member[group], q.member[block.target[column]]
+
+
+def ends_of(q: Quotient, spread: Spread) -> tuple[IntArray, IntArray]:
+    """Return a source and a target node for each transfer of `worst_of`, of all blocks."""
+    src, dst = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for lo, hi in spread.spans():
+        target = q.group[spread.fabric.npus[spread.target_rank[lo:hi]]]
+        group, column, _ = spread.sources.slice(lo, hi)
+        group, column = np.divmod(np.unique(group * (hi - lo) + column), hi - lo)
+        src.append(q.member[group])
+        dst.append(q.member[target[column]])
+    return np.concatenate(src), np.concatenate(dst)
 
 
 def _unreachable(fabric: Fabric, q: Quotient, source: int, target: int) -> RoutingError:

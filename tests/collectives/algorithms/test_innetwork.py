@@ -12,7 +12,7 @@ from collectives import ScheduleError, analyze, make_schedule, plan
 from tests.collectives.algorithms.teams import RATE, helping_star
 from topology import Supernode
 from topology.errors import RoutingError
-from topology.routing import Combined, combining_trees, route_combined
+from topology.routing import InNetwork, ecmp, in_network_trees
 
 
 def two_tiers(*, leaves: int = 3, spines: int = 2, each: int = 4, able: str = "all") -> Supernode:
@@ -42,7 +42,7 @@ def test_a_tree_carries_a_sum_once() -> None:
     """Every NPU link carries S each way, and each leaf sends one sum up, half to each spine."""
     machine = two_tiers()
     schedule = make_schedule(machine, "all_reduce", algorithm="sharp")
-    flow = route_combined(machine, schedule.steps[0].traffic)
+    flow = ecmp(machine).route(schedule.steps[0].traffic)
     assert load(machine, flow.loads, "npu/0", "leaf/0") == pytest.approx(1)
     assert load(machine, flow.loads, "leaf/0", "npu/0") == pytest.approx(1)
     assert load(machine, flow.loads, "leaf/2", "spine/1") == pytest.approx(0.5)
@@ -55,9 +55,9 @@ def test_a_tree_carries_a_sum_once() -> None:
 def test_ranks_under_one_leaf_do_not_use_the_spines() -> None:
     machine = two_tiers()
     schedule = make_schedule(machine, "all_reduce", algorithm="sharp", ranks=range(4))
-    flow = route_combined(machine, schedule.steps[0].traffic)
+    flow = ecmp(machine).route(schedule.steps[0].traffic)
     assert flow.loads[machine.fabric.arc("leaf/0", "spine/0")] == 0
-    assert len(combining_trees(machine, np.arange(4), adds=True, copies=True)) == 1
+    assert len(in_network_trees(machine.fabric, np.arange(4), adds=True, copies=True)) == 1
 
 
 @pytest.mark.parametrize("name", ["added", "copied"])
@@ -66,9 +66,9 @@ def test_shares_go_to_and_from_their_ranks(name: str) -> None:
     machine = two_tiers()
     share = np.zeros(12)
     share[5] = 3.0
-    empty, none = np.zeros(0, dtype=np.int64), np.zeros(12)
+    none = np.zeros(12)
     both = (share, none) if name == "added" else (none, share)
-    loads = route_combined(machine, Combined(empty, empty, np.zeros(0), np.arange(12), *both)).loads
+    loads = ecmp(machine).route(InNetwork(np.arange(12), *both)).loads
     ends = ("npu/{}", "leaf/{}")
     for i in range(12):
         u, v = ends[0].format(i), ends[1].format(i // 4)
@@ -99,4 +99,4 @@ def test_switches_that_cannot_are_refused() -> None:
     with pytest.raises(ScheduleError, match="no switch that can add and copy for all 12 ranks"):
         make_schedule(machine, "all_reduce", algorithm="nvls")
     with pytest.raises(RoutingError, match="can add for all"):
-        combining_trees(machine, np.arange(12), adds=True, copies=False)
+        in_network_trees(machine.fabric, np.arange(12), adds=True, copies=False)

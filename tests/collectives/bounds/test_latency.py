@@ -14,7 +14,7 @@ import topology
 from collectives.bounds import bound
 from collectives.bounds.latency import _in_steps
 from collectives.model.schedule import ScheduleError
-from collectives.timing.plan import Endpoint
+from collectives.timing import Endpoint
 from tests.strategies import networks, rank_choices
 from topology import Supernode
 from topology.routing import ecmp

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import collectives
 import topology
 from collectives.model.execution import execute, verify
-from collectives.model.schedule import Schedule, ScheduleError, pairs_of, traffic_of
+from collectives.model.schedule import Schedule, ScheduleError, traffic_of
 from collectives.synthesis import find_exchange, synthesize
 from collectives.synthesis.relays import as_schedule, lockstep
 from topology import LinkType, Supernode
@@ -63,7 +63,7 @@ def steady_state(machine: Supernode, schedule: Schedule, ranks: np.ndarray | Non
     """Return the busiest link's seconds per byte of S, from the transfers themselves."""
     chosen = np.arange(schedule.ranks) if ranks is None else np.asarray(ranks)
     if schedule.name == "direct":
-        total = pairs_of(schedule.steps[0].traffic)
+        total = schedule.steps[0].traffic.pairs()
     else:
         moved = np.concatenate([m.src * schedule.ranks + m.dst for m in schedule.transfers()])
         link, count = np.unique(moved, return_counts=True)
@@ -121,7 +121,7 @@ def test_lockstep_is_proven_and_says_its_traffic(name: str, segments: int):
     assert schedule.step_count == segments + found.ways.longest - 1
     p = schedule.ranks
     for step in schedule.steps:
-        stated = pairs_of(step.traffic)
+        stated = step.traffic.pairs()
         for t in {0, step.repeat - 1}:
             moved = traffic_of(step.transfers(t), schedule.chunk_fraction)
             assert (stated.src * p + stated.dst == moved.src * p + moved.dst).all()

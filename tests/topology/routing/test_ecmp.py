@@ -424,8 +424,8 @@ def test_npus_and_cpus_do_not_forward() -> None:
 def test_big_demands_are_routed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = topology.cloudmatrix384(4)
     whole = ecmp(machine).route(np.ones((32, 32)))
-    monkeypatch.setattr("topology.routing.flow._CELLS", 500)
-    monkeypatch.setattr("topology.routing.flow._KEPT_HOPS", 10)
+    monkeypatch.setattr("topology.routing.spreading._CELLS", 500)
+    monkeypatch.setattr("topology.routing.spreading._KEPT_HOPS", 10)
     monkeypatch.setattr("topology.routing.distances._CELLS", 500)
     small = topology.routing.Ecmp(machine.fabric).route(np.ones((32, 32)))
     assert small.loads == pytest.approx(whole.loads, rel=1e-12)

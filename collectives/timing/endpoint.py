@@ -1,0 +1,88 @@
+"""What software takes at the ends of every transfer, and at what rate links run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collectives.model.schedule import IntArray, ScheduleError
+from topology.errors import unknown_name
+from topology.fabric import Fabric, FloatArray
+from topology.hardware.devices import device, device_catalogue
+from topology.supernode import Supernode
+from topology.validation import is_number
+
+RATES = ("line", "effective")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Endpoint software: seconds per step and per message, and where the figures come from."""
+
+    alpha: float
+    message: float
+    source: str
+
+
+def endpoint_of(
+    supernode: Supernode,
+    ranks: IntArray,
+    alpha: float | None = None,
+    message: float | None = None,
+) -> Endpoint:
+    """Return the endpoint overheads of some ranks: the slowest device's, unless given.
+
+    Parameters
+    ----------
+    supernode, ranks
+        Whose devices to look up.
+    alpha, message
+        Seconds per step and per message, instead of the catalogue's.
+    """
+    for name, value in (("alpha", alpha), ("message", message)):
+        if value is not None and (not is_number(value) or not 0 <= value < np.inf):
+            raise ScheduleError(f"{name} is {value!r}; it must be seconds, zero or more")
+    nodes = supernode.graph.nodes
+    names = {str(nodes[supernode.npus[r]].get("device") or "") for r in ranks.tolist()}
+    known = device_catalogue()
+    rows = [device(name) for name in sorted(names & set(known))]
+    source = _source(
+        [row.name for row in rows], sorted(names - set(known)),
+        given=[name for name, value in (("α", alpha), ("message", message)) if value is not None],
+    )  # fmt: skip
+    return Endpoint(
+        max((row.value("alpha") for row in rows), default=0.0) if alpha is None else float(alpha),
+        max((row.value("message") for row in rows), default=0.0)
+        if message is None
+        else float(message),
+        source,
+    )
+
+
+def _source(rows: list[str], unknown: list[str], given: list[str]) -> str:
+    """Say where the overheads come from, and for which devices there are none."""
+    said = [f"{' and '.join(given)} given"] if given else []
+    if len(given) < 2:
+        said += [f"device row{'s' if len(rows) > 1 else ''} {', '.join(rows)}"] if rows else []
+        if unknown:
+            bare = ", ".join(name or "NPUs without a device" for name in unknown)
+            said.append(f"no device row for {bare}: no overhead of its own")
+    return "; ".join(said)
+
+
+def arc_rates(fabric: Fabric, rate: str) -> FloatArray:
+    """Return bytes/s of each arc, shape (arcs,): its line rate, or what software reaches on it.
+
+    Raises
+    ------
+    UnknownNameError
+        If the rate is not one of `RATES`.
+    """
+    if rate not in RATES:
+        raise unknown_name("rate", rate, RATES)
+    if rate == "line":
+        return fabric.capacity
+    efficiency = np.array([link.efficiency for link in fabric.links])
+    reached: FloatArray = fabric.capacity * efficiency[fabric.link]
+    return reached

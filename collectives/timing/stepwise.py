@@ -1,0 +1,171 @@
+"""Time a schedule step by step: a step starts when the one before has ended everywhere.
+
+The α-β model with contention: a step takes its endpoint overhead, plus the time of its slowest
+transfer: the latency of the slowest path, plus its bytes through the most loaded link or switch on
+the way at that one's rate. Equal steps are routed once and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from collectives.model.schedule import IntArray, Step
+from collectives.timing.cost import Latency, StepCost, split_path
+from collectives.timing.endpoint import Endpoint
+from topology.approximation import Approximation
+from topology.fabric import Fabric, FloatArray
+from topology.routing import RoutedFlow, Router, Slowest
+
+
+@dataclass(frozen=True, eq=False)
+class RoutedTraffic:
+    """Traffic on its paths, of all steps that have the same.
+
+    Attributes
+    ----------
+    flow
+        The paths.
+    busy, node_busy
+        Seconds each arc and each node is busy per byte of S, shapes (arcs,) and (nodes,).
+    slowest
+        Of the kinds of transfers, those that are the slowest at some size.
+    kinds
+        Their places in the flow's own list, shape (k,).
+    """
+
+    flow: RoutedFlow
+    busy: FloatArray
+    node_busy: FloatArray
+    slowest: Slowest
+    kinds: IntArray
+    approximations: tuple[Approximation, ...]
+    _paths: dict[int, list[int]] = field(default_factory=dict, repr=False)
+
+    @property
+    def most(self) -> float:
+        """Return seconds the most loaded link or switch is busy per byte of S."""
+        return max(float(self.busy.max(initial=0.0)), float(self.node_busy.max(initial=0.0)))
+
+    def at(self, size: float) -> int | None:
+        """Return which kind of transfer is the slowest at a size; None if there is none."""
+        if not len(self.kinds):
+            return None
+        return int(np.argmax(self.slowest.latency + size * self.slowest.transfer))
+
+    def path(self, kind: int) -> list[int]:
+        """Return the arcs of the slowest path of a kind."""
+        if kind not in self._paths:
+            self._paths[kind] = self.flow.path(int(self.kinds[kind]))
+        return self._paths[kind]
+
+
+def route_traffic(flow: RoutedFlow, rates: FloatArray) -> RoutedTraffic:
+    """Return what a cost needs of traffic on its paths.
+
+    Parameters
+    ----------
+    flow
+        The paths.
+    rates
+        Bytes/s of each arc, shape (arcs,).
+    """
+    found, notes = flow.slowest(rates), flow.approximations(rates)
+    kinds = _slowest_at_some_size(found)
+    columns = (getattr(found, name)[kinds] for name in ("latency", "transfer", "src", "dst"))
+    made = RoutedTraffic(flow, flow.busy(rates), flow.node_busy(), Slowest(*columns), kinds, notes)
+    flow.forget()
+    return made
+
+
+def _slowest_at_some_size(found: Slowest) -> IntArray:
+    """Return the kinds of transfers that no other beats in latency and in transfer, sorted."""
+    order = np.lexsort((-found.latency, -found.transfer))
+    latency = found.latency[order]
+    before = np.concatenate(([-1.0], np.maximum.accumulate(latency)[:-1]))[: len(order)]
+    kept: IntArray = order[latency > before]
+    return np.sort(kept)
+
+
+@dataclass(frozen=True, eq=False)
+class Stepwise:
+    """The steps of a schedule on their paths.
+
+    Attributes
+    ----------
+    fabric
+        What they are on.
+    endpoint
+        Software overheads.
+    steps
+        Each step, and its traffic on its paths.
+    """
+
+    fabric: Fabric
+    endpoint: Endpoint
+    steps: tuple[tuple[Step, RoutedTraffic], ...]
+
+    @property
+    def approximations(self) -> tuple[Approximation, ...]:
+        """Return in which ways the paths are not exact."""
+        return tuple(sorted({note for _, on in self.steps for note in on.approximations}, key=str))
+
+    def cost(self, size: float) -> tuple[StepCost, ...]:
+        """Return what each step takes at a size in bytes."""
+        return tuple(self._step(step, on, size) for step, on in self.steps)
+
+    def _step(self, step: Step, on: RoutedTraffic, size: float) -> StepCost:
+        split = Latency(endpoint=self.endpoint.alpha + step.messages * self.endpoint.message)
+        kind = on.at(size)
+        if kind is not None:
+            way = split_path(self.fabric, on.path(kind))
+            longer = max(0.0, float(on.slowest.latency[kind]) - way.total)
+            serial = size * float(on.slowest.transfer[kind])
+            split += way + Latency(serialisation=serial, propagation=longer)
+        transfer = size * on.most
+        return StepCost(step.phase, step.repeat, split, transfer, size, on.busy, on.node_busy)
+
+    def critical_path(self, step: int, size: float) -> list[int]:
+        """Return the arcs of the slowest transfer of a step; none where it sends nothing."""
+        on = self.steps[step][1]
+        kind = on.at(size)
+        return [] if kind is None else on.path(kind)
+
+
+def stepwise(
+    router: Router,
+    steps: Sequence[Step],
+    ranks: IntArray,
+    endpoint: Endpoint,
+    rates: FloatArray,
+    progress: Callable[[float], None] | None = None,
+) -> Stepwise:
+    """Route every distinct step of a schedule once.
+
+    Parameters
+    ----------
+    router
+        Which way traffic goes.
+    steps
+        What is sent, by position.
+    ranks
+        Rank of each position, shape (p,).
+    endpoint
+        Software overheads.
+    rates
+        Bytes/s of each arc, shape (arcs,).
+    progress
+        Called with the fraction done.
+    """
+    known: dict[object, RoutedTraffic] = {}
+    found = []
+    for done, step in enumerate(steps):
+        key = step.traffic.key
+        if key not in known:
+            if progress is not None:
+                progress(done / len(steps))
+            known[key] = route_traffic(router.route(step.traffic.placed(ranks)), rates)
+        found.append((step, known[key]))
+    return Stepwise(router.fabric, endpoint, tuple(found))
