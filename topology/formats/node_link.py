@@ -16,6 +16,7 @@ import networkx as nx
 
 from topology.conversion import from_networkx
 from topology.errors import GraphError, SupernodeError
+from topology.formats.registry import format  # noqa: A004
 from topology.formats.values import decode, encode, record
 from topology.hardware.media import Link
 from topology.supernode import Supernode
@@ -72,6 +73,14 @@ def load(path: str | Path) -> Supernode:
         place = f"line {error.lineno}, column {error.colno}"
         raise SupernodeError(f"{path}, {place}: not JSON: {error.msg}") from error
     return from_node_link(data, where=str(path))
+
+
+@format("node-link", ".json")
+class NodeLink:
+    """Node-link JSON, with everything a supernode is."""
+
+    read = staticmethod(load)
+    write = staticmethod(save)
 
 
 def to_node_link(supernode: Supernode) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import numpy as np
 
 from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, coordinates, pairs, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def bcube(n: int, k: int = 1, *, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return BCube_k of n-port switches, its NPUs in the place of servers.
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def complete_bipartite(
     left: int, right: int | None = None, *, link: LinkLike, lanes: int = 1, switches: bool = False
 ) -> Supernode:
@@ -56,6 +58,7 @@ def complete_bipartite(
     return builder.build(f"complete-bipartite-{m}-{n}", npus, parameters=parameters)
 
 
+@shape
 def petersen(*, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return the Petersen graph: a pentagon around a pentagram.
 

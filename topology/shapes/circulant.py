@@ -10,9 +10,11 @@ import numpy as np
 from topology.errors import GraphError
 from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def circulant(npus: int, offsets: Iterable[int], *, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return NPU i with links to i + s and i - s, modulo their number, for every offset s.
 

@@ -15,10 +15,12 @@ from topology.shapes.parts import (
     said,
     whole,
 )
+from topology.shapes.registry import shape
 from topology.shapes.tree import Sizing, Tree, ratios, wire
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def clos(
     npus: int,
     *,
@@ -93,6 +95,7 @@ def clos(
     return _build("clos", f"clos-{count}", tree, layers, count, planes, called)
 
 
+@shape
 def fat_tree(k: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return the k-ary fat tree: three tiers of k-port switches without oversubscription.
 
@@ -127,6 +130,7 @@ def fat_tree(k: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     return _build("fat_tree", f"fat-tree-{k}", tree, [kind] * 3, tree.ends, 1, called)
 
 
+@shape
 def xgft(
     children: Sequence[int],
     parents: Sequence[int],

@@ -23,11 +23,13 @@ from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import LinkLike, pairs, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 _ARRANGEMENTS = ("palmtree", "absolute")
 
 
+@shape
 def dragonfly(
     p: int,
     a: int | None = None,
@@ -108,6 +110,7 @@ def dragonfly(
     )
 
 
+@shape
 def dragonfly_plus(
     p: int,
     leaves: int | None = None,

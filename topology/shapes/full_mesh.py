@@ -20,9 +20,11 @@ from topology.shapes.parts import (
     vertices,
     whole,
 )
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def full_mesh(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return NPUs that all have a link to each other.
 
@@ -49,6 +51,7 @@ def full_mesh(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     return _build("full_mesh", (size,), link, lanes, {"npus": size})
 
 
+@shape
 def nd_full_mesh(
     dims: Dims, *, link: LinkLike | Sequence[LinkLike], lanes: int | Sequence[int] = 1
 ) -> Supernode:
@@ -79,6 +82,7 @@ def nd_full_mesh(
     return _build("nd_full_mesh", size, link, lanes, {"dims": size})
 
 
+@shape
 def hyperx(
     dims: Dims,
     *,

@@ -10,9 +10,11 @@ from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import LinkLike, by_x, dimensions, pairs, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def hamming_mesh(
     board: Sequence[int],
     boards: Sequence[int],

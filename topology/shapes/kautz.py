@@ -13,9 +13,11 @@ from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def generalised_kautz(degree: int, npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     """Return the generalised Kautz graph of Imase and Itoh, directed.
 
@@ -50,6 +52,7 @@ def generalised_kautz(degree: int, npus: int, *, link: LinkLike, lanes: int = 1)
     return _directed("generalised_kautz", f"{d}-{n}", n, i, heads, link, lanes, called)
 
 
+@shape
 def de_bruijn(degree: int, length: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     """Return the de Bruijn graph, directed: shift a word left, append any digit.
 
@@ -80,6 +83,7 @@ def de_bruijn(degree: int, length: int, *, link: LinkLike, lanes: int = 1) -> Su
     return _directed("de_bruijn", f"{d}-{k}", n, i, heads, link, lanes, called)
 
 
+@shape
 def line_digraph(base: Supernode, *, link: LinkLike, lanes: int = 1) -> Supernode:
     """Return the line digraph: an NPU for every arc of another graph.
 

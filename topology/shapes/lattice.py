@@ -28,11 +28,13 @@ from topology.shapes.parts import (
     vertices,
     whole,
 )
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 Steps = list[tuple[IntArray, IntArray]]
 
 
+@shape
 def line(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     """Return NPUs in a row.
 
@@ -55,6 +57,7 @@ def line(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     return _build("line", size, _steps(size, wrap=False), link, lanes, npus=size[0])
 
 
+@shape
 def ring(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return NPUs in a circle.
 
@@ -78,6 +81,7 @@ def ring(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     return _build("ring", size, _steps(size, wrap=True), link, lanes, npus=size[0])
 
 
+@shape
 def mesh(
     dims: Dims, *, link: LinkLike | Sequence[LinkLike], lanes: int | Sequence[int] = 1
 ) -> Supernode:
@@ -105,6 +109,7 @@ def mesh(
     return _build("mesh", size, _steps(size, wrap=False), link, lanes)
 
 
+@shape
 def torus(
     dims: Dims, *, link: LinkLike | Sequence[LinkLike], lanes: int | Sequence[int] = 1
 ) -> Supernode:
@@ -134,6 +139,7 @@ def torus(
     return _build("torus", size, _steps(size, wrap=True), link, lanes)
 
 
+@shape
 def hypercube(dimension: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return a binary cube: NPUs whose numbers differ in one bit are neighbours.
 
@@ -161,6 +167,7 @@ def hypercube(dimension: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     return _build("hypercube", size, _steps(size, wrap=True), link, lanes, name, dimension=n)
 
 
+@shape
 def twisted_torus(
     dims: Dims,
     twists: Mapping[tuple[int, int], int],

@@ -9,6 +9,7 @@ from itertools import combinations
 from topology.errors import GraphError
 from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import LinkLike, whole
+from topology.shapes.registry import shape
 from topology.shapes.tree import Sizing, Tree, ratios, spread, uplinks, wire
 from topology.supernode import Builder, Supernode
 
@@ -33,6 +34,7 @@ class _Plan:
         return self.nodes * self.each
 
 
+@shape
 def rail_optimised(
     nodes: int,
     npus_per_node: int = 8,
@@ -99,6 +101,7 @@ def rail_optimised(
     return _finish(builder, plan, npus, radix=ports, oversubscription=oversubscription)
 
 
+@shape
 def rail_only(
     nodes: int,
     npus_per_node: int = 8,

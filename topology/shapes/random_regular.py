@@ -10,11 +10,13 @@ from topology.errors import GraphError
 from topology.fabric import BoolArray, IntArray
 from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 _TRIES = 1000
 
 
+@shape
 def random_regular(
     count: int,
     degree: int,

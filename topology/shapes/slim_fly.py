@@ -9,9 +9,11 @@ from topology.fabric import IntArray
 from topology.hardware.media import link_type
 from topology.shapes.fields import Field, field, prime_power
 from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def slim_fly(
     q: int,
     npus_per_switch: int | None = None,

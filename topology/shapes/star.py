@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from topology.hardware.media import link_type
 from topology.shapes.parts import LinkLike, whole
+from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
 
+@shape
 def star(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     r"""Return NPUs around one switch.
 

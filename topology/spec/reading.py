@@ -9,19 +9,23 @@ from dataclasses import fields as record_fields
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from topology import shapes
 from topology.composition import SCALE_OUTS, ScaleOut, compose
-from topology.errors import SupernodeError
+from topology.errors import SupernodeError, UnknownNameError
+from topology.formats.registry import format  # noqa: A004
 from topology.hardware.media import LinkType
+from topology.registry import PluginError, Registry
+from topology.shapes.registry import SHAPES
 from topology.spec.building import attempt, build_nodes
 from topology.spec.fields import Faults, SpecError, Table, nearest
 from topology.spec.groups import find_link, read_links
 from topology.spec.lines import field_lines
 from topology.supernode import Supernode
-from topology.systems import system, system_names
+from topology.systems import system
 from topology.systems.catalogue import SYSTEMS
+
+T = TypeVar("T")
 
 _FIELDS = (
     "name", "sources", "links", "nodes", "connect", "floor", "system", "shape", "without",
@@ -41,6 +45,13 @@ def load_spec(path: str | Path) -> Supernode:
     except UnicodeDecodeError as error:
         raise SupernodeError(f"{path} is not text in UTF-8") from error
     return parse_spec(text, where=str(path))
+
+
+@format("spec", ".toml")
+class Spec:
+    """A spec file; there is no way back from a machine to its spec."""
+
+    read = staticmethod(load_spec)
 
 
 def parse_spec(text: str, *, where: str = "spec") -> Supernode:
@@ -124,14 +135,24 @@ def _system(data: object, faults: Faults) -> Supernode | None:
     name = table.word("name") if "name" in table else table.need("name", 'name = "gb200-nvl72"')
     if name is None:
         return None
-    if name not in SYSTEMS:
-        table.fault("name", f" is {name!r}; {nearest(name, system_names())}")
+    if _registered(table, "name", name, SYSTEMS) is None:
         return None
     rest = {key.replace("-", "_"): item for key, item in table.data.items() if key != "name"}
     if _too_large(table):
         return None
     found: Supernode | None = attempt(("system",), faults, lambda: system(name, **rest))
     return found
+
+
+def _registered(table: Table, field: str, name: str, known: Registry[T]) -> T | None:
+    """Return what a field names; None, and a fault, if there is no such thing."""
+    try:
+        return known[name]
+    except UnknownNameError:
+        table.fault(field, f" is {name!r}; {nearest(name, sorted(known))}")
+    except PluginError as error:
+        table.fault(field, f": {error}")
+    return None
 
 
 def _too_large(table: Table) -> bool:
@@ -148,15 +169,14 @@ def _too_large(table: Table) -> bool:
 def _shape(data: object, links: Mapping[str, LinkType], faults: Faults) -> Supernode | None:
     allowed = data if isinstance(data, dict) else ()
     table = Table(data, ("shape",), faults, allowed)
-    families = [name for name in shapes.__all__ if callable(getattr(shapes, name))]
-    if table.need("family", 'family = "torus"') is None:
-        return None
-    family = table.choice("family", families)
+    family = table.need("family", 'family = "torus"') and table.word("family")
     if family is None:
+        return None
+    make = _registered(table, "family", family, SHAPES)
+    if make is None:
         return None
     if _too_large(table):
         return None
-    make = getattr(shapes, family)
     known = list(signature(make).parameters)
     rest = {}
     for key, value in table.data.items():

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from topology.errors import SupernodeError
-from topology.formats import load
-from topology.spec import load_spec
+from topology.formats import read, suffixes
 from topology.supernode import Supernode
 from topology.systems import system
 
-_READERS: Mapping[str, Callable[[str], Supernode]] = {".toml": load_spec, ".json": load}
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
@@ -34,12 +31,12 @@ def add_ranks(parser: ArgumentParser) -> None:
 def load_system(name: str) -> Supernode:
     """Return the machine a system argument means.
 
-    A spec file (``.toml``), a saved machine (``.json``), or a name of the catalogue;
+    A file in one of the formats that can be read, or a name of the catalogue;
     ``name:key=value,...`` sets parameters.
     """
-    reader = _READERS.get(Path(name).suffix.lower())
-    if reader is not None:
-        return reader(name)
+    suffix = Path(name).suffix.lower()
+    if suffix and suffix in suffixes("read"):
+        return read(name)
     base, _, rest = name.partition(":")
     parameters = {}
     for item in filter(None, rest.split(",")):

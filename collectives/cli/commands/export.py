@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from collectives.cli.commands.answer import Answer
 from collectives.cli.commands.arguments import add_system, load_system
-from topology.errors import SupernodeError
-from topology.formats import save
+from topology.formats import write
 
 NAME = "export"
-HELP = "keep a machine as node-link JSON: NetworkX and d3 read it, and so does every command here"
+HELP = "keep a machine in a file; node-link JSON has everything, and every command reads it"
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -24,10 +22,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """Export."""
-    if Path(arguments.output).suffix.lower() != ".json":
-        raise SupernodeError(f"output {arguments.output!r}: the file's name must end in .json")
     machine = load_system(arguments.system)
-    save(machine, arguments.output)
+    write(machine, arguments.output)
     nodes, edges = machine.graph.number_of_nodes(), machine.graph.number_of_edges()
     first = f"{arguments.output} holds {machine.name}: {len(machine.npus):,} NPUs, {nodes:,} nodes"
     data = {
