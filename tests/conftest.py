@@ -1,4 +1,7 @@
-"""One Hypothesis profile, derandomised in CI; no window is ever opened."""
+"""One Hypothesis profile, derandomised in CI; no window is ever opened.
+
+``--hypothesis-profile=thorough`` tries ten times as many examples, new ones each time.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,11 @@ from hypothesis import settings
 
 mpl.use("Agg")
 settings.register_profile(
-    "supernode", max_examples=50, deadline=None, derandomize=bool(os.environ.get("CI"))
+    "supernode",
+    max_examples=30,
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
 )
+settings.register_profile("thorough", max_examples=300, deadline=None, print_blob=True)
 settings.load_profile("supernode")

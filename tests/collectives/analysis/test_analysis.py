@@ -80,7 +80,7 @@ def test_relabelling_nodes_changes_no_time(
 @pytest.mark.parametrize("kind", CORE)
 @pytest.mark.parametrize("size", [1 * KiB, 64 * MiB])
 def test_auto_is_the_fastest_and_says_so(kind: str, size: float) -> None:
-    machine = topology.dgx_h100(4)
+    machine = topology.dgx_h100(2)
     found = collectives.analyze(machine, kind, size)
     times = {}
     for name in collectives.algorithm_names(kind):

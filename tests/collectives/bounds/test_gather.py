@@ -123,7 +123,7 @@ def test_the_two_machines() -> None:
     assert gather_bound(topology.gb200_nvl72()).algbw == Fraction(900 * 10**9 * 72, 71)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(networks(), st.data())
 def test_every_cut_in_turn(built: Supernode, data: st.DataObject) -> None:
     """Equal, as a fraction, to the best of all cuts of the graph."""

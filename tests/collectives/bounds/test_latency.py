@@ -68,9 +68,8 @@ def test_network_latency_against_the_slowest_path(built: Supernode, data: st.Dat
 
 
 MACHINES = (
-    topology.cloudmatrix384(2), topology.gb200_nvl72(), topology.dgx_h100(2),
-    topology.star(6, link="nvlink5"), topology.system("dgx-1v"),
-    topology.torus((4, 4), link=50 * GB),
+    topology.cloudmatrix384(2), topology.dgx_h100(1), topology.system("dgx-1v"),
+    topology.torus((3, 3), link=50 * GB),
 )  # fmt: skip
 
 

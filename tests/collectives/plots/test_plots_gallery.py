@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
@@ -25,19 +26,26 @@ def _gallery() -> ModuleType:
 GALLERY = _gallery()
 
 
-@pytest.mark.parametrize("name", [n for n in GALLERY.MACHINES if n != "atlas-950"])
+@pytest.mark.parametrize("name", ["cloudmatrix384", "damaged", "nvl72", "dgx-h100", "dragonfly"])
 def test_every_picture_of_the_gallery_is_legible(name: str) -> None:
+    """The failures of one of them: it is their analyses that take long, not their picture."""
     names = []
     for what, figure in GALLERY.pictures(GALLERY.MACHINES[name]()):
         names.append(what)
         check_texts(figure)
-    assert len(names) == len(set(names)) >= 9
+        if what == "bandwidth" and name != "nvl72":
+            break
+    assert len(names) == len(set(names)) == 9 + (name == "nvl72")
 
 
-def test_it_writes_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = GALLERY.pictures
+    monkeypatch.setattr(GALLERY, "pictures", lambda machine: islice(pictures(machine), 3))
     made = GALLERY.main([str(tmp_path), "torus"])
     assert all(path.stat().st_size > 1000 for path in made)
-    assert len(capsys.readouterr().out.splitlines()) == len(made)
+    assert len(capsys.readouterr().out.splitlines()) == len(made) == 3
 
 
 def test_the_pictures_of_the_readme_are_there() -> None:

@@ -84,13 +84,13 @@ def test_the_traffic_of_every_step_is_what_its_transfers_say(name: str):
 
 
 @pytest.mark.parametrize("name", REGULAR)
-@pytest.mark.parametrize("size", [KiB, 64 * MiB, GiB])
-def test_no_schedule_beats_the_bound(name: str, size: float):
+def test_no_schedule_beats_the_bound(name: str):
     machine = REGULAR[name]()
-    schedule = synthesize(machine, "all_gather", size=size)
-    answer = collectives.analyze(machine, "all_gather", size, algorithm=schedule)
-    assert answer.time >= answer.bound.time * (1 - 1e-9)
-    assert answer.latency.total == pytest.approx(answer.time)
+    for size in (KiB, GiB):
+        schedule = synthesize(machine, "all_gather", size=size)
+        answer = collectives.analyze(machine, "all_gather", size, algorithm=schedule)
+        assert answer.time >= answer.bound.time * (1 - 1e-9), size
+        assert answer.latency.total == pytest.approx(answer.time), size
 
 
 def test_a_torus_timetable_hides_latency():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import topology
@@ -105,6 +105,7 @@ def test_groups_that_share_no_link_take_the_time_of_one(kind: str, algorithm: st
     assert together.bottleneck.name == alone.bottleneck.name
 
 
+@settings(max_examples=15)
 @given(
     machine=two_levels(nodes=2, each=4, spine=True), algorithm=st.sampled_from(["direct", "ring"])
 )
@@ -115,6 +116,7 @@ def test_groups_on_twin_links_take_the_time_of_one(machine: Supernode, algorithm
     assert together.time == pytest.approx(alone.time)
 
 
+@settings(max_examples=15)
 @given(sizes=st.lists(st.sampled_from([1e5, 3e6, 5e6]), min_size=1, max_size=4))
 def test_groups_that_share_one_link_add_up_on_it(sizes: list[float]) -> None:
     """Two switches joined by one cable; each group has one NPU on either side."""
@@ -180,6 +182,7 @@ def test_jobs_at_once_take_no_less_than_each_and_no_more_than_all() -> None:
     assert together.busbw == pytest.approx(weighed / together.time)
 
 
+@settings(max_examples=15)
 @given(machine=two_levels(nodes=2, each=4, spine=True), data=st.data())
 def test_an_estimate_never_beats_its_bound(machine: Supernode, data: st.DataObject) -> None:
     placed = groups(machine, tp=2)

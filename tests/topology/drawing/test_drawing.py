@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import combinations
 
 import networkx as nx
@@ -14,6 +12,7 @@ from matplotlib.figure import Figure
 
 import topology
 from tests.pictures import check_texts, words
+from tests.topology.systems.machines import small
 from topology import Supernode, SupernodeError
 from topology.drawing import (
     MOST_GLYPHS,
@@ -65,11 +64,12 @@ class TestGather:
     def test_there_are_at_most_sixty(self, machine: Supernode) -> None:
         assert len(gather(machine)) <= MOST_GLYPHS
 
-    @pytest.mark.parametrize("most", [8, 20, 60, 200, 2000])
-    def test_more_room_never_means_fewer_glyphs(self, machine: Supernode, most: int) -> None:
-        few, many = len(gather(machine, most)), len(gather(machine, 2 * most))
-        assert few <= many
-        assert few <= most or len(machine.graph) <= DRAWN_WHOLE
+    def test_more_room_never_means_fewer_glyphs(self, machine: Supernode) -> None:
+        room = [8, 16, 40, 60, 120, 2000]
+        glyphs = [len(gather(machine, most)) for most in room]
+        assert glyphs == sorted(glyphs)
+        for most, count in zip(room, glyphs, strict=True):
+            assert count <= most or len(machine.graph) <= DRAWN_WHOLE
 
     def test_up_to_32_devices_are_drawn_one_by_one(self) -> None:
         small = topology.dgx_h100(nodes=1)
@@ -173,10 +173,8 @@ class TestLayout:
 
 
 class TestDraw:
-    @pytest.mark.parametrize("loaded", [False, True])
-    def test_texts_are_inside_and_apart(self, machine: Supernode, loaded: bool) -> None:
-        used = np.linspace(0, 1, len(machine.fabric.tail)) if loaded else None
-        figure, _ = draw(machine, utilisation=used)
+    def test_texts_are_inside_and_apart(self, machine: Supernode) -> None:
+        figure, _ = draw(machine, utilisation=np.linspace(0, 1, len(machine.fabric.tail)))
         check_texts(figure)
 
     @pytest.mark.parametrize("style", list(STYLES))
@@ -189,6 +187,7 @@ class TestDraw:
 
     def test_a_line_for_every_bundle(self, machine: Supernode) -> None:
         figure, _ = draw(machine)
+        check_texts(figure)
         drawn = sum(len(item.get_segments()) for item in _lines(figure).values())
         assert drawn == sum(item.low != item.high for item in describe(machine).bundles)
 
@@ -271,16 +270,6 @@ def test_unknown_style_lists_the_known() -> None:
         draw_style("lihgt")
 
 
-def test_importing_the_packages_does_not_import_matplotlib() -> None:
-    code = (
-        "import sys, topology, collectives; "
-        "assert 'matplotlib' not in sys.modules; "
-        "topology.draw, collectives.plot_loads; "
-        "assert 'matplotlib' in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_a_picture_knows_its_peak() -> None:
     picture = describe(CM)
     assert isinstance(picture, Picture)
@@ -288,11 +277,9 @@ def test_a_picture_knows_its_peak() -> None:
     assert picture.worst == ()
 
 
-@pytest.mark.parametrize(
-    "name", sorted({*topology.system_names()} - {"atlas-960"})
-)  # slow to build
+@pytest.mark.parametrize("name", topology.system_names())
 def test_every_catalogue_machine_is_legible(name: str) -> None:
-    machine = topology.system(name)
+    machine = small(name)
     figure, _ = draw(machine)
     check_texts(figure)
     boxes = describe(machine).boxes

@@ -18,7 +18,7 @@ MACHINES = {
     "damaged": CM.without(nodes=["l1/5/3", "npu/7"]),
     "nvl72": topology.gb200_nvl72(),
     "dgx": topology.dgx_h100(nodes=16),
-    "superpod": topology.system("nvl72-superpod"),
+    "superpod": topology.system("nvl72-superpod", racks=4),
     "torus": topology.torus((8, 8), link=50 * GB),
     "star": topology.star(4, link=50 * GB),
 }
