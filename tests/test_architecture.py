@@ -174,7 +174,7 @@ def test_the_house_has_these_folders_and_no_other() -> None:
     top = {line.split("/")[0] for line in done.stdout.splitlines() if "/" in line}
     assert top <= FOLDERS
     names = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
-    assert names - {"__pycache__"} <= {"benchmarks", "examples", *PACKAGES}
+    assert names - {"__pycache__"} <= {"benchmarks", "fuzz", *PACKAGES}
 
 
 def test_nothing_names_the_machine_it_was_written_on() -> None:

@@ -46,7 +46,6 @@ small = st.builds(
 
 
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 3), small)
-@settings(max_examples=80)
 def test_every_switch_keeps_its_ports_and_its_oversubscription(nodes, each, count, plan):
     graph = nx.star_graph(nodes * each)
     nx.set_edge_attributes(graph, 10 * GB, "capacity")
@@ -115,7 +114,7 @@ def test_one_cloudmatrix384_on_roce_is_its_own_rdma_plane():
 
 @pytest.mark.parametrize("count", [2, 4])
 def test_the_bisection_between_supernodes_is_their_nics(count):
-    whole = compose(topology.cloudmatrix384(), count, scale_out="roce")
+    whole = compose(topology.cloudmatrix384(12), count, scale_out="roce")
     half = len(whole.npus) // 2
     assert metrics.bisection(whole, (range(half), range(half, 2 * half))) == half * 50 * GB
     thin = ScaleOut(link="roce-optical", switch="roce-switch-400g", oversubscription=2)

@@ -1,4 +1,4 @@
-"""The example of a user's own algorithm runs, and its algorithm is right where it is allowed."""
+"""The example of a user's own algorithm is right where it is allowed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,11 @@ from tests.collectives.algorithms.teams import prove
 EXAMPLE = Path(__file__).parents[3] / "examples" / "own_algorithm.py"
 
 
-def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    runpy.run_path(str(EXAMPLE))["main"]()
-    said = capsys.readouterr().out
-    assert "every rank has the sum: True" in said
-    assert "refused: all-reduce 'hasty'" in said
-
-
-@pytest.mark.parametrize("p", [2, 3, 4, 5, 6, 8, 10, 16])
-def test_its_algorithm_is_right(p: int) -> None:
+def test_its_algorithm_is_right() -> None:
     make = runpy.run_path(str(EXAMPLE))["skipping_ring"]
-    if p % 2 or p % 3 == 0:
-        with pytest.raises(ScheduleError, match="skipping_ring needs"):
-            make(Team(p))
-    else:
-        prove(make(Team(p)))
+    for p in (2, 3, 4, 5, 6, 8, 10, 16):
+        if p % 2 or p % 3 == 0:
+            with pytest.raises(ScheduleError, match="skipping_ring needs"):
+                make(Team(p))
+        else:
+            prove(make(Team(p)))

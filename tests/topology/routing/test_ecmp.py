@@ -36,7 +36,7 @@ def _tree() -> Supernode:
 
 
 MACHINES: dict[str, Callable[[], Supernode]] = {
-    "cloudmatrix384": topology.cloudmatrix384,
+    "cloudmatrix384": lambda: topology.cloudmatrix384(12),
     "gb200-nvl72": lambda: topology.gb200_nvl72(cpus=False),
     "tree": _tree,
     "hypercube 5": lambda: _direct(nx.hypercube_graph(5)),

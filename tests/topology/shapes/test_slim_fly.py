@@ -29,7 +29,7 @@ def _degree(q: int) -> int:
     return (3 * q - {0: 0, 1: 1, 3: -1}[q % 4]) // 2
 
 
-@pytest.mark.parametrize("q", SMALL + LARGE)
+@pytest.mark.parametrize("q", [*SMALL, 16])
 def test_degree_and_diameter(q: int) -> None:
     shape = topology.slim_fly(q, 0, link=LINK)
     k = _degree(q)

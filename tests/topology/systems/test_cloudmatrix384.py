@@ -92,19 +92,19 @@ def test_table_11_of_the_paper(npus: int, nodes: int, logical: int, used: int) -
     assert ports == 112 * nodes
 
 
-@pytest.mark.parametrize("nodes", range(1, 49))
-def test_uplinks_fit_the_ports_at_every_size(nodes: int) -> None:
-    up, down = Counter(), Counter()
-    for node, chip, lanes in l2_wiring(nodes):
-        up[node] += lanes
-        down[chip] += lanes
-        assert 0 <= chip < l2_chips(nodes)
-    assert set(up.values()) == {16}
-    assert set(up) == set(range(nodes))
-    assert max(down.values()) <= 48
-    assert max(down.values()) - min(down[c] for c in range(l2_chips(nodes))) <= 16
-    same = {lanes for _, _, lanes in l2_wiring(nodes)}
-    assert len(same) == 1, "lanes of a node are alike, so traffic comes down as wide as it went up"
+def test_uplinks_fit_the_ports_at_every_size() -> None:
+    for nodes in range(1, 49):
+        up, down = Counter(), Counter()
+        for node, chip, lanes in l2_wiring(nodes):
+            up[node] += lanes
+            down[chip] += lanes
+            assert 0 <= chip < l2_chips(nodes)
+        assert set(up.values()) == {16}
+        assert set(up) == set(range(nodes))
+        assert max(down.values()) <= 48
+        assert max(down.values()) - min(down[c] for c in range(l2_chips(nodes))) <= 16
+        same = {lanes for _, _, lanes in l2_wiring(nodes)}
+        assert len(same) == 1, "lanes are alike: traffic comes down as wide as it went up"
 
 
 @pytest.mark.parametrize("nodes", [2, 6, 12, 17, 24, 31, 36, 44, 48])
@@ -123,7 +123,7 @@ def _uplink_loads(machine: Supernode) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("nodes", [6, 12, 15, 18, 24, 25, 30, 36, 42, 44, 48])
+@pytest.mark.parametrize("nodes", [6, 15, 18, 25, 36, 44, 48])
 def test_uniform_traffic_loads_every_uplink_alike(nodes: int) -> None:
     """Where as many nodes use each of the different sets of chips."""
     machine = topology.cloudmatrix384(nodes)

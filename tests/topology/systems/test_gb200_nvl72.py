@@ -62,7 +62,7 @@ def test_every_link_carries_its_share() -> None:
         assert load == pytest.approx(71 / 18 if fabric else 0, rel=1e-12)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_bisection_by_max_flow(seed: int) -> None:
     graph = nx.DiGraph()
     for u, v, capacity in RACK.graph.edges(data="capacity"):
