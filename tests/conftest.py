@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import matplotlib as mpl
@@ -20,3 +21,10 @@ settings.register_profile(
 )
 settings.register_profile("thorough", max_examples=300, deadline=None, print_blob=True)
 settings.load_profile("supernode")
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and their machines out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
