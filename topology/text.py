@@ -78,3 +78,18 @@ def plain(*parts: Part, width: int = _PLAIN_WIDTH) -> str:
     for part in rich_parts(parts):
         console.print(part)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+class Printed:
+    """A result that prints well: `parts` is what a person reads, the answer first."""
+
+    def parts(self) -> list[Part]:
+        """Return sentences and tables, the answer first."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return plain(*self.parts())
+
+    def __repr__(self) -> str:
+        first = next((part for part in self.parts() if isinstance(part, str)), "")
+        return f"<{type(self).__name__}: {first}>"
