@@ -2,6 +2,7 @@
 
 from collectives.timing.cost import Cost, Latency, StepCost, split_path
 from collectives.timing.endpoint import RATES, Endpoint, arc_rates, endpoint_of
+from collectives.timing.lower_bound import floor_time
 from collectives.timing.plan import Plan, plan
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "StepCost",
     "arc_rates",
     "endpoint_of",
+    "floor_time",
     "plan",
     "split_path",
 ]

@@ -75,6 +75,18 @@ class Demand(ABC):
     def routed(self, router: Router) -> RoutedFlow:
         """Return it on its paths; it is checked already."""
 
+    def ports(self, count: int) -> tuple[FloatArray, FloatArray]:
+        """Return the least that each rank must send, and receive, over its links.
+
+        Parameters
+        ----------
+        count
+            How many ranks there are.
+        """
+        pairs = self.pairs().checked(count)
+        sent = np.bincount(pairs.src, pairs.amount, minlength=count)
+        return sent, np.bincount(pairs.dst, pairs.amount, minlength=count)
+
     def crossing(self, side: BoolArray) -> float:
         """Return the least that must go from the ranks of a side to the others.
 
@@ -129,6 +141,12 @@ class Uniform(Demand):
     def reversed(self) -> Uniform:
         """Return itself."""
         return self
+
+    def ports(self, count: int) -> tuple[FloatArray, FloatArray]:
+        """Return p - 1 times the amount for each of the ranks."""
+        sent = np.zeros(count)
+        sent[self.ranks] = self.amount * (len(self.ranks) - 1)
+        return sent, sent
 
     def messages(self) -> IntArray:
         """Return p - 1 for each of the ranks."""

@@ -207,6 +207,11 @@ class Sum(Demand):
             total[: len(count)] += count
         return total
 
+    def ports(self, count: int) -> tuple[FloatArray, FloatArray]:
+        """Return the least that each rank must send, and receive, of all parts."""
+        sent, received = zip(*(part.ports(count) for part in self.parts), strict=True)
+        return np.sum(sent, axis=0), np.sum(received, axis=0)
+
     def crossing(self, side: BoolArray) -> float:
         """Return the least that must go from a side to the others, of all parts."""
         return sum(part.crossing(side) for part in self.parts)

@@ -112,6 +112,14 @@ class InNetwork(Demand):
             raise RoutingError("in-network traffic: amounts are finite, zero or more")
         return replace(self, members=check_ranks(self.members, count))
 
+    def ports(self, count: int) -> tuple[FloatArray, FloatArray]:
+        """Return what each member sends and receives: each sum and each copy of others once."""
+        sent, received = np.zeros(count), np.zeros(count)
+        if len(self.members) > 1:
+            sent[self.members] = self.added.sum() - self.added + self.copied + self.through
+            received[self.members] = self.added + self.copied.sum() - self.copied + self.through
+        return sent, received
+
     def crossing(self, side: BoolArray) -> float:
         """Return what must leave a side where switches help: each sum and each copy once."""
         inside = side[self.members]

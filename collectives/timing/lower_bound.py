@@ -1,0 +1,99 @@
+"""Say how long a schedule takes at least, before it is routed: what no routing can beat."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from collectives.model.schedule import IntArray, Schedule
+from collectives.timing.endpoint import Endpoint
+from topology.fabric import Fabric, FloatArray
+from topology.supernode import Supernode
+
+Column: TypeAlias = tuple[FloatArray, FloatArray]
+
+_ROUNDING = 1e-12
+
+
+def floor_time(
+    schedule: Schedule,
+    supernode: Supernode,
+    ranks: IntArray,
+    endpoint: Endpoint,
+    rates: FloatArray,
+    size: float,
+) -> float:
+    """Return seconds that a schedule takes at least, whichever way its traffic goes.
+
+    Every rank must send and receive what a step has for it over its own links, all of them at
+    once at best, and the slowest of them all takes the latency of one link at least.
+
+    Parameters
+    ----------
+    schedule, supernode
+        What runs where.
+    ranks
+        Rank at each position, shape (p,).
+    endpoint
+        Software overheads.
+    rates
+        Bytes/s of each arc, shape (arcs,).
+    size
+        S in bytes.
+    """
+    ports = _ports(supernode.fabric, ranks, rates)
+    needs = {id(step.traffic): step.traffic.ports(len(ranks)) for step in schedule.steps}
+    if schedule.overlaps:
+        least = _overlapping(schedule, endpoint, ports, needs, size)
+    else:
+        busy = {of: _slowest(ports, needed, size) for of, needed in needs.items()}
+        least = sum(
+            step.repeat * (endpoint.alpha + step.messages * endpoint.message
+                           + busy[id(step.traffic)])
+            for step in schedule.steps
+        )  # fmt: skip
+    return (1 - _ROUNDING) * least
+
+
+def _ports(fabric: Fabric, ranks: IntArray, rates: FloatArray) -> list[Column]:
+    """Return least latency and total bytes/s of each rank's links, out of it and into it."""
+    found = []
+    for end in (fabric.tail, fabric.head):
+        latency = np.full(len(fabric.nodes), np.inf)
+        np.minimum.at(latency, end, fabric.latency)
+        rate = np.bincount(end, rates, minlength=len(fabric.nodes))
+        found.append((latency[fabric.npus[ranks]], rate[fabric.npus[ranks]]))
+    return found
+
+
+def _slowest(ports: list[Column], needed: Column, size: float) -> float:
+    """Return the least seconds from a step's start until every rank has sent and received all."""
+    least = 0.0
+    for (latency, rate), amount in zip(ports, needed, strict=True):
+        used = (amount > 0) & (rate > 0)  # where there is no link, routing says so
+        seconds = latency[used] + size * amount[used] / rate[used]
+        least = max(least, float(seconds.max(initial=0.0)))
+    return least
+
+
+def _overlapping(
+    schedule: Schedule,
+    endpoint: Endpoint,
+    ports: list[Column],
+    needs: dict[int, Column],
+    size: float,
+) -> float:
+    """Return the least for transfers that wait for links and chunks, not for whole steps."""
+    count = schedule.ranks
+    sent, received, messages = np.zeros(count), np.zeros(count), np.zeros(count)
+    for step in schedule.steps:
+        out, into = needs[id(step.traffic)]
+        sent += step.repeat * out
+        received += step.repeat * into
+        sends = step.traffic.messages()
+        messages[: len(sends)] += step.repeat * sends
+    if not messages.any():
+        return 0.0
+    on_links = endpoint.message + _slowest(ports, (sent, received), size)
+    return endpoint.alpha + max(on_links, float(messages.max()) * endpoint.message)
