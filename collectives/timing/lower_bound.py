@@ -62,7 +62,7 @@ def _ports(fabric: Fabric, ranks: IntArray, rates: FloatArray) -> list[Column]:
     for end in (fabric.tail, fabric.head):
         latency = np.full(len(fabric.nodes), np.inf)
         np.minimum.at(latency, end, fabric.latency)
-        rate = np.bincount(end, rates, minlength=len(fabric.nodes))
+        rate: FloatArray = np.bincount(end, rates, len(fabric.nodes)).astype(float)
         found.append((latency[fabric.npus[ranks]], rate[fabric.npus[ranks]]))
     return found
 

@@ -84,8 +84,9 @@ class Demand(ABC):
             How many ranks there are.
         """
         pairs = self.pairs().checked(count)
-        sent = np.bincount(pairs.src, pairs.amount, minlength=count)
-        return sent, np.bincount(pairs.dst, pairs.amount, minlength=count)
+        sent: FloatArray = np.bincount(pairs.src, pairs.amount, count).astype(float)
+        received: FloatArray = np.bincount(pairs.dst, pairs.amount, count).astype(float)
+        return sent, received
 
     def crossing(self, side: BoolArray) -> float:
         """Return the least that must go from the ranks of a side to the others.
