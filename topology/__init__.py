@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from topology import formats, metrics, routing, shapes, systems, units
+from topology.border import budget
 from topology.composition import ScaleOut, compose
 from topology.conversion import from_networkx
 from topology.errors import SupernodeError
@@ -108,6 +109,7 @@ __all__ = [
     "atlas_960",
     "bcube",
     "bisection",
+    "budget",
     "choose_link",
     "circulant",
     "clos",

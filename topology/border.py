@@ -13,13 +13,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import islice
 from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from topology.errors import GraphError, SupernodeError, shown, unknown_name
+from topology.errors import GraphError, SupernodeError, shown
 from topology.units import parse_size
 
 T = TypeVar("T")
@@ -34,6 +35,9 @@ A machine of 24 GB builds it in about a minute: 131,328 NPUs on three tiers have
 MOST_COUNT = 10**9
 """The largest count of anything; 64 bits hold the product of two."""
 
+_MOST = 1e30
+_COUNTED = ("nodes", "directed links")
+_UNREAD = 10**15
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 _BUDGET: ContextVar[tuple[float, float]] = ContextVar("budget", default=(MOST_NODES, MOST_LINKS))
 
@@ -74,6 +78,9 @@ def number(
 ) -> float:
     """Return a finite number within its limits.
 
+    Numbers go up to 1e30 in SI units, and those that are divided by (they are ``above`` 0) begin
+    at 1e-30: no machine has others, and products of a few would overflow.
+
     Parameters
     ----------
     value
@@ -93,6 +100,8 @@ def number(
         found = float(value)
         low = found >= least if above is None else found > above
         if low and found <= most and math.isfinite(found):
+            if abs(found) > _MOST or (above is not None and found < 1 / _MOST):
+                refuse(value, what, f"from {1 / _MOST:g} to {_MOST:g} in SI units", error)
             return found
     refuse(value, what, _range(least, most, above, unit), error)
 
@@ -142,19 +151,34 @@ def word(value: object, what: str, error: Error = GraphError) -> str:
     return value if isinstance(value, str) else refuse(value, what, "a text", error)
 
 
-def choice(value: object, what: str, known: Iterable[str]) -> str:
-    """Return one of some words; the error for another names the near ones."""
+def choice(value: object, what: str, known: Iterable[str], error: Error = GraphError) -> str:
+    """Return one of some words."""
     names = list(known)
     if isinstance(value, str) and value in names:
         return value
-    raise unknown_name(what, value, names)
+    refuse(value, what, f"one of {', '.join(names)}", error)
 
 
 def size(value: Any, what: str = "size", error: Error = GraphError) -> float:
     """Return bytes from a number, zero or more, or from a text with a unit such as "64 MiB"."""
+    given = parse_size(value) if isinstance(value, str) else value
+    return number(given, what, above=None if given == 0 else 0, unit="bytes", error=error)
+
+
+def label(value: object, what: str, error: Error = GraphError) -> int | str:
+    """Return the number or name of a rack, a node or the like."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return whole(value, what, least=-MOST_COUNT, error=error)
     if isinstance(value, str):
-        return parse_size(value)
-    return number(value, what, unit="bytes", error=error)
+        return value
+    refuse(value, what, "a whole number or a name", error)
+
+
+def coordinates(value: object, what: str, error: Error = GraphError) -> tuple[int, ...]:
+    """Return the whole numbers of a place in a grid."""
+    if not isinstance(value, tuple | list):
+        refuse(value, what, "a tuple of whole numbers", error)
+    return tuple(whole(part, what, least=-MOST_COUNT, error=error) for part in value)
 
 
 def probability(value: object, what: str, error: Error = GraphError) -> float:
@@ -273,7 +297,7 @@ def nesting(where: str) -> Iterator[None]:
     try:
         yield
     except RecursionError as error:
-        raise SupernodeError(f"{shown(where)} is nested too deeply") from error
+        raise SupernodeError(f"{where} is nested too deeply") from error
 
 
 def parsed(load: Callable[[str], T], text: str, where: str) -> T:
@@ -328,17 +352,29 @@ def afford(what: str, nodes: float, links: float = 0) -> None:
     nodes, links
         How many nodes and directed links it has at least.
     """
+    for count, of, most in zip((nodes, links), _COUNTED, _BUDGET.get(), strict=True):
+        if count > most:
+            many = f"{count:,.0f}" if count < _UNREAD else "too many"
+            raise GraphError(
+                f"{what} has {many} {of}; up to {most:,} are built, and --large, or "
+                "topology.budget() in Python, lifts the limit"
+            )
+
+
+def take(items: Iterable[T], *, nodes: float = -math.inf, links: float = -math.inf) -> list[T]:
+    """Return what an iterable yields; raise `GraphError` once the budget is spent.
+
+    Parameters
+    ----------
+    items
+        Nodes or links to be added.
+    nodes, links
+        How many there are already, of the sort that the items are.
+    """
     most_nodes, most_links = _BUDGET.get()
-    if nodes > most_nodes or links > most_links:
-        count, word_, most = (
-            (nodes, "nodes", most_nodes) if nodes > most_nodes
-            else (links, "directed links", most_links)
-        )  # fmt: skip
-        raise GraphError(
-            f"{what} has {_many(count)} {word_}; up to {most:,} are built, and --large, or "
-            "topology.budget() in Python, lifts the limit"
-        )
-
-
-def _many(count: float) -> str:
-    return f"{count:,}" if count < 10**15 else "more than 10**15"
+    room = min(most_nodes - nodes, most_links - links)
+    if room == math.inf:
+        return list(items)
+    found = list(islice(items, int(room) + 1))
+    afford("the machine", nodes + len(found), links + len(found))
+    return found

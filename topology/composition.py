@@ -13,22 +13,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from math import ceil, inf
+from math import ceil
 from types import MappingProxyType
 from typing import Any
 
+from topology import border
 from topology.errors import GraphError, unknown_name
 from topology.hardware.devices import device
 from topology.hardware.media import LinkType, link_catalogue, link_type
 from topology.supernode import Builder, Supernode
-from topology.validation import is_number
 
 LAYOUTS = ("clos", "rail", "rail-only")
 """How NICs meet leaves: in order; by rail, under shared spines; by rail, each rail alone."""
 
 _DEFAULT_PORTS = 64
 _TIERS = 3
-_MOST_NODES = 100_000_000
 _NAMES = ("leaf", "spine", "core")
 _OFFSET = ("node", "rack", "supernode")
 
@@ -83,23 +82,15 @@ class ScaleOut:
             value = getattr(self, name)
             if value is None and name != "npus_per_nic":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise GraphError(
-                    f"scale-out: {name} is {value!r}; it must be a whole number, 1 or more"
-                )
+            border.whole(value, f"scale-out: {name}", most=_TIERS if name == "tiers" else None)
         for name in ("nic", "switch"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise GraphError(f"scale-out: {name} is {value!r}; it must be a device's name")
             if value is not None:
                 device(value)
-        if self.tiers is not None and self.tiers > _TIERS:
-            raise GraphError(f"scale-out: tiers is {self.tiers}; it must be 1, 2 or 3")
         for ratio in self.ratios:
-            if not is_number(ratio) or not 1 <= ratio < inf:
-                raise GraphError(
-                    f"scale-out: oversubscription is {ratio!r}; it must be 1 (none) or more"
-                )
+            border.number(ratio, "scale-out: oversubscription", least=1)
 
     @property
     def ratios(self) -> tuple[float, float]:
@@ -185,16 +176,12 @@ def compose(
         If count is not a whole number of 1 or more, the NICs are on a network already, or three
         tiers of switches do not reach.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise GraphError(f"compose: count is {count!r}; it must be a whole number, 1 or more")
+    count = border.whole(count, "compose: count")
     kinds = [supernode] if isinstance(supernode, Supernode) else list(supernode)
     if not kinds:
         raise GraphError("compose: there is no supernode; give one or more")
-    nodes = count * sum(kind.graph.number_of_nodes() for kind in kinds)
-    if nodes > _MOST_NODES:
-        raise GraphError(
-            f"compose: {count:,} times comes to {nodes:,} nodes; up to {_MOST_NODES:,} are held"
-        )
+    size = [sum(n) for n in zip(*(_size(kind) for kind in kinds), strict=True)]
+    border.afford(f"compose: {count:,} times", *(count * n for n in size))
     plan = _scale_out(scale_out)
     builder = Builder()
     npus: list[str] = []
@@ -224,6 +211,10 @@ def _scale_out(given: str | float | LinkType | ScaleOut) -> ScaleOut:
         if given not in link_catalogue():
             raise unknown_name("scale-out", given, [*SCALE_OUTS, *link_catalogue()])
     return ScaleOut(link=given)
+
+
+def _size(machine: Supernode) -> tuple[int, int]:
+    return machine.graph.number_of_nodes(), machine.graph.number_of_edges()
 
 
 def _name(kinds: Sequence[Supernode], count: int) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import networkx as nx
 
+from topology import border
 from topology.errors import GraphError
-from topology.hardware.media import Link, LinkType
 from topology.naming import natural_sort, node_id
 from topology.supernode import Supernode
 from topology.validation import graph_faults, raise_faults
@@ -63,17 +63,18 @@ def from_networkx(
         kind = _kind(node, data, members)
         default = kind == "switch" or (kind == "npu" and direct)
         attributes = {"kind": kind, "tier": 0 if kind == "npu" else 1, "forwards": default}
-        built.add_node(node_id(node), **{**attributes, **data, "kind": kind})
+        built.add_nodes_from([(node_id(node), {**attributes, **data})])
     for u, v, data in graph.edges(data=True):
-        built.add_edge(node_id(u), node_id(v), **_edge_attributes(data))
+        ends = node_id(u), node_id(v)
+        built.add_edges_from([(*ends, data)])
         if not graph.is_directed():
-            built.add_edge(node_id(v), node_id(u), **_edge_attributes(data))
+            built.add_edges_from([(*ends[::-1], data)])
     return Supernode(name, built, tuple(node_id(rank) for rank in ranks), tuple(sources))
 
 
 def _ranks(graph: nx.Graph, npus: Iterable[Hashable] | None) -> list[Hashable]:
     if npus is not None:
-        return list(npus)
+        return border.ordered(npus, "npus")
     chosen = [node for node, data in graph.nodes(data=True) if data.get("kind") == "npu"]
     by_id = {node_id(node): node for node in chosen}
     return [by_id[name] for name in natural_sort(by_id)]
@@ -91,18 +92,3 @@ def _import_faults(graph: nx.Graph, ranks: Sequence[Hashable]) -> list[str]:
         if other != node:
             faults.append(f"nodes {other!r} and {node!r} have the same id {node_id(node)!r}")
     return faults
-
-
-def _edge_attributes(data: Mapping[str, Any]) -> dict[str, Any]:
-    latency = float(data.get("latency", 0.0))
-    link = data.get("link")
-    if not isinstance(link, Link):
-        kind = LinkType(capacity=1.0, medium=data.get("medium", "copper"), latency=latency)
-        link = kind.link()
-    known = {
-        "capacity": float(data["capacity"]),
-        "latency": latency,
-        "lanes": data.get("lanes", 1),
-        "link": link,
-    }
-    return {**data, **known}

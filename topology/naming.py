@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable
 
-_DIGITS = re.compile(r"(\d+)")
+from topology.errors import shown
+
+_DIGITS = re.compile(r"(\d{1,4000})")
 _LABELS = {
     "npu": "NPU", "gpu": "GPU", "cpu": "CPU", "nic": "NIC", "l1": "L1", "l2": "L2", "l3": "L3",
     "nvswitch": "NVSwitch", "ocs": "OCS", "gcd": "GCD", "tpu": "TPU", "oam": "OAM",
@@ -14,7 +16,10 @@ _LABELS = {
 
 def node_id(node: Hashable) -> str:
     """Return the string a node is known by; ids that are not strings are printed."""
-    return node if isinstance(node, str) else str(node)
+    try:
+        return node if isinstance(node, str) else str(node)
+    except ValueError:  # Python prints no whole number of more than 4,300 digits
+        return shown(node)
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:

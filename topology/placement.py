@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 
+from topology import border
 from topology.errors import GraphError
 from topology.hardware.media import LinkType, link_type
-from topology.validation import is_number
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,9 @@ class Floor:
 
     def __post_init__(self) -> None:
         for name in ("racks_per_row", "slots"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise GraphError(f"floor: {name} is {value!r}; it must be a whole number above 0")
+            border.whole(getattr(self, name), f"floor: {name}")
         for name in ("rack_pitch", "row_pitch", "slot_pitch", "tray", "slack"):
-            value = getattr(self, name)
-            if not is_number(value) or not 0 <= value < inf:
-                raise GraphError(f"floor: {name} is {value!r}; it must be metres, zero or more")
+            border.number(getattr(self, name), f"floor: {name}", unit="metres")
 
     def length(self, a: Place, b: Place) -> float:
         """Return the metres of a cable between two places.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,14 +11,16 @@ from typing import Any
 
 import networkx as nx
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import Fabric, compile_fabric
 from topology.hardware.devices import device as find_device
 from topology.hardware.media import LinkType, link_type
 from topology.naming import natural_sort, node_id
-from topology.validation import is_number, lane_counts, validate
+from topology.validation import complete, lane_counts
 
 Edge = tuple[Hashable, Hashable]
+_TIMES = "times the capacity; without() removes a link"
 _Row = tuple[str, str, dict[str, Any]]
 
 
@@ -59,7 +60,14 @@ class Supernode:
     copies: int = 0
 
     def __post_init__(self) -> None:
-        validate(self.graph, self.npus, self.name)
+        border.word(self.name, "a supernode's name")
+        for name in ("npus", "sources", "history"):
+            object.__setattr__(self, name, tuple(border.ordered(getattr(self, name), name)))
+        for text in (*self.sources, *self.history):
+            border.word(text, f"{self.name}: a line of sources or history")
+        if not isinstance(self.parameters, Mapping):
+            border.refuse(self.parameters, f"{self.name}: parameters", "a mapping")
+        complete(self.graph, self.npus, self.name)
         nx.freeze(self.graph)
 
     @cached_property
@@ -125,11 +133,7 @@ class Supernode:
         both_directions
             As in `without`.
         """
-        if not is_number(factor) or not 0 < factor < math.inf:
-            raise GraphError(
-                f"degrade: factor is {factor!r}; it must be a positive number, and without() "
-                "removes a link"
-            )
+        factor = border.number(factor, "degrade: factor", above=0, unit=_TIMES)
         chosen = self._known_links(links, both_directions=both_directions)
         graph = nx.DiGraph()
         graph.add_nodes_from(self.graph.nodes(data=True))
@@ -171,6 +175,7 @@ class Builder:
 
     def __init__(self) -> None:
         self._graph = nx.DiGraph()
+        self._links = 0
 
     def add_nodes(
         self,
@@ -200,13 +205,13 @@ class Builder:
             ``rack``, ``node``, ``plane``, ``slot`` and the like: one value, or a list with one
             for each id.
         """
-        names = list(ids)
+        columns = {k: v for k, v in attributes.items() if isinstance(v, list | tuple | range)}
+        names = border.take(ids, nodes=len(self._graph))
         common: dict[str, object] = {"kind": kind, "tier": tier}
         common["forwards"] = kind == "switch" if forwards is None else forwards
         if device is not None:
             common["device"] = device
             common |= _device_attributes(device)
-        columns = {k: v for k, v in attributes.items() if isinstance(v, list | tuple | range)}
         common |= {k: v for k, v in attributes.items() if k not in columns and v is not None}
         for attribute, column in columns.items():
             if len(column) != len(names):
@@ -249,7 +254,8 @@ class Builder:
         kind = link_type(link)
         record = kind.link()
         latency = record.latency
-        pairs = list(ends)
+        pairs = border.take(ends, links=self._links)
+        self._links += len(pairs) * (1 + duplex)
         counts = lane_counts(lanes, len(pairs))
         rates = {n: float(kind.capacity * n) for n in set(counts)}
         rows = (

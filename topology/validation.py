@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import networkx as nx
 
-from topology.errors import GraphError
+from topology import border
+from topology.errors import GraphError, SupernodeError, shown
 from topology.hardware.devices import KINDS
+from topology.hardware.media import MEDIA, Link, LinkType
+from topology.naming import node_id
+
+_Reader = Callable[[Any, str], Any]
 
 _SHOWN = 20
-
-
-def is_number(value: object) -> bool:
-    """Tell whether a value is a real number other than NaN."""
-    if isinstance(value, bool | str) or value is None:
-        return False
-    try:
-        return not math.isnan(float(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
+_ENDS = ("npu", "cpu")
+_FAST, _QUICK = 1e18, 1e-18
 
 
 def raise_faults(faults: Sequence[str], what: str) -> None:
@@ -47,15 +44,73 @@ def lane_counts(lanes: object, links: int) -> list[int]:
     links
         How many links there are.
     """
-    counts: list[Any] = list(lanes) if isinstance(lanes, Iterable) else [lanes] * links
+    if not isinstance(lanes, Iterable) or isinstance(lanes, str):
+        return [border.whole(lanes, "lanes")] * links
+    counts: list[Any] = border.ordered(lanes, "lanes")
     if len(counts) != links:
         raise GraphError(
             f"lanes has {len(counts)} values for {links} links; give one, or one for each"
         )
-    for n in counts:
-        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-            raise GraphError(f"lanes is {n!r}; it must be a whole number, 1 or more")
+    for n in set(counts) if all(type(n) is int for n in counts) else counts:
+        border.whole(n, "lanes")
     return [int(n) for n in counts]
+
+
+def _limit(value: object, what: str) -> float | None:
+    """Return what a node forwards in all: a rate, or None or infinity for no limit."""
+    if value is None or (border.is_number(value) and value == math.inf):
+        return None
+    return border.number(value, what, above=0, unit="bytes/s")
+
+
+def _record(value: object, what: str) -> Link:
+    return value if isinstance(value, Link) else border.refuse(value, what, "a topology.Link")
+
+
+_NODE: Mapping[str, _Reader] = {
+    "kind": lambda value, what: border.choice(value, what, KINDS),
+    "device": border.word,
+    "tier": partial(border.whole, least=0),
+    "capacity": _limit,
+    "latency": partial(border.number, unit="seconds"),
+    "coord": border.coordinates,
+    **dict.fromkeys(("forwards", "reduces", "multicasts"), border.flag),
+    **dict.fromkeys(("rack", "node", "plane", "slot", "supernode"), border.label),
+}
+_EDGE: Mapping[str, _Reader] = {
+    "capacity": partial(border.number, above=0, unit="bytes/s"),
+    "latency": partial(border.number, unit="seconds"),
+    "lanes": border.whole,
+    "medium": lambda value, what: border.choice(value, what, MEDIA),
+    "link": _record,
+}
+"""How each attribute that the library uses is read; all others are the user's own."""
+_PLAIN = {"rack": (int, str), "node": (int, str), "plane": (int, str), "slot": (int, str),
+          "supernode": (int, str), "device": (str,), "forwards": (bool,), "reduces": (bool,),
+          "multicasts": (bool,)}  # fmt: skip
+"""What is right at first sight; millions of values pass here."""
+
+
+def _read(
+    data: Mapping[str, Any], readers: Mapping[str, _Reader], *ids: Hashable
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the attributes that are to have a plainer type, and what is wrong with others."""
+    plain: dict[str, Any] = {}
+    faults: list[str] = []
+    for key, value in data.items():
+        if key in readers and type(value) not in _PLAIN.get(key, ()):
+            try:
+                found = readers[key](value, key)
+            except SupernodeError as error:
+                faults.append(f"{_where(ids)}: {error}")
+                continue
+            if type(found) is not type(value):
+                plain[key] = found
+    return plain, faults
+
+
+def _where(ids: Sequence[Hashable]) -> str:
+    return ("edge " if len(ids) > 1 else "node ") + " -> ".join(map(node_id, ids))
 
 
 def _plainly_right(data: Mapping[str, Any]) -> bool:
@@ -69,62 +124,66 @@ def _plainly_right(data: Mapping[str, Any]) -> bool:
         type(capacity) is float
         and type(latency) is float
         and type(lanes) is int
-        and 0.0 < capacity < math.inf
-        and 0.0 <= latency < math.inf
-        and lanes >= 1
+        and 1.0 <= capacity <= _FAST
+        and 0.0 <= latency < 1.0
+        and (latency == 0.0 or latency > _QUICK)
+        and 1 <= lanes <= border.MOST_COUNT
+        and type(data.get("link")) is Link
     )
 
 
-def edge_faults(u: object, v: object, data: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with one edge's attributes."""
-    where = f"edge {u} -> {v}"
+def _edge(u: Hashable, v: Hashable, data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return what is to be changed on an edge, what is missing with it, and what is wrong."""
+    plain, faults = _read(data, _EDGE, u, v)
     if u == v:
-        yield f"{where}: a node is linked to itself; remove the edge"
+        faults.append(f"{_where((u, v))}: a node is linked to itself; remove the edge")
     if "capacity" not in data:
-        yield f"{where}: capacity is missing; give bytes/s in one direction, such as 50 * GB"
-    elif not is_number(data["capacity"]) or not 0 < float(data["capacity"]) < math.inf:
-        yield (
-            f"{where}: capacity is {data['capacity']!r}; "
-            "it must be a positive, finite number of bytes/s"
+        faults.append(
+            f"{_where((u, v))}: capacity is missing; give bytes/s in one direction, such as 50 * GB"
         )
-    latency = data.get("latency", 0.0)
-    if not is_number(latency) or not 0 <= float(latency) < math.inf:
-        yield f"{where}: latency is {latency!r}; it must be zero or more seconds, and finite"
-    lanes = data.get("lanes", 1)
-    if not is_number(lanes) or not 1 <= float(lanes) < math.inf:
-        yield f"{where}: lanes is {lanes!r}; it must be 1 or more"
+    if not faults:
+        full = {"latency": 0.0, "lanes": 1, "medium": "copper", **data, **plain}
+        own = LinkType(capacity=1.0, medium=full.pop("medium"), latency=full["latency"]).link()
+        plain |= {key: value for key, value in ({"link": own} | full).items() if key not in data}
+    return plain, faults
 
 
-def node_faults(node: object, data: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with one node's attributes."""
-    where = f"node {node}"
-    kind = data.get("kind", "switch")
-    if kind not in KINDS:
-        yield f"{where}: kind is {kind!r}; it must be one of {', '.join(KINDS)}"
-    capacity = data.get("capacity")
-    if capacity is not None and (not is_number(capacity) or not float(capacity) > 0):
-        yield f"{where}: capacity is {capacity!r}; it must be a positive number of bytes/s"
-    latency = data.get("latency", 0.0)
-    if not is_number(latency) or not 0 <= float(latency) < math.inf:
-        yield f"{where}: latency is {latency!r}; it must be zero or more seconds, and finite"
-
-
-def rank_faults(graph: nx.DiGraph, npus: Sequence[Any]) -> Iterator[str]:
+def _rank_faults(graph: nx.Graph, npus: Sequence[Any]) -> Iterator[str]:
     """Yield what is wrong with the order of the ranks."""
     if not npus:
         yield "there is no NPU; give npus=[...] or nodes with kind='npu'"
     for node in npus:
         if not isinstance(node, Hashable):
-            yield f"NPU {node!r} is not the id of a node"
+            yield f"NPU {shown(node)} is not the id of a node"
             return
     for node, count in Counter(npus).items():
         if count > 1:
-            yield f"NPU {node} stands {count} times in npus; a rank is one NPU"
+            yield f"NPU {node_id(node)} stands {count} times in npus; a rank is one NPU"
         if node not in graph:
-            yield f"NPU {node} is not a node of the graph"
+            yield f"NPU {node_id(node)} is not a node of the graph"
+        elif (kind := graph.nodes[node].get("kind", "npu")) not in _ENDS:
+            yield f"NPU {node_id(node)} has kind {shown(kind)}; a rank is an NPU or a CPU"
 
 
-def graph_faults(graph: nx.DiGraph, npus: Iterable[object]) -> list[str]:
+def _look(
+    graph: nx.Graph, npus: Sequence[Any]
+) -> tuple[list[tuple[dict[str, Any], dict[str, Any]]], list[str]]:
+    """Return the attributes that are to be changed, each with the changes, and every fault."""
+    changes, faults = [], []
+    for node, data in graph.nodes(data=True):
+        plain, wrong = _read(data, _NODE, node)
+        faults += wrong
+        if plain:
+            changes.append((data, plain))
+    for u, v, data in graph.edges(data=True):
+        if u == v or not _plainly_right(data):
+            plain, wrong = _edge(u, v, data)
+            faults += wrong
+            changes.append((data, plain))
+    return changes, faults + list(_rank_faults(graph, npus))
+
+
+def graph_faults(graph: nx.Graph, npus: Iterable[object]) -> list[str]:
     """Return every fault of a graph and its ranks.
 
     Parameters
@@ -134,11 +193,7 @@ def graph_faults(graph: nx.DiGraph, npus: Iterable[object]) -> list[str]:
     npus
         The ranks, in order.
     """
-    faults = [fault for node, data in graph.nodes(data=True) for fault in node_faults(node, data)]
-    for u, v, data in graph.edges(data=True):
-        if u == v or not _plainly_right(data):
-            faults += edge_faults(u, v, data)
-    return faults + list(rank_faults(graph, list(npus)))
+    return _look(graph, list(npus))[1]
 
 
 def validate(graph: nx.DiGraph, npus: Iterable[object], name: str = "the graph") -> None:
@@ -153,7 +208,25 @@ def validate(graph: nx.DiGraph, npus: Iterable[object], name: str = "the graph")
     name
         How to call the graph in the message.
     """
-    raise_faults(list(_form_faults(graph)) or graph_faults(graph, npus), name)
+    raise_faults(list(_form_faults(graph)), name)
+    raise_faults(graph_faults(graph, border.ordered(npus, "npus")), name)
+
+
+def complete(graph: nx.DiGraph, npus: Sequence[str], name: str) -> None:
+    """Validate a graph, then write its attributes in their plain types and fill in what is missing.
+
+    An edge has ``latency`` 0, ``lanes`` 1 and a link record of its medium unless it says
+    otherwise; a rank is an NPU, and any other node a switch.
+    """
+    raise_faults(list(_form_faults(graph)), name)
+    changes, faults = _look(graph, npus)
+    raise_faults(faults, name)
+    for data, plain in changes:
+        data.update(plain)
+    members = set(npus)
+    for node, data in graph.nodes(data=True):
+        if "kind" not in data:
+            data["kind"] = "npu" if node in members else "switch"
 
 
 def _form_faults(graph: object) -> Iterator[str]:
@@ -164,5 +237,5 @@ def _form_faults(graph: object) -> Iterator[str]:
         return
     for node in graph:
         if not isinstance(node, str):
-            yield f"node {node!r}: ids must be strings; {mended}"
+            yield f"node {shown(node)}: ids must be strings; {mended}"
             return

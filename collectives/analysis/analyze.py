@@ -31,12 +31,12 @@ from collectives.model.schedule import (
 )
 from collectives.timing import Cost, Latency, Plan, plan
 from topology import units
+from topology.border import is_number
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing import Uniform, check_ranks
 from topology.supernode import Supernode
 from topology.text import Part, Table, plain
-from topology.validation import is_number
 
 _MANY_RANKS = 4096
 _MOST_SECONDS = 1.0  # to verify a schedule that a user gives

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.model.schedule import IntArray, ScheduleError
+from topology import border
 from topology.errors import unknown_name
 from topology.fabric import Fabric, FloatArray
 from topology.hardware.devices import device, device_catalogue
 from topology.supernode import Supernode
-from topology.validation import is_number
 
 RATES = ("line", "effective")
 
@@ -41,8 +41,8 @@ def endpoint_of(
         Seconds per step and per message, instead of the catalogue's.
     """
     for name, value in (("alpha", alpha), ("message", message)):
-        if value is not None and (not is_number(value) or not 0 <= value < np.inf):
-            raise ScheduleError(f"{name} is {value!r}; it must be seconds, zero or more")
+        if value is not None:
+            border.number(value, name, unit="seconds", error=ScheduleError)
     nodes = supernode.graph.nodes
     names = {str(nodes[supernode.npus[r]].get("device") or "") for r in ranks.tolist()}
     known = device_catalogue()

@@ -14,11 +14,11 @@ from collectives.timing.cost import Cost, StepCost
 from collectives.timing.endpoint import Endpoint, arc_rates, endpoint_of
 from collectives.timing.pipelined import pipelined
 from collectives.timing.stepwise import stepwise
+from topology import border
 from topology.approximation import Approximation
 from topology.fabric import Fabric
 from topology.routing import Router, check_ranks, router
 from topology.supernode import Supernode
-from topology.validation import is_number
 
 
 class Engine(Protocol):
@@ -73,9 +73,8 @@ class Plan:
 
     def cost(self, size: float) -> Cost:
         """Return the cost at a size in bytes; raise `ScheduleError` if it is not a size."""
-        if not is_number(size) or not 0 <= size < np.inf:
-            raise ScheduleError(f"size is {size!r}; it must be a number of bytes, zero or more")
-        return Cost(float(size), self._engine.cost(float(size)))
+        size = border.size(size, error=ScheduleError)
+        return Cost(size, self._engine.cost(size))
 
     def critical_path(self, step: int, size: float) -> list[int]:
         """Return the arcs of the slowest transfer of a step; none where it sends nothing.

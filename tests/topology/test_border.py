@@ -56,7 +56,7 @@ def test_whole_numbers_of_numpy_become_plain(value: object) -> None:
 
 @pytest.mark.parametrize(("limits", "good", "bad"), [
     ({"least": 1}, [1, 2.5], [0.999]),
-    ({"above": 0.0}, [5e-324], [0, -1]),
+    ({"above": 0.0}, [1e-30], [0, -1, 5e-324]),
     ({"above": 0.0, "most": 1.0}, [1], [0, 1.001]),
     ({"most": 1.0}, [0, 1], [-0.1, 2]),
 ])  # fmt: skip

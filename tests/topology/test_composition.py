@@ -181,7 +181,8 @@ def test_a_composition_is_saved_and_comes_back(tmp_path):
     [
         (0, 1e9, "count is 0"),
         (True, 1e9, "count is True"),
-        (10**20, 1e9, "nodes; up to 100,000,000 are held"),
+        (10**20, 1e9, "count is 10"),
+        (10**8, 1e9, "nodes; up to 1,000,000 are built"),
         (100, ScaleOut(link=1e9, ports=4, tiers=2), "more than two tiers of 4-port switches"),
         (100, ScaleOut(link=1e9, ports=4), "more than three tiers of 4-port switches"),
         (100, ScaleOut(link=1e9, ports=4, tiers=1), "more than one tier of 4-port switches"),
@@ -199,7 +200,7 @@ def test_what_does_not_fit_is_refused(count, plan, said):
         ({"layout": "mesh"}, "layout is 'mesh'; it must be one of clos, rail, rail-only"),
         ({"ports": 0}, "ports is 0"),
         ({"npus_per_nic": 1.5}, "npus_per_nic is 1.5"),
-        ({"tiers": 4}, "tiers is 4; it must be 1, 2 or 3"),
+        ({"tiers": 4}, "tiers is 4; it must be a whole number, 1 to 3"),
         ({"oversubscription": 0.5}, "oversubscription is 0.5"),
         ({"oversubscription": (1, 1, 1)}, "oversubscription has 3 numbers"),
     ],

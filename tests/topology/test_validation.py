@@ -12,9 +12,10 @@ from hypothesis import given
 import topology
 from tests.strategies import supernodes
 from topology import Supernode
+from topology.border import is_number
 from topology.errors import GraphError
 from topology.units import GB
-from topology.validation import graph_faults, is_number, lane_counts
+from topology.validation import graph_faults, lane_counts
 
 
 @given(supernodes())
@@ -65,3 +66,95 @@ def test_a_link_of_the_builder_is_never_endless() -> None:
     for rate in (0, -GB, math.nan, math.inf):
         with pytest.raises(GraphError, match="capacity"):
             topology.star(2, link=rate)
+
+
+def _pair() -> nx.DiGraph:
+    graph = nx.DiGraph()
+    graph.add_node("npu/0", kind="npu", forwards=True)
+    graph.add_node("npu/1", kind="npu", forwards=True)
+    graph.add_node("switch/0", kind="switch", forwards=True)
+    for npu in ("npu/0", "npu/1"):
+        graph.add_edge(npu, "switch/0", capacity=1e9)
+        graph.add_edge("switch/0", npu, capacity=1e9)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("device", []), ("device", None), ("coord", {}), ("coord", (0.5,)), ("coord", "ab"),
+        ("reduces", None), ("reduces", 1), ("forwards", "maybe"), ("multicasts", []),
+        ("node", [1]), ("rack", {}), ("plane", 1.5), ("slot", None), ("tier", -1), ("tier", "x"),
+        ("latency", range(2)), ("latency", 10**400), ("capacity", "x"), ("capacity", 0),
+        ("kind", "gpu"), ("kind", []),
+    ],
+)  # fmt: skip
+def test_a_node_attribute_of_the_wrong_kind_is_named_everywhere(key: str, value: object) -> None:
+    graph = _pair()
+    graph.nodes["npu/0"][key] = value
+    said = rf"node npu/0: {key}(\[0\])? is"
+    with pytest.raises(GraphError, match=said):
+        topology.from_networkx(graph, ["npu/0", "npu/1"])
+    with pytest.raises(GraphError, match=said):
+        Supernode("mine", graph, ("npu/0", "npu/1"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lanes", 1.5), ("lanes", 0), ("lanes", True), ("lanes", 10**400), ("capacity", 10**400),
+        ("capacity", math.inf), ("capacity", "1 GB/s"), ("latency", -1), ("link", {}),
+        ("medium", "glass"), ("medium", range(3)),
+    ],
+)  # fmt: skip
+def test_an_edge_attribute_of_the_wrong_kind_is_named_everywhere(key: str, value: object) -> None:
+    graph = _pair()
+    graph.edges["npu/0", "switch/0"][key] = value
+    with pytest.raises(GraphError, match=f"edge npu/0 -> switch/0: {key} is"):
+        topology.from_networkx(graph, ["npu/0", "npu/1"])
+    with pytest.raises(GraphError, match=f"edge npu/0 -> switch/0: {key} is"):
+        Supernode("mine", graph, ("npu/0", "npu/1"))
+
+
+def test_words_for_truth_are_read_as_such() -> None:
+    graph = _pair()
+    graph.nodes["switch/0"].update(forwards="no", reduces="yes", multicasts=np.bool_(False))
+    made = topology.from_networkx(graph).graph.nodes["switch/0"]
+    assert [made[key] for key in ("forwards", "reduces", "multicasts")] == [False, True, False]
+
+
+def test_what_a_graph_leaves_out_is_filled_in() -> None:
+    bare = Supernode("mine", _pair(), ("npu/0", "npu/1"))
+    data = bare.graph.edges["npu/0", "switch/0"]
+    assert (data["lanes"], data["latency"], data["link"]) == (1, 0.0, topology.Link())
+    assert bare.degrade(links=[("npu/0", "switch/0")], factor=0.5).fabric.lanes.tolist() == [1] * 4
+    assert topology.failure_units(bare, "cable")
+
+
+@pytest.mark.parametrize(
+    ("npus", "said"),
+    [
+        ({"npu/0", "npu/1"}, "fixed order"), ("npu/0", "fixed order"), (7, "fixed order"),
+        (["npu/0", "switch/0"], "switch/0 has kind 'switch'"), ([[]], "not the id of a node"),
+        (["npu/0", 10**5000], "is not a node"),
+    ],
+)  # fmt: skip
+def test_ranks_are_endpoints_in_an_order(npus: object, said: str) -> None:
+    with pytest.raises(GraphError, match=said):
+        topology.from_networkx(_pair(), npus)
+    with pytest.raises(GraphError, match=said):
+        Supernode("mine", _pair(), npus)
+
+
+@pytest.mark.parametrize("fields", [
+    {"efficiency": 7}, {"efficiency": 0}, {"transceivers": math.nan}, {"fec": range(3)},
+    {"length": -1}, {"modules": "2"}, {"medium": "glass"}, {"power": 10**400}, {"type": 5},
+    {"sources": "text"}, {"sources": [1]}, {"propagation": True},
+])  # fmt: skip
+def test_a_link_is_checked_as_its_type_is(fields: dict[str, object]) -> None:
+    name = next(iter(fields))
+    with pytest.raises(GraphError, match=r"link .*is"):
+        topology.Link(**fields)
+    kind = {"name" if name == "type" else name: fields[name]}
+    with pytest.raises(GraphError, match="link type"):
+        topology.LinkType(capacity=1e9, **kind)

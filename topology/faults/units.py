@@ -14,10 +14,10 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError, unknown_name
 from topology.naming import natural_sort
 from topology.supernode import Supernode
-from topology.validation import is_number
 
 UNITS = ("cable", "link", "optic", "npu", "cpu", "nic", "switch", "node", "rack", "plane")
 """Kinds of units: one lane both ways; all lanes between two nodes; one transceiver; one node of
@@ -125,15 +125,10 @@ def random_failures(
     if (count is None) == (fraction is None):
         raise GraphError("random_failures: give one of count and fraction")
     if fraction is not None:
-        if not is_number(fraction) or not 0 <= fraction <= 1:
-            raise GraphError(f"random_failures: fraction is {fraction!r}; it must be from 0 to 1")
-        count = round(fraction * len(units))
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= len(units):
-        raise GraphError(
-            f"random_failures: count is {count!r}; {supernode.name} has {len(units)} of {kind}"
-        )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise GraphError(f"random_failures: seed is {seed!r}; it must be a whole number from 0")
+        count = round(border.probability(fraction, "random_failures: fraction") * len(units))
+    what = f"random_failures: count of {kind}"
+    count = border.whole(count, what, least=0, most=len(units))
+    seed = border.seed(seed, "random_failures: seed")
     chosen = np.random.default_rng(seed).choice(len(units), size=count, replace=False)
     return fail(supernode, [units[i] for i in sorted(chosen.tolist())])
 

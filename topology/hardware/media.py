@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from types import MappingProxyType
 
-from topology.errors import GraphError, unknown_name
+from topology import border
+from topology.errors import GraphError, shown, unknown_name
 from topology.hardware.catalogue import Entry, load_catalogue
 
 MEDIA = ("copper", "optical")
+_RATE = "bytes/s, such as 50 * GB"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Link:
     modules: float = 0.0
     sources: tuple[str, ...] = ()
     power: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_record("link", self)
 
     @property
     def latency(self) -> float:
@@ -99,27 +103,10 @@ class LinkType:
     sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.capacity) and 0 < self.capacity < math.inf):
-            raise GraphError(
-                f"link type {self.name!r}: capacity is {self.capacity!r}; "
-                "it must be a positive, finite number of bytes/s, such as 50 * GB"
-            )
-        for part in ("latency", "length", "propagation", "transceivers", "fec", "modules"):
-            value = getattr(self, part)
-            if not (_is_number(value) and 0 <= value < math.inf):
-                raise GraphError(
-                    f"link type {self.name!r}: {part} is {value!r}; it must be zero or more"
-                )
-        if not (_is_number(self.efficiency) and 0 < self.efficiency <= 1):
-            raise GraphError(
-                f"link type {self.name!r}: efficiency is {self.efficiency!r}; "
-                "it must be above 0 and at most 1"
-            )
-        if self.medium not in MEDIA:
-            raise GraphError(
-                f"link type {self.name!r}: medium is {self.medium!r}; "
-                f"it must be one of {', '.join(MEDIA)}"
-            )
+        what = _check_record("link type", self, ("latency",))
+        border.number(self.capacity, f"{what}: capacity", above=0, unit=_RATE)
+        if self.reach != math.inf:
+            border.number(self.reach, f"{what}: reach", unit="metres")
 
     def at(self, length: float) -> LinkType:
         """Return the same type at another length in metres."""
@@ -129,8 +116,8 @@ class LinkType:
         """Return the record for an edge of this type; raise `GraphError` beyond its reach."""
         if self.length > self.reach:
             raise GraphError(
-                f"link type {self.name!r}: a length of {self.length:g} m is beyond its reach of "
-                f"{self.reach:g} m; use an optical type or place the ends nearer"
+                f"link type {shown(self.name)}: a length of {self.length:g} m is beyond its reach "
+                f"of {self.reach:g} m; use an optical type or place the ends nearer"
             )
         return Link(
             type=self.name,
@@ -146,8 +133,19 @@ class LinkType:
         )
 
 
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and value == value
+def _check_record(sort: str, record: Link | LinkType, more: Sequence[str] = ()) -> str:
+    """Raise `GraphError` unless what links and link types have in common is right; name it."""
+    name = border.word(record.type if isinstance(record, Link) else record.name, sort)
+    what = f"{sort} {shown(name)}"
+    for part in ("length", "propagation", "transceivers", "fec", "modules", "power", *more):
+        border.number(getattr(record, part), f"{what}: {part}")
+    border.number(record.efficiency, f"{what}: efficiency", above=0, most=1)
+    border.choice(record.medium, f"{what}: medium", MEDIA)
+    sources = tuple(border.ordered(record.sources, f"{what}: sources"))
+    for text in sources:
+        border.word(text, f"{what}: a source")
+    object.__setattr__(record, "sources", sources)  # records are hashed
+    return what
 
 
 def link_catalogue() -> Mapping[str, Entry]:

@@ -13,13 +13,13 @@ from functools import cached_property
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import Fabric
 from topology.hardware.catalogue import Entry, load_catalogue
 from topology.hardware.devices import device_catalogue
 from topology.hardware.media import MEDIA, Link
 from topology.supernode import Supernode
-from topology.validation import is_number
 
 _FIT_HOURS = 1e9
 
@@ -239,8 +239,7 @@ def _check_given(
     what: str, given: Mapping[str, float], supernode: Supernode, parts: Mapping[str, float]
 ) -> None:
     for name, value in given.items():
-        if not is_number(value) or not 0 <= float(value) < float("inf"):
-            raise GraphError(f"{what}: {name} is {value!r}; it must be a number, zero or more")
+        border.number(value, f"{what}: {name}")
         if name not in parts:
             known = ", ".join(sorted(parts))
             raise GraphError(f"{what}: {supernode.name} has no {name!r}; it has {known}")

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from topology import border
 from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.naming import natural_sort, node_id
-from topology.validation import is_number
 
 if TYPE_CHECKING:
     from topology.routing.flow import RoutedFlow, Router
@@ -155,9 +155,8 @@ class Uniform(Demand):
 
     def checked(self, count: int) -> Uniform:
         """Return it; raise `RoutingError` if it does not fit."""
-        if not is_number(self.amount) or not 0 <= self.amount < np.inf:
-            raise RoutingError(f"demand: amount is {self.amount!r}; it must be zero or more")
-        return Uniform(check_ranks(self.ranks, count), float(self.amount))
+        amount = border.number(self.amount, "demand: amount", error=RoutingError)
+        return Uniform(check_ranks(self.ranks, count), amount)
 
     def routed(self, router: Router) -> RoutedFlow:
         """Return it on the router's own paths."""
@@ -297,8 +296,7 @@ def _from_mapping(fabric: Fabric, demand: Mapping[tuple[object, object], float])
     for pair, amount in demand.items():
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise RoutingError(f"demand: {pair!r} is not a pair (sender, receiver)")
-        if not is_number(amount):
-            raise RoutingError(f"demand: {pair[0]} to {pair[1]} is {amount!r}; it must be a number")
+        border.number(amount, f"demand: {pair[0]} to {pair[1]}", error=RoutingError)
     ends = [(find(u), find(v)) for u, v in demand]
     src, dst = np.array(ends, dtype=np.int64).reshape(-1, 2).T
     return Pairs(src, dst, np.array(list(demand.values()), dtype=float))

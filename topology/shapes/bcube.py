@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from topology import border
 from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, coordinates, pairs, whole
+from topology.shapes.parts import LinkLike, coordinates, pairs
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -41,15 +42,15 @@ def bcube(n: int, k: int = 1, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links from each NPU to each of its switches.
     """
-    width = whole("bcube", "n", n, least=2)
-    top = whole("bcube", "k", k, least=0)
+    width = border.whole(n, "bcube: n", least=2)
+    top = border.whole(k, "bcube: k", least=0)
     kind = link_type(link)
     dims = (width,) * (top + 1)
     builder = Builder()
     names = (f"npu/{i}" for i in range(width ** (top + 1)))
     npus = builder.add_nodes(names, kind="npu", tier=0, forwards=True, coord=coordinates(dims))
     grid = np.arange(len(npus)).reshape(dims)
-    parallel = whole("bcube", "lanes", lanes)
+    parallel = border.whole(lanes, "bcube: lanes")
     for level in range(top + 1):
         lines = np.moveaxis(grid, top - level, -1).reshape(-1, width)
         ids = (f"switch/{level}/{i}" for i in range(len(lines)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from topology import border
 from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.parts import LinkLike, pairs, vertices
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -36,8 +37,8 @@ def complete_bipartite(
         Whether the right side is switches (every NPU has a link to each of n switch planes)
         instead of NPUs. NPUs on both sides forward.
     """
-    m = whole("complete_bipartite", "left", left)
-    n = m if right is None else whole("complete_bipartite", "right", right)
+    m = border.whole(left, "complete_bipartite: left")
+    n = m if right is None else border.whole(right, "complete_bipartite: right")
     kind = link_type(link)
     builder = Builder()
     if switches:
@@ -51,7 +52,7 @@ def complete_bipartite(
         npus, _ = vertices(builder, m + n, coord=coord)
         names, others = npus[:m], npus[m:]
     ends = ((u, v) for u in names for v in others)
-    builder.connect(ends, kind, lanes=whole("complete_bipartite", "lanes", lanes))
+    builder.connect(ends, kind, lanes=border.whole(lanes, "complete_bipartite: lanes"))
     parameters = {
         "left": m, "right": n, "link": kind.name, "lanes": lanes, "switches": switches
     }  # fmt: skip
@@ -88,5 +89,5 @@ def petersen(*, link: LinkLike, lanes: int = 1) -> Supernode:
     tails = np.concatenate([i, i, 5 + i])
     heads = np.concatenate([(i + 1) % 5, 5 + i, 5 + (i + 2) % 5])
     ends = pairs(names, tails, names, heads)
-    builder.connect(ends, kind, lanes=whole("petersen", "lanes", lanes))
+    builder.connect(ends, kind, lanes=border.whole(lanes, "petersen: lanes"))
     return builder.build("petersen", names, parameters={"link": kind.name, "lanes": lanes})

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.parts import LinkLike, pairs, vertices
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -45,7 +46,7 @@ def circulant(npus: int, offsets: Iterable[int], *, link: LinkLike, lanes: int =
     GraphError
         If an offset is out of range or stands twice, or the graph would fall apart.
     """
-    n = whole("circulant", "npus", npus, least=2)
+    n = border.whole(npus, "circulant: npus", least=2)
     steps = _offsets(n, offsets)
     kind = link_type(link)
     builder = Builder()
@@ -54,7 +55,7 @@ def circulant(npus: int, offsets: Iterable[int], *, link: LinkLike, lanes: int =
     for step in steps:
         start = i[: n // 2] if 2 * step == n else i
         ends = pairs(names, start, names, (start + step) % n)
-        builder.connect(ends, kind, lanes=whole("circulant", "lanes", lanes))
+        builder.connect(ends, kind, lanes=border.whole(lanes, "circulant: lanes"))
     parameters = {"npus": n, "offsets": steps, "link": kind.name, "lanes": lanes}
     return builder.build(f"circulant-{n}-{'-'.join(map(str, steps))}", names, parameters=parameters)
 
@@ -62,7 +63,7 @@ def circulant(npus: int, offsets: Iterable[int], *, link: LinkLike, lanes: int =
 def _offsets(n: int, offsets: object) -> tuple[int, ...]:
     if not isinstance(offsets, Iterable):
         raise GraphError(f"circulant: offsets is {offsets!r}; give them in a list, such as [1, 2]")
-    found = sorted(whole("circulant", "an offset", step, most=n // 2) for step in offsets)
+    found = sorted(border.whole(step, "circulant: an offset", most=n // 2) for step in offsets)
     for step, following in pairwise(found):
         if step == following:
             raise GraphError(f"circulant: the offset {step} stands twice; use lanes=")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from topology import border
 from topology.errors import GraphError
 from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import (
@@ -13,7 +14,6 @@ from topology.shapes.parts import (
     lanes_per_dimension,
     links_per_dimension,
     said,
-    whole,
 )
 from topology.shapes.registry import shape
 from topology.shapes.tree import Sizing, Tree, ratios, wire
@@ -74,15 +74,15 @@ def clos(
     GraphError
         If a number is out of range, or the tiers do not reach that many NPUs.
     """
-    count = whole("clos", "npus", npus)
+    count = border.whole(npus, "clos: npus")
     down = link_type(link)
     up = down if uplink is None else link_type(uplink)
     sizing = Sizing(
         "clos",
-        radix=whole("clos", "radix", radix, least=2),
-        tiers=whole("clos", "tiers", tiers, least=2, most=3),
+        radix=border.whole(radix, "clos: radix", least=2),
+        tiers=border.whole(tiers, "clos: tiers", least=2, most=3),
         ratios=ratios("clos", oversubscription),
-        lanes=whole("clos", "lanes", lanes),
+        lanes=border.whole(lanes, "clos: lanes"),
         speed=down.capacity / up.capacity,
     )
     tree = sizing.tree(count)
@@ -119,11 +119,11 @@ def fat_tree(k: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links in place of each.
     """
-    ports = whole("fat_tree", "k", k, least=2)
+    ports = border.whole(k, "fat_tree: k", least=2)
     if ports % 2:
         raise GraphError(f"fat_tree: k is {k}; half the ports go up, so it must be even")
     half = ports // 2
-    width = whole("fat_tree", "lanes", lanes)
+    width = border.whole(lanes, "fat_tree: lanes")
     kind = link_type(link)
     tree = Tree((half, half, ports), (1, half, half), (width,) * 3)
     called = {"k": ports, "link": kind.name, "lanes": width}
@@ -197,7 +197,7 @@ def _build(
     pod = tree.pod(0, npus).tolist() if len(tree.children) > 2 else None
     names = (f"npu/{i}" for i in range(npus))
     ends = builder.add_nodes(names, kind="npu", tier=0, pod=pod)
-    copies = whole(shape, "planes", planes)
+    copies = border.whole(planes, f"{shape}: planes")
     for plane in range(copies):
         wire(builder, ends, tree, links, plane=plane if copies > 1 else None)
     return builder.build(name, ends, parameters=called)

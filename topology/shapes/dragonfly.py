@@ -19,10 +19,11 @@ from itertools import combinations
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
-from topology.shapes.parts import LinkLike, pairs, whole
+from topology.shapes.parts import LinkLike, pairs
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -79,9 +80,9 @@ def dragonfly(
     GraphError
         If a number is out of range, or there are more groups than global ports can join.
     """
-    terminals = whole("dragonfly", "p", p)
-    routers = 2 * terminals if a is None else whole("dragonfly", "a", a)
-    globals_ = terminals if h is None else whole("dragonfly", "h", h)
+    terminals = border.whole(p, "dragonfly: p")
+    routers = 2 * terminals if a is None else border.whole(a, "dragonfly: a")
+    globals_ = terminals if h is None else border.whole(h, "dragonfly: h")
     count = _group_count("dragonfly", groups, routers * globals_)
     near, local, far = _links(link, local_link, global_link)
     builder = Builder()
@@ -164,10 +165,10 @@ def dragonfly_plus(
         If a number is out of range, or there are more groups than global ports can join.
     """
     shape = "dragonfly_plus"
-    terminals = whole(shape, "p", p)
-    low = terminals if leaves is None else whole(shape, "leaves", leaves)
-    high = terminals if spines is None else whole(shape, "spines", spines)
-    globals_ = terminals if h is None else whole(shape, "h", h)
+    terminals = border.whole(p, f"{shape}: p")
+    low = terminals if leaves is None else border.whole(leaves, f"{shape}: leaves")
+    high = terminals if spines is None else border.whole(spines, f"{shape}: spines")
+    globals_ = terminals if h is None else border.whole(h, f"{shape}: h")
     count = _group_count(shape, groups, high * globals_)
     near, local, far = _links(link, local_link, global_link)
     builder = Builder()
@@ -250,7 +251,7 @@ def _join_groups(
 def _group_count(shape: str, groups: object, ports: int) -> int:
     if groups is None:
         return ports + 1
-    count = whole(shape, "groups", groups)
+    count = border.whole(groups, f"{shape}: groups")
     if count > ports + 1:
         raise GraphError(
             f"{shape}: groups is {count}; {ports} global ports of a group join at most "

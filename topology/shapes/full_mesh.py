@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from topology import border
 from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import (
     Dims,
@@ -18,7 +19,6 @@ from topology.shapes.parts import (
     pairs,
     said,
     vertices,
-    whole,
 )
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
@@ -47,7 +47,7 @@ def full_mesh(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between each two.
     """
-    size = whole("full_mesh", "npus", npus)
+    size = border.whole(npus, "full_mesh: npus")
     return _build("full_mesh", (size,), link, lanes, {"npus": size})
 
 
@@ -121,7 +121,7 @@ def hyperx(
         From an NPU to its switch; by default the first dimension's link.
     """
     size = dimensions("hyperx", dims)
-    each = whole("hyperx", "npus_per_switch", npus_per_switch, least=0)
+    each = border.whole(npus_per_switch, "hyperx: npus_per_switch", least=0)
     down = None if npu_link is None else link_type(npu_link)
     called = {
         "dims": size,

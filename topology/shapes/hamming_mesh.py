@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
-from topology.shapes.parts import LinkLike, by_x, dimensions, pairs, whole
+from topology.shapes.parts import LinkLike, by_x, dimensions, pairs
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -69,7 +70,7 @@ def hamming_mesh(
     outer = _pair("boards", boards)
     far = link_type(link)
     near = far if board_link is None else link_type(board_link)
-    width = whole("hamming_mesh", "lanes", lanes)
+    width = border.whole(lanes, "hamming_mesh: lanes")
     rows, columns = inner[0] * outer[0], inner[1] * outer[1]
     grid = np.arange(rows * columns).reshape(rows, columns)
     r, c = np.divmod(grid.ravel(), columns)

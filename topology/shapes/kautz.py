@@ -9,10 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.parts import LinkLike, pairs, vertices
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -44,8 +45,8 @@ def generalised_kautz(degree: int, npus: int, *, link: LinkLike, lanes: int = 1)
     lanes
         Parallel links along each arc.
     """
-    d = whole("generalised_kautz", "degree", degree, least=2)
-    n = whole("generalised_kautz", "npus", npus, least=d + 1)
+    d = border.whole(degree, "generalised_kautz: degree", least=2)
+    n = border.whole(npus, "generalised_kautz: npus", least=d + 1)
     i = np.repeat(np.arange(n), d)
     heads = (-d * i - np.tile(np.arange(1, d + 1), n)) % n
     called = {"degree": d, "npus": n}
@@ -74,8 +75,8 @@ def de_bruijn(degree: int, length: int, *, link: LinkLike, lanes: int = 1) -> Su
     lanes
         Parallel links along each arc.
     """
-    d = whole("de_bruijn", "degree", degree, least=2)
-    k = whole("de_bruijn", "length", length)
+    d = border.whole(degree, "de_bruijn: degree", least=2)
+    k = border.whole(length, "de_bruijn: length")
     n = d**k
     i = np.repeat(np.arange(n), d)
     heads = (d * i + np.tile(np.arange(d), n)) % n
@@ -142,6 +143,6 @@ def _directed(
     builder = Builder()
     names, _ = vertices(builder, count)
     ends = pairs(names, keys // count, names, keys % count)
-    builder.connect(ends, kind, lanes=whole(shape, "lanes", lanes), duplex=False)
+    builder.connect(ends, kind, lanes=border.whole(lanes, f"{shape}: lanes"), duplex=False)
     parameters = {**called, "link": kind.name, "lanes": lanes}
     return builder.build(f"{shape.replace('_', '-')}-{size}", names, parameters=parameters)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.shapes.parts import (
@@ -26,7 +27,6 @@ from topology.shapes.parts import (
     pairs,
     said,
     vertices,
-    whole,
 )
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
@@ -53,7 +53,7 @@ def line(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between neighbours.
     """
-    size = (whole("line", "npus", npus),)
+    size = (border.whole(npus, "line: npus"),)
     return _build("line", size, _steps(size, wrap=False), link, lanes, npus=size[0])
 
 
@@ -77,7 +77,7 @@ def ring(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between neighbours.
     """
-    size = (whole("ring", "npus", npus),)
+    size = (border.whole(npus, "ring: npus"),)
     return _build("ring", size, _steps(size, wrap=True), link, lanes, npus=size[0])
 
 
@@ -161,7 +161,7 @@ def hypercube(dimension: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between neighbours.
     """
-    n = whole("hypercube", "dimension", dimension, most=24)
+    n = border.whole(dimension, "hypercube: dimension", most=24)
     size = (2,) * n
     name = f"hypercube-{n}"
     return _build("hypercube", size, _steps(size, wrap=True), link, lanes, name, dimension=n)
@@ -224,7 +224,7 @@ def _checked_twists(
         if not isinstance(key, tuple) or len(key) != 2:
             raise GraphError(f"{what} has {key!r}; a key is (dimension, shifted dimension)")
         for axis in key:
-            whole("twisted_torus", f"dimension {axis!r} in twists", axis, 0, len(dims) - 1)
+            border.whole(axis, f"{what}: a dimension", least=0, most=len(dims) - 1)
     twisted = {i for i, _ in twists}
     for i, j in twists:
         if j in twisted:
@@ -232,7 +232,7 @@ def _checked_twists(
         if dims[i] < 3:
             raise GraphError(f"{what}: dimension {i} is {dims[i]} wide; it must be 3 or more")
     return {
-        (i, j): whole("twisted_torus", f"twists[{i}, {j}]", n, least=0, most=dims[j] - 1)
+        (i, j): border.whole(n, f"{what}[{i}, {j}]", least=0, most=dims[j] - 1)
         for (i, j), n in sorted(twists.items())
     }
 

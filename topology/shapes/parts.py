@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
@@ -20,46 +22,21 @@ Dims: TypeAlias = int | Sequence[int]
 """Widths of every dimension; a single number is one dimension."""
 
 
-def whole(shape: str, what: str, value: object, least: int = 1, most: int | None = None) -> int:
-    """Return a whole number within its limits.
-
-    Parameters
-    ----------
-    shape, what
-        The function and its parameter, for the message.
-    value
-        What the user gave.
-    least, most
-        The limits, both allowed.
-
-    Raises
-    ------
-    GraphError
-        If it is not a whole number, or outside the limits.
-    """
-    number = _integer(value)
-    if number is None or number < least or (most is not None and number > most):
-        limits = f"{least} or more" if most is None else f"{least} to {most}"
-        raise GraphError(f"{shape}: {what} is {value!r}; it must be a whole number, {limits}")
-    return number
-
-
-def _integer(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        return None
-    return int(value)
-
-
 def dimensions(shape: str, dims: object, what: str = "dims", least: int = 1) -> tuple[int, ...]:
-    """Return the widths of every dimension; raise `GraphError` if one is below ``least``."""
-    if _integer(dims) is not None:
-        return (whole(shape, what, dims, least),)
-    if isinstance(dims, str) or not isinstance(dims, Iterable):
-        raise GraphError(f"{shape}: {what} is {dims!r}; give the widths, such as (4, 4)")
-    widths = tuple(dims)
+    """Return the widths of every dimension; raise `GraphError` if one is below ``least``.
+
+    As many vertices as their product are within the budget.
+    """
+    name = f"{shape}: {what}"
+    if isinstance(dims, Iterable):
+        given = enumerate(border.ordered(dims, name))
+        widths = [border.whole(width, f"{name}[{i}]", least=least) for i, width in given]
+    else:
+        widths = [border.whole(dims, name, least=least)]
     if not widths:
-        raise GraphError(f"{shape}: {what} is empty; give one width or more, such as (4, 4)")
-    return tuple(whole(shape, f"{what}[{i}]", k, least) for i, k in enumerate(widths))
+        raise GraphError(f"{name} is empty; give one width or more, such as (4, 4)")
+    border.afford(shape, prod(widths))
+    return tuple(widths)
 
 
 def links_per_dimension(shape: str, link: object, count: int) -> list[LinkType]:
@@ -78,8 +55,8 @@ def links_per_dimension(shape: str, link: object, count: int) -> list[LinkType]:
 def lanes_per_dimension(shape: str, lanes: object, count: int) -> list[int]:
     """Return the lanes of each of ``count`` dimensions, from one for all or one for each."""
     if not isinstance(lanes, Iterable) or isinstance(lanes, str):
-        return [whole(shape, "lanes", lanes)] * count
-    each = [whole(shape, f"lanes[{i}]", n) for i, n in enumerate(lanes)]
+        return [border.whole(lanes, f"{shape}: lanes")] * count
+    each = [border.whole(n, f"{shape}: lanes[{i}]") for i, n in enumerate(lanes)]
     if len(each) != count:
         raise GraphError(
             f"{shape}: lanes has {len(each)} numbers for {count} dimensions; "

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from topology import border
 from topology.errors import GraphError
 from topology.hardware.media import LinkType, link_type
-from topology.shapes.parts import LinkLike, whole
+from topology.shapes.parts import LinkLike
 from topology.shapes.registry import shape
 from topology.shapes.tree import Sizing, Tree, ratios, spread, uplinks, wire
 from topology.supernode import Builder, Supernode
@@ -91,7 +92,7 @@ def rail_optimised(
     """
     shape = "rail_optimised"
     plan = _plan(shape, nodes, npus_per_node, link, rail_link, nic_link, inside, lanes)
-    ports = whole(shape, "radix", radix, least=2)
+    ports = border.whole(radix, f"{shape}: radix", least=2)
     ratio = ratios(shape, oversubscription)
     down = min(plan.nodes, Sizing(shape, ports, 2, ratio).ports(1)[0])
     builder = Builder()
@@ -153,7 +154,7 @@ def rail_only(
     """
     shape = "rail_only"
     plan = _plan(shape, nodes, npus_per_node, link, rail_link, nic_link, inside, lanes)
-    ports = whole(shape, "radix", radix, least=2)
+    ports = border.whole(radix, f"{shape}: radix", least=2)
     builder = Builder()
     npus, ends = _add_nodes(builder, plan, forwards=True)
     if plan.nodes > 1:
@@ -213,13 +214,13 @@ def _plan(
         raise GraphError(f"{shape}: inside is {inside!r}; it must be one of 'switch', 'mesh'")
     return _Plan(
         shape,
-        whole(shape, "nodes", nodes),
-        whole(shape, "npus_per_node", npus_per_node),
+        border.whole(nodes, f"{shape}: nodes"),
+        border.whole(npus_per_node, f"{shape}: npus_per_node"),
         link_type(link),
         link_type(rail_link),
         None if nic_link is None else link_type(nic_link),
         inside,
-        whole(shape, "lanes", lanes),
+        border.whole(lanes, f"{shape}: lanes"),
     )
 
 

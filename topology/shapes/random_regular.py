@@ -6,10 +6,11 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import BoolArray, IntArray
 from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.parts import LinkLike, pairs, vertices
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -63,10 +64,10 @@ def random_regular(
     GraphError
         If S r is odd, or no connected graph is found (degree 1 beyond two vertices).
     """
-    n = whole("random_regular", "count", count, least=2)
-    r = whole("random_regular", "degree", degree, least=1, most=n - 1)
-    each = whole("random_regular", "npus_per_switch", npus_per_switch, least=0)
-    chance = np.random.default_rng(whole("random_regular", "seed", seed, least=0))
+    n = border.whole(count, "random_regular: count", least=2)
+    r = border.whole(degree, "random_regular: degree", least=1, most=n - 1)
+    each = border.whole(npus_per_switch, "random_regular: npus_per_switch", least=0)
+    chance = np.random.default_rng(border.seed(seed, "random_regular: seed"))
     if n * r % 2:
         raise GraphError(
             f"random_regular: {n} vertices of degree {r} have an odd number of ports; "
@@ -77,7 +78,9 @@ def random_regular(
     down = kind if npu_link is None else link_type(npu_link)
     names, npus = vertices(builder, n, npus_per_switch=each, link=down)
     u, v = _connected(n, r, chance)
-    builder.connect(pairs(names, u, names, v), kind, lanes=whole("random_regular", "lanes", lanes))
+    builder.connect(
+        pairs(names, u, names, v), kind, lanes=border.whole(lanes, "random_regular: lanes")
+    )
     parameters = {
         "count": n, "degree": r, "seed": seed, "npus_per_switch": each,
         "link": kind.name, "npu_link": down.name, "lanes": lanes,

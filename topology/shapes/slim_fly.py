@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import link_type
 from topology.shapes.fields import Field, field, prime_power
-from topology.shapes.parts import LinkLike, pairs, vertices, whole
+from topology.shapes.parts import LinkLike, pairs, vertices
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -61,7 +62,7 @@ def slim_fly(
     GraphError
         If q is not a prime power, or 2.
     """
-    size = whole("slim_fly", "q", q, least=3)
+    size = border.whole(q, "slim_fly: q", least=3)
     factors = prime_power(size)
     if factors is None:
         near = [n for n in range(max(3, size - 4), size + 5) if prime_power(n)]
@@ -70,13 +71,13 @@ def slim_fly(
         )
     degree = (3 * size - _delta(size)) // 2
     each = (degree + 1) // 2 if npus_per_switch is None else npus_per_switch
-    each = whole("slim_fly", "npus_per_switch", each, least=0)
+    each = border.whole(each, "slim_fly: npus_per_switch", least=0)
     kind = link_type(link)
     builder = Builder()
     coord = [(s, x, y) for s in range(2) for x in range(size) for y in range(size)]
     down = kind if npu_link is None else link_type(npu_link)
     names, npus = vertices(builder, 2 * size**2, npus_per_switch=each, link=down, coord=coord)
-    width = whole("slim_fly", "lanes", lanes)
+    width = border.whole(lanes, "slim_fly: lanes")
     for u, v in _edges(size, field(*factors)):
         builder.connect(pairs(names, u, names, v), kind, lanes=width)
     called = {

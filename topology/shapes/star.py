@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from topology import border
 from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, whole
+from topology.shapes.parts import LinkLike
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -29,12 +30,12 @@ def star(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links from each NPU to the switch.
     """
-    n = whole("star", "npus", npus)
+    n = border.whole(npus, "star: npus")
     kind = link_type(link)
     builder = Builder()
     names = builder.add_nodes((f"npu/{i}" for i in range(n)), kind="npu", tier=0)
     hub = builder.add_nodes(["switch/0"], kind="switch", tier=1)
-    width = whole("star", "lanes", lanes)
+    width = border.whole(lanes, "star: lanes")
     builder.connect(((name, hub[0]) for name in names), kind, lanes=width)
     parameters = {"npus": n, "link": kind.name, "lanes": width}
     return builder.build(f"star-{n}", names, parameters=parameters)

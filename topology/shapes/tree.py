@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType
 from topology.shapes.parts import pairs
 from topology.supernode import Builder
-from topology.validation import is_number
 
 _WORDS = ("leaf", "spine", "core")
 
@@ -222,11 +222,8 @@ def spread(up: int, most: int) -> int:
 def ratios(shape: str, oversubscription: Any) -> tuple[float, float]:
     """Return the oversubscription of leaves and spines, from one for both or one for each."""
     given = oversubscription if isinstance(oversubscription, tuple | list) else [oversubscription]
-    numbers = [float(value) for value in given if is_number(value)]
-    found = [value for value in numbers if 1 <= value < math.inf]
-    if len(found) != len(given) or len(found) not in (1, 2):
-        raise GraphError(
-            f"{shape}: oversubscription is {oversubscription!r}; it must be 1 (none) or more, or "
-            "two such numbers, for leaves and for spines"
-        )
+    if len(given) not in (1, 2):
+        must = "a number, 1 (none) or more, or two: for leaves and for spines"
+        border.refuse(given, f"{shape}: oversubscription", must)
+    found = [border.number(each, f"{shape}: oversubscription", least=1) for each in given]
     return found[0], found[-1]

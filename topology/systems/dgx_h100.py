@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from math import ceil
 
+from topology import border
 from topology.errors import GraphError
 from topology.supernode import Builder, Supernode
 from topology.systems.catalogue import system_builder
-from topology.validation import is_number
 
 _GPUS = 8
 _NVLINKS = (5, 4, 4, 5)
@@ -50,12 +50,9 @@ def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
         If nodes is not a positive whole number, oversubscription is below 1, or two tiers of
         64-port switches do not reach (more than 64 leaves).
     """
-    if isinstance(nodes, bool) or not isinstance(nodes, int) or nodes < 1:
-        raise GraphError(f"dgx_h100: nodes is {nodes!r}; it must be a whole number, 1 or more")
-    if not is_number(oversubscription) or not 1 <= oversubscription < float("inf"):
-        raise GraphError(
-            f"dgx_h100: oversubscription is {oversubscription!r}; it must be 1 (none) or more"
-        )
+    nodes = border.whole(nodes, "dgx_h100: nodes")
+    ratio = border.number(oversubscription, "dgx_h100: oversubscription", least=1)
+    border.afford("dgx_h100", nodes * (_GPUS + len(_NVLINKS)))
     builder = Builder()
     total = nodes * _GPUS
     home = [i // _GPUS for i in range(total)]
@@ -73,7 +70,7 @@ def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
         ends = ((gpu, f"nvswitch/{home[i]}/{j}") for i, gpu in enumerate(gpus))
         builder.connect(ends, "nvlink4", lanes=lanes)
     if nodes > 1:
-        _add_rails(builder, nodes, gpus, oversubscription)
+        _add_rails(builder, nodes, gpus, ratio)
     return builder.build(
         f"dgx-h100-{nodes}-nodes" if nodes > 1 else "dgx-h100",
         gpus,

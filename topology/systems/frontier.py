@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
+from topology import border
 from topology.hardware.media import link_type
-from topology.shapes.parts import whole
 from topology.supernode import Builder, Supernode
 from topology.systems.board import wiring_of
 from topology.systems.catalogue import system_builder
@@ -83,7 +83,7 @@ def frontier_group(chassis: int = _CHASSIS, *, cpus: bool = True) -> Supernode:
     cpus
         Whether the CPUs are there.
     """
-    whole("frontier_group", "chassis", chassis, most=_CHASSIS)
+    border.whole(chassis, "frontier_group: chassis", most=_CHASSIS)
     builder = Builder()
     gcds = _add_nodes(builder, chassis * _NODES, cpus=cpus)
     nics = _add_nics(builder, gcds, forwards=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from itertools import product
 
+from topology import border
 from topology.placement import Floor, Place
-from topology.shapes.parts import whole
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
 from topology.systems.catalogue import system_builder
@@ -49,7 +49,7 @@ def nvl72_superpod(racks: int = _SCALABLE_UNIT, *, cpus: bool = True) -> Superno
     cpus
         Whether the Grace CPUs are there.
     """
-    whole("nvl72_superpod", "racks", racks, most=_MOST_RACKS)
+    border.whole(racks, "nvl72_superpod: racks", most=_MOST_RACKS)
     builder = Builder()
     gpus = add_racks(builder, GB200, racks)
     if cpus:

@@ -13,10 +13,11 @@ from itertools import product
 
 import numpy as np
 
+from topology import border
 from topology.fabric import IntArray
 from topology.hardware.media import link_type
 from topology.placement import Floor, Place
-from topology.shapes.parts import pairs, whole
+from topology.shapes.parts import pairs
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
 
@@ -142,7 +143,7 @@ def build_superpod(
     Switch j of plane p, ``hrs/p/j``, has lanes to backplane p of every rack. The switches stand
     in racks of their own, numbered after those of the NPUs.
     """
-    whole(row.replace("-", "_"), "racks", racks, most=most)
+    border.whole(racks, f"{row.replace('-', '_')}: racks", most=most)
     builder = Builder()
     npus = add_racks(builder, rack, racks)
     each = spine.switches(racks)

@@ -102,8 +102,8 @@ def test_a_fraction_is_rounded():
     [
         ({}, "give one of count and fraction"),
         ({"count": 1, "fraction": 0.1}, "give one of count and fraction"),
-        ({"count": 10**6}, "count is 1000000; .* has 84 of switch"),
-        ({"fraction": 2}, "fraction is 2; it must be from 0 to 1"),
+        ({"count": 10**6}, "count of switch is 1000000; .* 0 to 84"),
+        ({"fraction": 2}, "fraction is 2; it must be a number from 0 to 1"),
         ({"count": 1, "seed": -1}, "seed is -1"),
     ],
 )

@@ -214,7 +214,7 @@ def test_twisted_4x4x8_balances_what_the_torus_does_not() -> None:
         (lambda: topology.ring(4, link="nvlink55"), "did you mean nvlink5"),
         (lambda: topology.ring(4, link=-1.0), "capacity is -1.0"),
         (lambda: topology.twisted_torus((4, 4), {(0, 0): 1}, link=LINK), "twisted itself"),
-        (lambda: topology.twisted_torus((4, 4), {(0, 2): 1}, link=LINK), "dimension 2"),
+        (lambda: topology.twisted_torus((4, 4), {(0, 2): 1}, link=LINK), "a dimension is 2"),
         (lambda: topology.twisted_torus((4, 4), {(0, 1): 4}, link=LINK), "twists[0, 1] is 4"),
         (lambda: topology.twisted_torus((2, 4), {(0, 1): 2}, link=LINK), "3 or more"),
         (lambda: topology.twisted_torus((4, 4), {0: 1}, link=LINK), "a key is"),
