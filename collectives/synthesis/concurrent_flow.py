@@ -1,4 +1,4 @@
-"""Mix the ways of an all-to-all so that the busiest link is least busy, in whole pieces.
+"""Find the maximum concurrent flow of an all-to-all, and round it to whole pieces of every block.
 
 The linear program sends one flow from each origin: a block to every other rank. Its flows are
 then rounded to whole pieces, one origin after another, each as a small integer program that
@@ -21,8 +21,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from collectives.model.schedule import IntArray
-from collectives.synthesis.overlay import Roads
+from collectives.model.schedule import IntArray, ScheduleError
+from collectives.synthesis.overlay import OverlayLinks
 from topology.fabric import BoolArray, FloatArray
 
 _SHORTER = 1e-2
@@ -36,24 +36,24 @@ _FEW_VARIABLES = 2_000
 
 
 @dataclass(frozen=True, eq=False)
-class Mix:
-    """The best mix of roads.
+class ConcurrentFlow:
+    """A flow from every origin at once, over overlay links.
 
     Attributes
     ----------
-    roads
-        What it is made of.
+    overlay
+        What it flows over.
     flow
-        Blocks of each origin over each road, shape (origins, e).
+        Blocks of each origin over each overlay link, shape (origins, e).
     """
 
-    roads: Roads
+    overlay: OverlayLinks
     flow: FloatArray
 
     @cached_property
     def level(self) -> float:
         """Return seconds per byte of a block that the busiest link is busy."""
-        return float((self.roads.busy @ self.flow.sum(axis=0)).max())
+        return float((self.overlay.busy @ self.flow.sum(axis=0)).max())
 
     def promises(self, most: int) -> list[int]:
         """Return the numbers of pieces that may come nearest to the level, the likeliest first.
@@ -66,8 +66,8 @@ class Mix:
         most
             The largest number to look at.
         """
-        used = self.roads.busy @ self.flow.sum(axis=0)
-        tight = self.roads.busy[used >= self.level * (1 - _EQUAL)]
+        used = self.overlay.busy @ self.flow.sum(axis=0)
+        tight = self.overlay.busy[used >= self.level * (1 - _EQUAL)]
         unit = np.where(tight > 0, tight, np.inf).min(axis=1)
 
         def loss(pieces: int) -> float:
@@ -84,55 +84,58 @@ def _is_whole(flow: FloatArray) -> bool:
     return bool(np.abs(flow - np.rint(flow)).max() < _WHOLE)
 
 
-def best_mix(roads: Roads) -> Mix | None:
-    """Return the mix whose busiest link is least busy, then the one with the fewest hops.
+def max_concurrent_flow(overlay: OverlayLinks) -> ConcurrentFlow | None:
+    """Return the flow whose busiest link is least busy, then the one with the fewest hops.
 
     Parameters
     ----------
-    roads
-        What ways are made of.
+    overlay
+        What it may flow over.
 
     Returns
     -------
-    Mix | None
+    ConcurrentFlow | None
         None if some rank cannot be reached.
     """
-    if not len(roads.tail):
+    if not len(overlay.tail):
         return None
-    row, road = np.nonzero(_allowed(roads))
-    balance, wanted = _balance(roads, roads.origins, row, road)
-    busy = sparse.csc_array(roads.busy / float(roads.busy.max()))[:, road]
+    row, link = np.nonzero(_allowed(overlay))
+    balance, wanted = _balance(overlay, overlay.origins, row, link)
+    busy = sparse.csc_array(overlay.busy / float(overlay.busy.max()))[:, link]
     top = sparse.hstack([busy, -np.ones((busy.shape[0], 1))], format="csr")
     still = sparse.hstack([balance, sparse.csr_array((len(wanted), 1))], format="csr")
     found = linprog(
-        np.append(np.full(len(road), _SHORTER / len(road)), 1.0),
+        np.append(np.full(len(link), _SHORTER / len(link)), 1.0),
         A_ub=top,
         b_ub=np.zeros(top.shape[0]),
         A_eq=still,
         b_eq=wanted,
-        method="highs" if len(road) < _FEW_VARIABLES else "highs-ipm",
+        method="highs" if len(link) < _FEW_VARIABLES else "highs-ipm",
     )
-    if found.x is None:
+    if found.status == 2:  # infeasible: some rank cannot be reached
         return None
-    flow = np.zeros((len(roads.origins), len(roads.tail)))
-    flow[row, road] = np.where(found.x[:-1] > _EQUAL, found.x[:-1], 0.0)
-    return Mix(roads, flow)
+    if found.status:
+        raise ScheduleError(f"all-to-all: the flow was not found, status {found.status}: "
+                            f"{found.message}")  # fmt: skip
+    flow = np.zeros((len(overlay.origins), len(overlay.tail)))
+    flow[row, link] = np.where(found.x[:-1] > _EQUAL, found.x[:-1], 0.0)
+    return ConcurrentFlow(overlay, flow)
 
 
-def _allowed(roads: Roads) -> BoolArray:
-    """Return which roads each origin may use: none that leads back to it."""
-    allowed: BoolArray = roads.head[None, :] != roads.origins[:, None]
+def _allowed(overlay: OverlayLinks) -> BoolArray:
+    """Return which overlay links each origin may use: none that leads back to it."""
+    allowed: BoolArray = overlay.head[None, :] != overlay.origins[:, None]
     return allowed
 
 
 def _balance(
-    roads: Roads, origins: IntArray, row: IntArray, road: IntArray
+    overlay: OverlayLinks, origins: IntArray, row: IntArray, link: IntArray
 ) -> tuple[sparse.csr_array, FloatArray]:
     """Return what stays at each rank of each origin's flow, and that it should be 1."""
-    p, each = roads.size, np.arange(len(road))
+    p, each = overlay.size, np.arange(len(link))
     place = np.arange(len(origins) * p).reshape(-1, p)
-    arriving, leaving = place[row, roads.head[road]], place[row, roads.tail[road]]
-    inner = roads.tail[road] != origins[row]
+    arriving, leaving = place[row, overlay.head[link]], place[row, overlay.tail[link]]
+    inner = overlay.tail[link] != origins[row]
     rows = np.concatenate([arriving, leaving[inner]])
     columns = np.concatenate([each, each[inner]])
     signs = np.concatenate([np.ones(len(each)), -np.ones(int(inner.sum()))])
@@ -142,40 +145,40 @@ def _balance(
     return matrix[np.flatnonzero(others)], np.ones(int(others.sum()))
 
 
-def whole_mix(mix: Mix, pieces: int) -> IntArray:
-    """Return a mix in whole pieces of a block, as near the level as was found.
+def whole_flow(found: ConcurrentFlow, pieces: int) -> IntArray:
+    """Return a flow in whole pieces of a block, as near the level as was found.
 
     Parameters
     ----------
-    mix
-        The mix to round.
+    found
+        The flow to round.
     pieces
         Equal pieces that every block is cut in.
 
     Returns
     -------
     IntArray
-        Pieces of each origin over each road, shape (origins, e).
+        Pieces of each origin over each overlay link, shape (origins, e).
     """
-    wanted = mix.flow * pieces
+    wanted = found.flow * pieces
     if _is_whole(wanted):
         return np.rint(wanted).astype(np.int64)
-    return _Rounding(mix, pieces).run()
+    return _Rounding(found, pieces).run()
 
 
 class _Rounding:
     """Rounding in progress: flows that are whole already, and some that are not yet."""
 
-    def __init__(self, mix: Mix, pieces: int) -> None:
-        self.roads = mix.roads
+    def __init__(self, found: ConcurrentFlow, pieces: int) -> None:
+        self.overlay = found.overlay
         self.pieces = pieces
-        self.flow = mix.flow * pieces
-        scale = float(mix.roads.busy.max())
-        busy = mix.roads.busy / scale
+        self.flow = found.flow * pieces
+        scale = float(found.overlay.busy.max())
+        busy = found.overlay.busy / scale
         self.busy = sparse.csr_array(busy)
         self.unit = np.where(busy > 0, busy, np.inf).min(axis=1)
-        self.target = np.full(len(busy), mix.level * pieces / scale)
-        if mix.roads.neighbours and mix.roads.grid is None:  # a link carries whole pieces
+        self.target = np.full(len(busy), found.level * pieces / scale)
+        if found.overlay.neighbours and found.overlay.grid is None:  # a link carries whole pieces
             self.target = np.ceil(self.target / self.unit - _WHOLE) * self.unit
         self.random = np.random.default_rng(pieces)
 
@@ -203,7 +206,7 @@ class _Rounding:
         What a link is over its target by up to a piece costs 1 each, and more costs 3.
         """
         now = self.flow[origin]
-        used = np.flatnonzero(self.roads.head != origin)
+        used = np.flatnonzero(self.overlay.head != origin)
         rows = len(self.unit)
         hop = _SHORTEST * (1 + self.random.random(len(used)))
         low, high = np.zeros(len(used)), np.full(len(used), np.inf)
@@ -230,7 +233,7 @@ class _Rounding:
 
         The columns are the flow, and what links are over their targets by, in two parts.
         """
-        balance, each = _balance(self.roads, np.array([origin]), np.zeros_like(used), used)
+        balance, each = _balance(self.overlay, np.array([origin]), np.zeros_like(used), used)
         over = -sparse.eye_array(len(self.unit))
         none = sparse.csr_array((len(each), 2 * len(self.unit)))
         load = sparse.hstack([self.busy[:, used], over, over])
@@ -242,45 +245,47 @@ class _Rounding:
         )
 
 
-def ways(roads: Roads, flow: IntArray, pieces: int, origin: int) -> Iterator[tuple[int, list[int]]]:
-    """Yield the way of every piece of an origin: its receiver, and the roads it takes.
+def decompose(
+    overlay: OverlayLinks, flow: IntArray, pieces: int, origin: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield the path of every piece of an origin: its receiver, and the overlay links it takes.
 
     Parameters
     ----------
-    roads
-        What ways are made of.
+    overlay
+        What paths are made of.
     flow
-        Pieces of the origin over each road, shape (e,).
+        Pieces of the origin over each overlay link, shape (e,).
     pieces
         Pieces to each rank.
     origin
         Where they start.
     """
     left = flow.copy()
-    into: list[list[int]] = [[] for _ in range(roads.size)]
-    for road in np.flatnonzero(flow).tolist():
-        into[int(roads.head[road])].append(road)
-    for target in range(roads.size):
+    into: list[list[int]] = [[] for _ in range(overlay.size)]
+    for link in np.flatnonzero(flow).tolist():
+        into[int(overlay.head[link])].append(link)
+    for target in range(overlay.size):
         for _ in range(pieces if target != origin else 0):
-            yield target, _trace(roads, left, into, origin, target)
+            yield target, _trace(overlay, left, into, origin, target)
 
 
 def _trace(
-    roads: Roads, left: IntArray, into: list[list[int]], origin: int, target: int
+    overlay: OverlayLinks, left: IntArray, into: list[list[int]], origin: int, target: int
 ) -> list[int]:
-    """Take one piece's way off a flow, from its end to its start; circles are dropped."""
-    way: list[int] = []
+    """Take one piece's path off a flow, from its end to its start; circles are dropped."""
+    path: list[int] = []
     seen = {target: 0}
     at = target
     while at != origin:
-        road = max(into[at], key=lambda r: (left[r], -r))
-        left[road] -= 1
-        at = int(roads.tail[road])
+        link = max(into[at], key=lambda link: (left[link], -link))
+        left[link] -= 1
+        at = int(overlay.tail[link])
         if at in seen:
-            for dropped in way[seen[at] :]:
-                seen.pop(int(roads.tail[dropped]), None)
-            del way[seen[at] :]
+            for dropped in path[seen[at] :]:
+                seen.pop(int(overlay.tail[dropped]), None)
+            del path[seen[at] :]
             continue
-        way.append(road)
-        seen[at] = len(way)
-    return way[::-1]
+        path.append(link)
+        seen[at] = len(path)
+    return path[::-1]

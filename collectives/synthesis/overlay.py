@@ -1,7 +1,8 @@
-"""Find the ways from rank to rank that an all-to-all may be relayed over, and what each loads.
+"""Find the overlay that an all-to-all may be relayed over, and what each of its links loads.
 
-A road is one message from a rank to another. Where every node is a rank, the roads are the links;
-elsewhere any two ranks with a path between them have one, and it loads what ECMP loads.
+An overlay link is one message from a rank to another. Where every node is a rank, they are the
+fabric's links; elsewhere any two ranks with a path between them have one, and it loads what ECMP
+loads.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Roads:
-    """Roads between ranks, with what a byte on each costs.
+class OverlayLinks:
+    """Overlay links between ranks, with what a byte on each costs.
 
     Attributes
     ----------
     size
         How many ranks, p.
     tail, head
-        Ends of each road, shape (e,): positions, or cells of ``grid``.
+        Ends of each overlay link, shape (e,): positions, or cells of ``grid``.
     busy
         Seconds per byte that each link or switch is busy, shape (r, e). With a grid: if every
-        shift of the road carries a byte.
+        shift of the overlay link carries a byte.
     neighbours
-        Whether every road is a link.
+        Whether every one is a link of the fabric.
     grid
-        Where given, only the origin's ways are looked for; the other ranks take their shifts.
+        Where given, only the origin's paths are looked for; the other ranks take their shifts.
     """
 
     size: int
@@ -48,12 +49,12 @@ class Roads:
 
     @property
     def origins(self) -> IntArray:
-        """Return the ranks whose ways are to be found."""
+        """Return the ranks whose paths are to be found."""
         return np.arange(self.size if self.grid is None else 1)
 
 
-def plain_roads(routing: Ecmp, ranks: IntArray) -> Roads:
-    """Return every road between some ranks.
+def every_overlay_link(routing: Ecmp, ranks: IntArray) -> OverlayLinks:
+    """Return every overlay link between some ranks.
 
     Parameters
     ----------
@@ -68,11 +69,13 @@ def plain_roads(routing: Ecmp, ranks: IntArray) -> Roads:
     busy = np.array(
         [_busy(routing, ranks[[u]], ranks[[v]]) for u, v in zip(tail, head, strict=True)]
     )
-    return Roads(len(ranks), tail, head, _distinct(busy), neighbours=False)
+    return OverlayLinks(len(ranks), tail, head, _distinct(busy), neighbours=False)
 
 
-def shifted_roads(supernode: Supernode, routing: Ecmp, ranks: IntArray) -> Iterator[Roads]:
-    """Yield the roads of the grids worth trying; a guess at a symmetry, to be measured.
+def regular_overlays(
+    supernode: Supernode, routing: Ecmp, ranks: IntArray
+) -> Iterator[OverlayLinks]:
+    """Yield the overlay links of the grids worth trying; a guess at a symmetry, to be measured.
 
     Parameters
     ----------
@@ -100,11 +103,13 @@ def shifted_roads(supernode: Supernode, routing: Ecmp, ranks: IntArray) -> Itera
             yield _of_shifts(grid, np.array(shifts), np.array(rows), direct=direct)
 
 
-def _of_shifts(grid: Arrangement, shifts: IntArray, rows: FloatArray, *, direct: bool) -> Roads:
+def _of_shifts(
+    grid: Arrangement, shifts: IntArray, rows: FloatArray, *, direct: bool
+) -> OverlayLinks:
     cells = np.arange(grid.size)
     tail, by = np.tile(cells, len(shifts)), np.repeat(shifts, grid.size)
     busy = np.repeat(_distinct(rows), grid.size, axis=1)
-    return Roads(grid.size, tail, grid.shifted(tail, by), busy, direct, grid)
+    return OverlayLinks(grid.size, tail, grid.shifted(tail, by), busy, direct, grid)
 
 
 def is_direct(routing: Ecmp, ranks: IntArray) -> bool:
@@ -117,14 +122,14 @@ def is_direct(routing: Ecmp, ranks: IntArray) -> bool:
     )
 
 
-def _links(routing: Ecmp, ranks: IntArray) -> Roads:
+def _links(routing: Ecmp, ranks: IntArray) -> OverlayLinks:
     fabric = routing.fabric
     place = np.full(len(fabric.nodes), -1)
     place[fabric.npus[ranks]] = np.arange(len(ranks))
     tail, head = place[fabric.tail], place[fabric.head]
     arcs = np.flatnonzero((tail >= 0) & (head >= 0))
     busy = np.diag(1 / fabric.capacity[arcs])
-    return Roads(len(ranks), tail[arcs], head[arcs], busy, neighbours=True)
+    return OverlayLinks(len(ranks), tail[arcs], head[arcs], busy, neighbours=True)
 
 
 def _reachable(routing: Ecmp, ranks: IntArray) -> tuple[IntArray, IntArray]:

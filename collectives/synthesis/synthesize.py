@@ -2,8 +2,8 @@
 
 Trees are grown from one root on a grid of ranks whose shifts are symmetries of the machine (see
 `arrangement` and `trees`), measured on the fabric, and pipelined. Machines without such symmetry,
-up to 64 ranks, get trees packed by max-flow tests (see `elimination` and `packing`). All-to-alls
-are mixed by a linear program instead (see `exchange`).
+up to 64 ranks, get trees packed by max-flow tests (see `edge_splitting` and `packing`).
+All-to-alls are flows of a linear program instead (see `exchange`).
 
 References
 ----------
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog
 
+from collectives.algorithms.compose import Steps
 from collectives.bounds import bound, gather_bound
 from collectives.bounds.network import network
 from collectives.model.collective import collective
@@ -31,37 +32,24 @@ from collectives.model.schedule import IntArray, Schedule, ScheduleError
 from collectives.synthesis.arrangement import Arrangement, arrangements
 from collectives.synthesis.edge_splitting import merge
 from collectives.synthesis.exchange import exchange_schedule, find_exchange
-from collectives.synthesis.forest import (
-    Forest,
-    Grove,
-    Trees,
-    as_schedule,
-    lockstep,
-    slotted,
-    timetable,
-)
+from collectives.synthesis.forest import Forest, Grove, as_schedule
+from collectives.synthesis.layout import quickest
 from collectives.synthesis.packing import Batch, feasible, pack
+from collectives.synthesis.steady import SteadyState
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
-from collectives.timing import plan
 from topology.errors import RoutingError
-from topology.routing import Ecmp, Uniform, check_ranks, ecmp
+from topology.routing import Ecmp, Pairs, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode
 from topology.units import MiB
 
 _KINDS = ("all_gather", "reduce_scatter", "all_reduce", "all_to_all")
-_EQUAL = 1e-9
 _MOST_TREES = 64
-_SEGMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_LAGS = (1, 2, 3)
-_NEAR = 1.001
 _MOST_RANKS = 64
 _MOST_WORK = 16_384
-_COPIES = (1, 2, 4, 8)
-_MOST_HOPS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
-class Synthesis:
+class Synthesis(SteadyState):
     """A forest and how near its steady state is to the bound.
 
     Attributes
@@ -76,20 +64,10 @@ class Synthesis:
         Whether every tree edge is a link.
     """
 
-    forest: Trees
+    forest: Grove
     seconds_per_byte: float
     bound: float
     neighbours: bool
-
-    @property
-    def optimal(self) -> bool:
-        """Return whether the steady state reaches the bound to 1e-9."""
-        return self.seconds_per_byte <= self.bound * (1 + _EQUAL)
-
-    @property
-    def efficiency(self) -> float:
-        """Return bound / steady state, 0 to 1."""
-        return self.bound / self.seconds_per_byte if self.seconds_per_byte else 1.0
 
 
 def find_forest(
@@ -113,14 +91,12 @@ def find_forest(
     limit = bound(supernode, "all_gather", chosen).seconds_per_byte
     best: Synthesis | None = None
     for found in _candidates(supernode, chosen, trees, limit):
-        if best is None or found.seconds_per_byte < best.seconds_per_byte * (1 - _EQUAL):
-            best = found
-        if best.optimal:
+        best = found if found.better_than(best) else best
+        if found.optimal:
             break
     if (best is None or not best.optimal) and len(chosen) <= _MOST_RANKS:
         packed = _packed(supernode, chosen, trees, limit)
-        if packed and (best is None or packed.seconds_per_byte < best.seconds_per_byte):
-            best = packed
+        best = packed if packed and packed.better_than(best) else best
     if best is None:
         raise ScheduleError(
             f"no forest was found on {supernode.name}: some ranks have no path to each other but "
@@ -147,7 +123,7 @@ def _candidates(
         for count in [trees] if trees else sorted({1, needed}):
             for shallow in (True, False) if neighbours else (False,):
                 grown = tuple(grow(grid, moves, count, shallow=shallow))
-                forest = Forest(grid, grown)
+                forest = Forest(grid.size, grown, grid)
                 found = _measured(routing, ranks, forest, limit, neighbours=neighbours)
                 yield found
                 if found.optimal:
@@ -185,11 +161,8 @@ def _grove(
 ) -> Synthesis | None:
     """Measure packed trees; None if two ranks they join have no path of their own."""
     batches = sorted(batches, key=lambda batch: batch.root)
-    copies = [batch.count for batch in batches]
-    grove = Grove(
-        np.repeat(np.stack([batch.parent for batch in batches]), copies, axis=0),
-        np.repeat(np.stack([batch.depth for batch in batches]), copies, axis=0),
-    )
+    trees = (Tree(b.parent, b.depth) for b in batches for _ in range(b.count))
+    grove = Grove(len(ranks), tuple(trees))
     routing = ecmp(supernode)
     try:
         return _measured(routing, ranks, grove, limit, neighbours=_linked(routing, ranks, grove))
@@ -200,10 +173,9 @@ def _grove(
 def _linked(routing: Ecmp, ranks: IntArray, grove: Grove) -> bool:
     """Return whether every tree edge is a link."""
     fabric = routing.fabric
-    nodes, edges = fabric.npus[ranks], grove.edges
+    tail, head = (fabric.npus[ranks[ends]] for ends in grove.ends)
     keys = fabric.tail * len(fabric.nodes) + fabric.head
-    wanted = nodes[edges.tail] * len(fabric.nodes) + nodes[edges.head]
-    return bool(np.isin(wanted, keys).all())
+    return bool(np.isin(tail * len(fabric.nodes) + head, keys).all())
 
 
 def _star(size: int) -> Forest:
@@ -212,18 +184,18 @@ def _star(size: int) -> Forest:
     parent[0] = -1
     depth = np.ones(size, dtype=np.int64)
     depth[0] = 0
-    return Forest(Arrangement((size,), np.arange(size)), (Tree(parent, depth),))
+    return Forest(size, (Tree(parent, depth),), Arrangement((size,), np.arange(size)))
 
 
 def _measured(
-    routing: Ecmp, ranks: IntArray, forest: Trees, limit: float, *, neighbours: bool
+    routing: Ecmp, ranks: IntArray, forest: Grove, limit: float, *, neighbours: bool
 ) -> Synthesis:
     """Route a forest's traffic on the fabric."""
     if isinstance(forest, Forest) and forest.depth <= 1:
         loads = routing.loads(Uniform(ranks, 1 / len(ranks)))
     else:
-        traffic = forest.traffic(forest.edges)
-        placed = type(traffic)(ranks[traffic.src], ranks[traffic.dst], traffic.amount)
+        traffic = forest.traffic()
+        placed = Pairs(ranks[traffic.src], ranks[traffic.dst], traffic.amount)
         loads = routing.loads(placed)
     busy = float((loads / routing.fabric.capacity).max(initial=0.0))
     return Synthesis(forest, busy, limit, neighbours)
@@ -242,9 +214,9 @@ def _all_links(routing: Ecmp, ranks: IntArray, grid: Arrangement, moves: Moves) 
 
 
 def _needed(moves: Moves, size: int) -> tuple[int, float]:
-    """Return how many trees the best mix of moves needs, and the busy time it would reach.
+    """Return how many trees the best use of moves needs, and the busy time it would reach.
 
-    The mix is a small linear program over how often a tree uses each move.
+    That is a small linear program over how often a tree uses each move.
     """
     kinds = moves.busy.shape[1]
     scale = moves.busy.max()
@@ -299,49 +271,9 @@ def synthesize(
     if wanted == "all_to_all":
         return exchange_schedule(supernode, find_exchange(supernode, chosen, pieces=trees), size)
     found = find_forest(supernode, chosen, trees=trees)
-    if found.neighbours and found.forest.depth > 1:
-        return _timed(supernode, wanted, found.forest, chosen, size)
-    return _pipelined(supernode, wanted, found.forest, chosen, size)
 
+    def make(forest: Grove, steps: Steps, segments: int) -> Schedule:
+        return as_schedule(wanted, forest, steps, segments, (found.near,))
 
-def _timed(
-    supernode: Supernode, kind: str, forest: Trees, ranks: IntArray, size: float
-) -> Schedule:
-    """Return the timetable that is fastest at a size, over a few lags and finer pieces."""
-    made: list[tuple[float, Schedule]] = []
-    for copies in _COPIES:
-        finer = forest.finer(copies)
-        if copies > 1 and len(finer.edges.head) * finer.shifts > _MOST_HOPS:
-            break
-        lasting = _lasting(supernode, finer, ranks)
-        tables = {len(t): t for t in (timetable(finer, lag, lasting) for lag in _LAGS)}
-        for slots in tables.values():  # of equally long ones, the one with the longest lag
-            schedule = as_schedule(kind, finer, slotted(finer, slots), 1, overlaps=True)
-            made.append((plan(supernode, schedule, ranks=ranks).cost(size).time, schedule))
-    quickest = min(time for time, _ in made)
-    return next(schedule for time, schedule in made if time <= _NEAR * quickest)
-
-
-def _lasting(supernode: Supernode, forest: Trees, ranks: IntArray) -> IntArray:
-    """Return how many times longer than the fastest link each edge's link takes, rounded."""
-    fabric = supernode.fabric
-    nodes = fabric.npus[ranks]
-    tail, head = forest.ends(forest.edges)
-    keys = fabric.tail * len(fabric.nodes) + fabric.head
-    arcs = np.searchsorted(keys, nodes[tail] * len(fabric.nodes) + nodes[head])
-    rate = fabric.capacity[arcs]
-    times: IntArray = np.rint(rate.max() / rate).astype(np.int64)
-    return times
-
-
-def _pipelined(
-    supernode: Supernode, kind: str, forest: Trees, ranks: IntArray, size: float
-) -> Schedule:
-    """Return the schedule with the number of segments that is fastest at a size."""
-    made = []
-    for segments in _SEGMENTS if forest.depth > 1 else (1,):
-        schedule = as_schedule(kind, forest, lockstep(forest, segments), segments, overlaps=False)
-        made.append((plan(supernode, schedule, ranks=ranks).cost(size).time, schedule))
-        if len(made) > 2 and made[-1][0] > made[-2][0] > made[-3][0]:
-            break
-    return min(made, key=lambda pair: pair[0])[1]
+    neighbours = found.neighbours and found.forest.depth > 1
+    return quickest(supernode, chosen, found.forest, make, size, neighbours=neighbours)

@@ -51,7 +51,7 @@ class Tree:
 
 
 def moves_of(routing: Ecmp, ranks: IntArray, grid: Arrangement) -> Moves:
-    """Return the moves of a grid: between neighbours where links join ranks, else all.
+    """Return the moves of a grid: the shifts to the nearest ranks, as far as it takes.
 
     Parameters
     ----------
@@ -63,13 +63,8 @@ def moves_of(routing: Ecmp, ranks: IntArray, grid: Arrangement) -> Moves:
         The ranks' arrangement.
     """
     fabric = routing.fabric
-    shifts = np.arange(1, grid.size)
     cells = np.arange(grid.size)
-    hops = routing.hops()
-    origin = ranks[grid.position[0]]
-    near = hops[origin, ranks[grid.position[shifts]]] == 1
-    if near.any():
-        shifts = shifts[near]
+    shifts = _near_shifts(routing, ranks, grid)
     rows = []
     for shift in shifts.tolist():
         target = grid.shifted(cells, np.full(grid.size, shift))
@@ -78,6 +73,23 @@ def moves_of(routing: Ecmp, ranks: IntArray, grid: Arrangement) -> Moves:
         rows.append(loads / fabric.capacity)
     kinds = np.unique(np.round(np.array(rows).T, 25), axis=0)
     return Moves(shifts, np.ascontiguousarray(kinds[kinds.any(axis=1)].T))
+
+
+def _near_shifts(routing: Ecmp, ranks: IntArray, grid: Arrangement) -> IntArray:
+    """Return the shifts of up to as few hops as it takes for them to reach every cell."""
+    near = shifts = np.arange(1, grid.size)
+    hops = routing.hops()[ranks[grid.position[0]], ranks[grid.position[shifts]]]
+    for most in np.unique(hops).tolist():
+        near = shifts[hops <= most]
+        if (_levels(_reach(grid, near)) >= 0).all():
+            break
+    return near
+
+
+def _reach(grid: Arrangement, shifts: IntArray) -> IntArray:
+    """Return the cell that each shift takes each cell to, shape (k, p)."""
+    cells = np.arange(grid.size)
+    return np.stack([grid.shifted(cells, np.full(grid.size, shift)) for shift in shifts])
 
 
 def grow(grid: Arrangement, moves: Moves, count: int, *, shallow: bool) -> list[Tree]:
@@ -94,8 +106,7 @@ def grow(grid: Arrangement, moves: Moves, count: int, *, shallow: bool) -> list[
     shallow
         Whether every rank must be as near the origin in each tree as moves allow.
     """
-    cells = np.arange(grid.size)
-    reach = np.stack([grid.shifted(cells, np.full(grid.size, s)) for s in moves.shift])
+    reach = _reach(grid, moves.shift)
     level = _levels(reach) if shallow else np.zeros(grid.size, dtype=np.int64)
     used = np.zeros(moves.busy.shape[1])
     trees = []

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 import collectives
 import topology
+from collectives.model.collective import collective
 from collectives.model.execution import execute, verify
 from collectives.model.schedule import Schedule, ScheduleError, traffic_of
 from collectives.synthesis import find_exchange, synthesize
-from collectives.synthesis.relays import as_schedule, lockstep
+from collectives.synthesis.layout import lockstep
 from topology import LinkType, Supernode
 from topology.errors import SupernodeError
 from topology.routing import Pairs, Uniform, ecmp
@@ -98,7 +99,7 @@ def test_relayed_schedules_are_proven_run_and_reach_the_bound(name: str):
 def test_the_direct_exchange_is_the_answer_where_it_is_best(name: str):
     machine = MACHINES[name]()
     found = find_exchange(machine)
-    assert found.ways is None
+    assert found.paths is None
     assert found.optimal
     schedule = synthesize(machine, "all_to_all")
     assert schedule.name == "direct"
@@ -114,11 +115,12 @@ def test_the_direct_exchange_is_the_answer_where_it_is_best(name: str):
 @pytest.mark.parametrize("name", ["kautz", "dead NIC"])
 def test_lockstep_is_proven_and_says_its_traffic(name: str, segments: int):
     found = find_exchange(MACHINES[name]())
-    assert found.ways is not None
-    steps = lockstep(found.ways, segments)
-    schedule = as_schedule(found.ways, steps, segments, (), overlaps=False)
+    assert found.paths is not None
+    steps = lockstep(found.paths, segments)
+    chunks = found.paths.size**2 * found.pieces * segments
+    schedule = Schedule("relayed", collective("all_to_all"), found.paths.size, chunks, steps)
     verify(schedule)
-    assert schedule.step_count == segments + found.ways.longest - 1
+    assert schedule.step_count == segments + found.paths.longest - 1
     p = schedule.ranks
     for step in schedule.steps:
         stated = step.traffic.pairs()
@@ -162,7 +164,7 @@ def test_the_number_of_pieces_can_be_chosen():
 
 def test_shifts_of_one_ranks_ways_serve_large_regular_machines():
     found = find_exchange(topology.circulant(128, (5, 12, 31), link=_LINK))
-    assert found.ways is not None
+    assert found.paths is not None
     assert found.optimal
 
 
@@ -208,10 +210,10 @@ def test_one_rank_has_nothing_to_send():
 
 def test_results_do_not_depend_on_the_run():
     first, second = (find_exchange(MACHINES["kautz"]()) for _ in range(2))
-    assert first.ways is not None
-    assert second.ways is not None
-    for name in ("tail", "head", "chunk", "depth"):
-        assert (getattr(first.ways, name) == getattr(second.ways, name)).all()
+    assert first.paths is not None
+    assert second.paths is not None
+    for name in ("tail", "head", "chunk", "level"):
+        assert (getattr(first.paths, name) == getattr(second.paths, name)).all()
 
 
 def test_notes_say_how_near_the_bound_it_is():

@@ -187,7 +187,7 @@ def test_a_box_with_a_dead_nic_relays():
 def test_what_is_found_says_how_good_it_is():
     damaged = topology.mesh((3, 4), link=_LINK)
     found = find_forest(damaged)
-    loads = ecmp(damaged).loads(found.forest.traffic(found.forest.edges))
+    loads = ecmp(damaged).loads(found.forest.traffic())
     assert (loads / damaged.fabric.capacity).max() == pytest.approx(found.seconds_per_byte)
     assert 0 < found.efficiency <= 1 + 1e-12
 
