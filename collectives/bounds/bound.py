@@ -1,45 +1,27 @@
-"""What no algorithm can beat, with a certificate that a few lines of code can check."""
+"""A lower bound on the time of a collective, or of several at once, and what proves it."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
+from collectives.bounds.certificates import Certificate, CollectiveNeed
 from collectives.model.collective import Collective
-from topology import units
+from topology import border, units
+from topology.approximation import Approximation
 from topology.errors import SupernodeError
-from topology.supernode import Supernode
+
+RELAYING = "any algorithm and any routing; NPUs may relay, and switches may copy data"
+WITHOUT_RELAY = (
+    "algorithms in which no NPU passes on what it received; "
+    "switches may copy data if the machine says they do"
+)
 
 
-class CertificateError(SupernodeError):
-    """A certificate that does not prove what it claims."""
-
-
-class Certificate(Protocol):
-    """Proof of a lower bound on the time."""
-
-    @property
-    def words(self) -> str:
-        """Say what limits, in words."""
-
-    def seconds_per_byte(self, supernode: Supernode) -> float:
-        """Recompute the claim from the graph alone."""
-
-    def check(self, supernode: Supernode) -> bool:
-        """Return True if the claim holds; raise `CertificateError` if not."""
-
-
-@runtime_checkable
-class Recorded(Protocol):
-    """A certificate that can be written down."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data, for JSON."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bound:
     """A lower bound on the time of a collective.
 
@@ -58,7 +40,8 @@ class Bound:
     latency
         Seconds that not even an empty message can save.
     exact
-        Bytes/s of `algbw` as a fraction, where it is known to be the optimum.
+        Bytes/s of `algbw` as a fraction, where it is proven to be the optimum, and reached
+        without any switch that copies or adds data.
     reached
         The highest algbw in bytes/s that some algorithm is known to reach on an idle fabric, if
         known; `gap` is what lies between.
@@ -67,6 +50,8 @@ class Bound:
         all-gather. No schedule of that form beats it; other all-reduces might.
     holds_for
         Which algorithms the bound holds for.
+    approximations
+        Where the tightest bound was not looked for to the end; what is here holds all the same.
     """
 
     collective: Collective
@@ -78,7 +63,8 @@ class Bound:
     exact: Fraction | None = None
     reached: float | None = None
     composed: float | None = None
-    holds_for: str = "any algorithm and any routing; NPUs may relay"
+    holds_for: str = RELAYING
+    approximations: tuple[Approximation, ...] = ()
 
     @property
     def algbw(self) -> float:
@@ -90,7 +76,8 @@ class Bound:
     @property
     def busbw(self) -> float:
         """Return `algbw` times the collective's factor."""
-        return self.algbw * self.collective.factor(self.ranks)
+        factor = self.collective.factor(self.ranks)
+        return self.algbw * factor if factor else 0.0
 
     @property
     def time(self) -> float:
@@ -121,14 +108,49 @@ class Bound:
 
     def at(self, size: float) -> Bound:
         """Return the same bound for a size in bytes."""
-        return replace(self, size=size)
+        return replace(self, size=border.size(size, "bound: size", SupernodeError))
+
+    def scaled(self, weight: float) -> Bound:
+        """Return the bound of the same data per byte of an S that is 1/weight times as large."""
+        if weight == 1.0:
+            return self
+        proof = self.certificate
+        needs = tuple(
+            replace(need, weight=weight) if isinstance(need, CollectiveNeed) else need
+            for need in proof.needs
+        )
+        return replace(
+            self,
+            seconds_per_byte=self.seconds_per_byte * weight,
+            certificate=replace(proof, needs=needs, claim=proof.claim * weight),
+            exact=None if self.exact is None else self.exact / Fraction(weight),
+            reached=None if self.reached is None else self.reached / weight,
+            composed=None if self.composed is None else self.composed * weight,
+        )
 
     def __float__(self) -> float:
         return self.time
 
+    def __str__(self) -> str:
+        """Say what the bound is, by what, for whom, in lines of up to 80 characters."""
+        who = f"{self.collective.title} on {self.ranks:,} ranks"
+        if self.size is not None:
+            who += f", {units.format_size(self.size)}: at least {units.format_time(self.time)}"
+        rate = "" if self.algbw == float("inf") else f", at most {units.format_rate(self.algbw)}"
+        said = [f"{who}{rate}, by {self.words}.", f"Holds for {self.holds_for}."]
+        said += [f"Not exact: {one}." for one in self.approximations]
+        return "\n".join(textwrap.fill(line, 80, subsequent_indent="  ") for line in said)
+
+    def __repr__(self) -> str:
+        proof = type(self.certificate).__name__
+        return (
+            f"<Bound {self.collective.name} on {self.ranks} ranks: "
+            f"{self.seconds_per_byte:.6g} s/B, latency {self.latency:.6g} s, {proof}>"
+        )
+
     def to_dict(self) -> Mapping[str, Any]:
         """Return everything as plain data in SI units, for JSON."""
-        exact, proof = self.exact, self.certificate
+        exact = self.exact
         return {
             "collective": self.collective.name,
             "ranks": self.ranks,
@@ -143,6 +165,7 @@ class Bound:
             "time_s": None if self.size is None else self.time,
             "reduce_scatter_all_gather_seconds_per_byte": self.composed,
             "holds_for": self.holds_for,
+            "approximations": [asdict(one) for one in self.approximations],
             "words": self.words,
-            "certificate": proof.to_dict() if isinstance(proof, Recorded) else None,
+            "certificate": self.certificate.to_dict(),
         }

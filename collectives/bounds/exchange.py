@@ -14,14 +14,15 @@ Kersting, Mladenov and Selman, Dimension reduction via colour refinement, ESA 20
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
+from collectives.bounds.certificates import Lengths, Need, PairsNeed
 from collectives.bounds.describe import length_words
-from collectives.bounds.dual import Lengths, by_name, grouped
+from collectives.bounds.dual import Amounts, by_length, needed
 from collectives.bounds.frank_wolfe import Progress, Search, approximate
 from collectives.bounds.network import Network
 from collectives.bounds.split_nodes import halves
@@ -29,32 +30,13 @@ from collectives.model.schedule import IntArray
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing.quotient import Quotient, quotient
+from topology.solvers.linear import InfeasibleError, least_level
 from topology.supernode import Supernode
 from topology.symmetry import Coloured, codes, equitable_partition, is_equitable
 
 _MOST_VARIABLES = 20_000
-_FEW_VARIABLES = 2_000
 _MOST_SEARCHED = 400_000_000
 _NEGLIGIBLE = 1e-11
-
-
-@dataclass(frozen=True, eq=False)
-class Amounts:
-    """How much each rank of a network sends to each, at rate 1.
-
-    Attributes
-    ----------
-    matrix
-        Shape (ranks, ranks), row = sender; None for 1/p between any two of p ranks.
-    """
-
-    matrix: FloatArray | None = None
-
-    def row(self, sender: int, ranks: int) -> FloatArray:
-        """Return what one rank sends to each, shape (ranks,)."""
-        found = np.full(ranks, 1 / ranks) if self.matrix is None else self.matrix[sender].copy()
-        found[sender] = 0.0
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +51,14 @@ class Prices:
         Of each node of the network, shape (n,); zero but at limited switches.
     rate
         What every pair gets per unit of its amount, in bytes/s: reached by a flow.
+    searched
+        Whether they come from a search that stops near the optimum.
     """
 
     link: FloatArray
     node: FloatArray
     rate: float
+    searched: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,38 +165,39 @@ def solve(net: Network, views: list[Around]) -> Prices:
     limit = np.where(np.isfinite(fabric.node_capacity), fabric.node_capacity, 0.0)[q.member]
     forwarded = np.bincount(net.orbits.node, limit * q.size) / unit
     gates = np.flatnonzero(forwarded)
-    room = np.concatenate([offered, forwarded[gates]])
     scale = 1 / max(view.weight * float(view.wanted.sum()) for view in views)
-    used, balance = _program(views, len(offered), gates, scale)
-    cost = np.zeros(used.shape[1])
-    cost[-1] = -1.0
-    nothing = np.zeros(balance.shape[0])
-    method = "highs" if len(cost) <= _FEW_VARIABLES else "highs-ipm"
-    found = linprog(cost, A_ub=used, b_ub=room, A_eq=balance, b_eq=nothing, method=method)
-    if found.x is None or not found.x[-1] > 0:
-        raise SupernodeError(
-            "some ranks cannot reach one another through nodes that pass data on; "
-            "choose ranks= that are connected"
-        )
-    price = np.maximum(-np.asarray(found.ineqlin.marginals, dtype=float), 0.0)
+    use, balance, wanted = _program(views, len(offered), gates, scale)
+    try:
+        found = least_level(use, np.concatenate([offered, forwarded[gates]]), balance, wanted)
+    except InfeasibleError as error:
+        raise unreachable() from error
+    price = found.price
     price[price < _NEGLIGIBLE * price.max()] = 0.0
     inside = np.zeros(len(forwarded))
     inside[gates] = price[len(offered) :]
-    rate = float(found.x[-1]) * scale * unit
     link = price[: len(offered)][net.orbits.arc][q.arc]
-    return Prices(link, inside[net.orbits.node][q.group], rate)
+    return Prices(link, inside[net.orbits.node][q.group], scale * unit / found.reached)
+
+
+def unreachable() -> SupernodeError:
+    """Return the error for ranks that data cannot go between."""
+    return SupernodeError(
+        "some ranks cannot reach one another through nodes that pass data on; "
+        "choose ranks= that are connected"
+    )
 
 
 def _program(
     views: list[Around], orbits: int, gates: IntArray, scale: float
-) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Return what flows take of each orbit of links and gates, and what each class keeps.
+) -> tuple[sparse.csr_array, sparse.csr_array, FloatArray]:
+    """Return what flows take of each orbit of links and gates, and what each class gets.
 
-    The columns are the flows on every class of links of every view, then the rate.
+    The columns are the flows on every class of links of every view. The rows of the balance are
+    the classes but the sources; with them comes what is wanted there.
     """
     gate_row = np.full(int(gates.max(initial=-1)) + 2, -1)
     gate_row[gates] = orbits + np.arange(len(gates))
-    use, keep = [], []
+    use, keep, wanted = [], [], []
     column = row = 0
     for view in views:
         count = len(view.tail)
@@ -224,11 +210,11 @@ def _program(
         for end, sign in ((view.head, 1.0), (view.tail, -1.0)):
             inner = place[end] >= 0
             keep.append((place[end[inner]], flows[inner], np.full(int(inner.sum()), sign)))
-        ends = np.flatnonzero((view.wanted > 0) & (place >= 0))
-        keep.append((place[ends], np.full(len(ends), -1), -scale * view.wanted[ends]))
+        wanted.append(scale * np.delete(view.wanted, view.source))
         column += count
         row += len(view.wanted) - 1
-    return _matrix(use, orbits + len(gates), column + 1), _matrix(keep, row, column + 1)
+    used = _matrix(use, orbits + len(gates), column)
+    return used, _matrix(keep, row, column), np.concatenate(wanted)
 
 
 def _rows(view: Around, first: int) -> IntArray:
@@ -243,53 +229,52 @@ def _matrix(
     parts: list[tuple[IntArray, IntArray, FloatArray]], rows: int, columns: int
 ) -> sparse.csr_array:
     row, column, value = (np.concatenate(part) for part in zip(*parts, strict=True))
-    shape = (rows, columns)
-    return sparse.csr_array((value, (row, column % columns)), shape=shape)
+    return sparse.csr_array((value, (row, column)), shape=(rows, columns))
 
 
-def proof(supernode: Supernode, net: Network, prices: Prices, amounts: Amounts) -> Lengths:
-    """Return prices as a certificate; its claim is worked out afresh from the graph.
+def proof_of(supernode: Supernode, net: Network, prices: Prices, need: Need) -> Lengths:
+    """Return prices as a certificate; its claim is worked out afresh.
 
     Parameters
     ----------
     supernode
         The machine.
     net
-        The part of it that carries the demand.
+        The part of it that carries the demand, ranks in the order of the need's.
     prices
         Lengths of links and switches; any will do, the best make the tightest claim.
-    amounts
-        The demand per byte of S.
+    need
+        The demand.
     """
-    bare = net.fabric
-    names = tuple(bare.nodes[node] for node in bare.npus.tolist())
+    bare, fabric = net.fabric, supernode.fabric
     top = max(float(prices.link.max(initial=0.0)), float(prices.node.max(initial=0.0)))
     link, node = _rounded(prices.link / top), _rounded(prices.node / top)
-    made = Lengths(
-        ranks=names,
-        claim=0.0,
-        where=length_words(supernode.fabric, net, link, node),
-        links=grouped(bare.arcs, link),
-        switches=by_name(list(bare.nodes), node),
-        amounts=_listed(names, amounts),
-        relay=net.relay,
+    limit = np.where(node > 0, bare.node_capacity, 0.0)
+    offered = math.fsum((bare.capacity * link).tolist()) + math.fsum((limit * node).tolist())
+    return Lengths(
+        (need,),
+        needed(net, link, node, amounts_of(need)) / offered,
+        length_words(fabric, net, link, node),
+        net.relay,
+        links=by_length(bare.arcs, link),
+        switches=by_length(list(bare.nodes), node),
     )
-    return replace(made, claim=made.seconds_per_byte(supernode))
+
+
+def amounts_of(need: Need) -> Amounts:
+    """Return the demand of a need; the same for all pairs unless it says which."""
+    if not isinstance(need, PairsNeed):
+        return Amounts()
+    matrix = need.table.toarray()
+    apart = ~np.eye(len(matrix), dtype=bool)
+    even = len(matrix) > 1 and bool((matrix[apart] == 1 / len(matrix)).all())
+    return Amounts() if even else Amounts(matrix)
 
 
 def _rounded(length: FloatArray) -> FloatArray:
     """Return lengths to 13 digits, so that equal ones are equal."""
     rounded: FloatArray = np.round(length, 13)
     return rounded
-
-
-def _listed(names: tuple[str, ...], amounts: Amounts) -> tuple[tuple[str, str, float], ...] | None:
-    if amounts.matrix is None:
-        return None
-    rows, columns = np.nonzero(amounts.matrix)
-    values = amounts.matrix[rows, columns].tolist()
-    pairs = zip(rows.tolist(), columns.tolist(), values, strict=True)
-    return tuple((names[i], names[j], value) for i, j, value in pairs if i != j)
 
 
 def marked(net: Network, amounts: Amounts) -> Network:
@@ -302,11 +287,12 @@ def marked(net: Network, amounts: Amounts) -> Network:
 
 
 def best_prices(
-    net: Network, amounts: Amounts, gap: float, progress: Progress | None = None
+    net: Network, amounts: Amounts, gap: float | None, progress: Progress | None = None
 ) -> Prices | None:
     """Return the optimum of a demand, or something near it where the program is too large.
 
-    None if even a search would take too long: thousands of NPUs, no two of them alike.
+    None if even a search would take too long, or is not wanted: thousands of NPUs, no two of
+    them alike.
 
     Parameters
     ----------
@@ -315,7 +301,7 @@ def best_prices(
     amounts
         The demand.
     gap
-        How near, as a fraction.
+        How near, as a fraction; None for no search.
     progress
         Told how a long search stands.
     """
@@ -324,9 +310,10 @@ def best_prices(
     for rank, weight in sources(net, amounts):
         view = around(net, rank, weight, amounts)
         left -= len(view.tail)
-        if left < 0 and len(net.rank_groups) * len(net.quotient.tail) > _MOST_SEARCHED:
+        too_much = len(net.rank_groups) * len(net.quotient.tail) > _MOST_SEARCHED
+        if left < 0 and (gap is None or too_much):
             return None
-        if left < 0:
+        if left < 0 and gap is not None:
             return _searched(net, amounts, gap, progress)
         views.append(view)
     return solve(net, views)
@@ -347,4 +334,4 @@ def _searched(net: Network, amounts: Amounts, gap: float, progress: Progress | N
     inside = np.zeros(len(laid.q.size))
     inside[laid.limited] = search.lengths[laid.links : laid.links + len(laid.limited)]
     link = search.lengths[: laid.links][laid.q.arc]
-    return Prices(link, inside[laid.q.group], search.reached)
+    return Prices(link, inside[laid.q.group], search.reached, searched=True)

@@ -27,6 +27,7 @@ import numpy as np
 
 from collectives.bounds.network import Network
 from collectives.model.schedule import IntArray
+from topology.approximation import Approximation
 from topology.errors import SupernodeError
 from topology.fabric import BoolArray
 from topology.routing.quotient import quotient
@@ -39,7 +40,7 @@ _FEWEST = 64
 
 @dataclass(frozen=True, eq=False)
 class GatherOptimum:
-    """The best possible all-gather, exactly.
+    """The tightest cut of an all-gather, exactly; see `Network.even` for where it is the optimum.
 
     Attributes
     ----------
@@ -75,6 +76,12 @@ class GatherOptimum:
     def algbw(self) -> Fraction:
         """Return M / T* = N·x* in bytes/s."""
         return self.ranks * self.rate
+
+    @property
+    def approximations(self) -> tuple[Approximation, ...]:
+        """Return what was left out, if anything."""
+        why = "the tightest cut before some of the ranks; there may be a tighter one"
+        return () if self.proven else (Approximation("bound", why),)
 
     @property
     def tree(self) -> Fraction:

@@ -1,17 +1,27 @@
-"""Bound any collective on any machine: what no algorithm can beat, and the proof."""
+"""Bound anything asked of a machine: what no algorithm can beat, and the proof."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from collectives.bounds.bound import Bound
-from collectives.bounds.cuts import REVERSED, Cut, Nothing, PartsSum, must_cross
+from collectives.bounds.bound import RELAYING, WITHOUT_RELAY, Bound
+from collectives.bounds.certificates import (
+    Certificate,
+    CollectiveNeed,
+    Cut,
+    Need,
+    Nothing,
+    PairsNeed,
+    TokenNeed,
+)
 from collectives.bounds.describe import cut_words
-from collectives.bounds.exchange import Amounts, best_prices, marked, proof
+from collectives.bounds.exchange import amounts_of, best_prices, marked, proof_of
 from collectives.bounds.frank_wolfe import Progress
 from collectives.bounds.gather import (
     GatherOptimum,
@@ -20,11 +30,14 @@ from collectives.bounds.gather import (
     spread_optimum,
 )
 from collectives.bounds.latency import latency_bound
+from collectives.bounds.likeness import unlike
 from collectives.bounds.network import Network, network
-from collectives.bounds.partitions import best_parts_sum, natural_parts
+from collectives.bounds.partitions import best_cut, best_sum
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import IntArray
-from collectives.timing import endpoint_of
+from collectives.timing import Endpoint, endpoint_of
+from topology import border
+from topology.approximation import Approximation, require_exact
 from topology.errors import SupernodeError
 from topology.naming import natural_sort
 from topology.routing import Uniform, as_demand, check_ranks
@@ -33,9 +46,10 @@ from topology.supernode import Supernode
 
 _PAIR = 2
 _NOTHING_LEFT = 1e-12
+_CLEARLY = 1 + 1e-9
+_REVERSED = ("reduce_scatter", "reduce", "scatter")
 _WHOLE = ("broadcast", "reduce", "all_reduce")
-_COPIED = ("all_gather", "reduce_scatter")  # an all-to-all, if no one on the way helps
-_WITHOUT_RELAY = "algorithms in which no NPU passes on what it received"
+_COPIED = ("all_gather", "reduce_scatter", "broadcast", "reduce")  # for one each, if no one helps
 
 
 def bound(
@@ -48,7 +62,8 @@ def bound(
     demand: DemandLike = None,
     alpha: float | None = None,
     message: float | None = None,
-    gap: float = 0.01,
+    gap: float | None = 0.01,
+    exact: bool = False,
     progress: Progress | None = None,
 ) -> Bound:
     """Return what no algorithm and no routing can beat, with a certificate.
@@ -71,19 +86,16 @@ def bound(
         bound comes at that size.
     alpha, message
         Endpoint seconds per step and per message, instead of the devices' rows.
-    gap
-        Where the exact all-to-all is too large a program: how near the bound must come to what
-        can be reached, as a fraction. `Bound.gap` says how near it came.
-    progress
-        Called now and then during a long search with what is being done and the fraction done.
+    gap, exact, progress
+        As in `bound_needs`.
 
     Returns
     -------
     Bound
-        For all-gather, reduce-scatter and the rooted collectives the exact optimum of
-        bandwidth; for all-to-all the maximum concurrent flow. For all-reduce a bound that any
-        algorithm keeps; `Bound.composed` has the best reduce-scatter followed by the best
-        all-gather.
+        For all-gather, reduce-scatter and the rooted collectives the tightest cut, which is the
+        optimum of bandwidth where `Bound.exact` says so; for all-to-all the maximum concurrent
+        flow. For all-reduce a bound that any algorithm keeps; `Bound.composed` has the best
+        reduce-scatter followed by the best all-gather.
 
     Raises
     ------
@@ -91,47 +103,114 @@ def bound(
         If the ranks do not fit, or cannot reach one another.
     """
     wanted = collective(kind)
-    chosen, amounts, size = _asked(supernode, wanted, ranks, demand)
-    if not 0 <= root < max(1, len(chosen)):
-        raise SupernodeError(f"root is {root}; it is a position in ranks, 0 to {len(chosen) - 1}")
-    if len(chosen) < _PAIR:
-        return Bound(wanted, 1, 0.0, Nothing(), size=size)
-    passed = relay or wanted.name == "all_reduce"  # its ranks add up and pass on by nature
-    net = network(supernode.fabric, chosen, relay=passed)
-    task = _Task(supernode, wanted, net, root, _Effort(amounts, gap, progress))
-    endpoint = endpoint_of(supernode, chosen, alpha, message)
-    pairs = None if amounts.matrix is None else amounts.matrix > 0
-    latency = latency_bound(supernode.fabric, net, wanted, endpoint, root, pairs)
-    found = replace(task.bound(), latency=latency, size=size)
-    return found if passed else replace(found, holds_for=_WITHOUT_RELAY)
+    chosen, size, table = _asked(supernode, wanted, ranks, demand)
+    most = max(1, len(chosen)) - 1
+    at = border.whole(root, "bound: root, a position in ranks,", least=0, most=most,
+                      error=SupernodeError)  # fmt: skip
+    need: Need = CollectiveNeed.of(supernode, wanted, chosen, root=at)
+    if table is not None:
+        need = PairsNeed.of(supernode, table, chosen)
+    return bound_needs(
+        supernode, [need], kind=wanted, size=size, relay=relay, gap=gap, exact=exact,
+        endpoint=endpoint_of(supernode, chosen, alpha, message), progress=progress,
+    )  # fmt: skip
+
+
+def bound_needs(
+    supernode: Supernode,
+    needs: Sequence[Need],
+    *,
+    kind: str | Collective | None = None,
+    size: float | None = None,
+    ranks: int | None = None,
+    endpoint: Endpoint | None = None,
+    relay: bool = True,
+    gap: float | None = 0.01,
+    exact: bool = False,
+    progress: Progress | None = None,
+) -> Bound:
+    """Return what no algorithm can beat that meets all needs at the same time.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    needs
+        What must reach whom, per byte of S; one or more. One is bounded as `bound` does. Of
+        several the bound is the tightest of each one's own and of the cuts between the
+        machine's parts, over which all of them have to go.
+    kind
+        What the whole is called, and whose bandwidth factor holds; by default as the first.
+    size
+        S in bytes; without it the bound is for each byte.
+    ranks
+        How many ranks the factor is for; by default as many as the largest need has.
+    endpoint
+        Software overheads; by default from the devices' rows.
+    relay
+        Whether NPUs may pass on what they received.
+    gap
+        Where the exact all-to-all is too large a program: how near the bound must come to what
+        can be reached, as a fraction. None takes the best cut instead of a long search.
+    exact
+        Refuse, instead of approximating.
+    progress
+        Called now and then during a long search with what is being done and the fraction done.
+
+    Raises
+    ------
+    NotExactError
+        If ``exact`` is asked for and the tightest bound cannot be found.
+    SupernodeError
+        If ranks cannot reach one another.
+    """
+    if gap is not None:
+        border.number(gap, "bound: gap", above=0.0, most=1.0, error=SupernodeError)
+    if not needs:
+        raise SupernodeError("bound_needs: give one need or more")
+    first = needs[0]
+    named = first.collective if isinstance(first, CollectiveNeed) else "all_to_all"
+    wanted = collective(named if kind is None else kind)
+    if endpoint is None:
+        place = supernode.fabric.index
+        of = {int(node): rank for rank, node in enumerate(supernode.fabric.npus)}
+        members = {of[place[rank]] for need in needs for rank in need.ranks}
+        endpoint = endpoint_of(supernode, np.array(sorted(members)), None, None)
+    question = _Question(supernode, wanted, endpoint, relay, gap, progress)
+    found = question.one(first) if len(needs) == 1 else question.several(tuple(needs))
+    count = max(len(need.ranks) for need in needs) if ranks is None else ranks
+    found = replace(found, collective=wanted, ranks=count)
+    if exact:
+        require_exact(found.approximations)
+    return found if size is None else found.at(size)
 
 
 def _asked(
     supernode: Supernode, kind: Collective, ranks: npt.ArrayLike | None, demand: DemandLike
-) -> tuple[IntArray, Amounts, float | None]:
-    """Return who takes part, what they exchange per byte of S, and S if the demand says it."""
+) -> tuple[IntArray, float | None, npt.NDArray[np.float64] | None]:
+    """Return who takes part, S if the demand says it, and what they exchange per byte of S."""
     count = len(supernode.npus)
     if demand is None:
-        return check_ranks(np.arange(count) if ranks is None else ranks, count), Amounts(), None
+        return check_ranks(np.arange(count) if ranks is None else ranks, count), None, None
     if kind.name != "all_to_all" or ranks is not None:
         raise SupernodeError("a demand is an all-to-all's, and says itself which ranks take part")
     wanted = as_demand(supernode.fabric, demand)
     if isinstance(wanted, Uniform):
         share = wanted.ranks if wanted.amount else wanted.ranks[:1]
-        return share, Amounts(), wanted.amount * len(wanted.ranks)
+        return share, wanted.amount * len(wanted.ranks), None
     wanted = wanted.pairs()
     chosen, flat = np.unique(np.stack([wanted.src, wanted.dst]), return_inverse=True)
     src, dst = flat.reshape(2, -1)
     matrix = np.zeros((len(chosen), len(chosen)))
     np.add.at(matrix, (src, dst), wanted.amount)
     size = float(matrix.sum(axis=1).max(initial=0.0))
-    return chosen, Amounts(matrix / size if size else matrix), size
+    return chosen, size, matrix / size if size else matrix
 
 
 def gather_bound(
     supernode: Supernode, ranks: npt.ArrayLike | None = None, *, relay: bool = True
 ) -> GatherOptimum:
-    """Return the exact optimum of all-gather: x*, k and U, for schedules that reach it.
+    """Return the tightest bound of all-gather: x*, k and U, for schedules that reach it.
 
     Parameters
     ----------
@@ -149,155 +228,195 @@ def gather_bound(
     return gather_optimum(network(supernode.fabric, chosen, relay=relay))
 
 
-def _links_of(part: frozenset[str], inside: bool) -> str:  # noqa: FBT001
-    word = "out of" if inside else "into"
-    names = natural_sort(part)
-    return f"the links {word} {names[0]}" + (f" to {names[-1]}" if len(names) > 1 else "")
-
-
-def copies(supernode: Supernode) -> bool:
-    """Tell whether some switch copies or adds data up."""
-    graph = supernode.graph
-    return any(d.get("multicasts") or d.get("reduces") for _, d in graph.nodes(data=True))
-
-
 @dataclass(frozen=True, eq=False)
-class _Effort:
-    """An all-to-all's demand, and how near its optimum to come."""
+class _Question:
+    """What is asked of every need."""
 
-    amounts: Amounts
-    gap: float
+    supernode: Supernode
+    kind: Collective
+    endpoint: Endpoint
+    relay: bool
+    gap: float | None
     progress: Progress | None
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Return the rank of each NPU by its id."""
+        return {npu: rank for rank, npu in enumerate(self.supernode.npus)}
+
+    def net(self, ranks: Sequence[str], *, relay: bool) -> Network:
+        """Return the part of the fabric that carries the data of some ranks."""
+        place = np.array([self.positions[rank] for rank in ranks])
+        return network(self.supernode.fabric, place, relay=relay)
+
+    def one(self, need: Need) -> Bound:
+        """Return the bound of one need."""
+        need, weight = _simplest(need)
+        if len(need.ranks) < _PAIR:
+            return Bound(self.kind, 1, 0.0, Nothing((need,))).scaled(weight)
+        reduced = isinstance(need, CollectiveNeed) and need.collective == "all_reduce"
+        passed = self.relay or reduced  # its ranks add up and pass on by nature
+        net = self.net(need.ranks, relay=passed)
+        task = _Task(self, need, net)
+        latency, short = latency_bound(
+            self.supernode.fabric, net, need, self.endpoint, helped=task.helped
+        )
+        found = task.bound()
+        return replace(
+            found.scaled(weight), latency=latency,
+            holds_for=RELAYING if passed else WITHOUT_RELAY,
+            approximations=(*found.approximations, *short),
+        )  # fmt: skip
+
+    def several(self, needs: tuple[Need, ...]) -> Bound:
+        """Return the tightest of each need's own bound and of the joint cuts."""
+        members = list(dict.fromkeys(rank for need in needs for rank in need.ranks))
+        reduced = any(isinstance(n, CollectiveNeed) and n.collective == "all_reduce" for n in needs)
+        net = self.net(members, relay=self.relay or reduced)
+        chosen, left_out = unlike(self.supernode.fabric, net, needs)
+        alone = [self.one(need) for need in chosen]
+        best = max(alone, key=lambda found: found.seconds_per_byte)
+        for joint in (best_cut(self.supernode, net, needs), best_sum(self.supernode, net, needs)):
+            if joint.claim > best.seconds_per_byte * _CLEARLY:
+                best = replace(best, seconds_per_byte=joint.claim, certificate=joint)
+        short = dict.fromkeys(one for found in alone for one in found.approximations)
+        if left_out:
+            why = f"{left_out:,} of {len(needs):,} groups have a joint bound only"
+            short[Approximation("bound", why)] = None
+        return replace(
+            best, exact=None, reached=None, composed=None, approximations=tuple(short),
+            latency=max(found.latency for found in alone),
+        )  # fmt: skip
+
+
+def _simplest(need: Need) -> tuple[Need, float]:
+    """Return a need as one of weight 1, and its weight; an even table is an all-to-all."""
+    if isinstance(need, CollectiveNeed):
+        return replace(need, weight=1.0), need.weight
+    p = len(need.ranks)
+    if isinstance(need, PairsNeed) and len(need.amount) == p * (p - 1) > 0:
+        table = need.table.toarray()[~np.eye(p, dtype=bool)]
+        if (table == table[0]).all():
+            return CollectiveNeed("all_to_all", need.ranks), float(table[0]) * p
+    return need, 1.0
 
 
 class _Task:
-    """One question: which collective, on what, from which root."""
+    """The bandwidth of one need on the part of a fabric that carries it."""
 
-    def __init__(
-        self, supernode: Supernode, kind: Collective, net: Network, root: int, effort: _Effort
-    ) -> None:
-        self.supernode = supernode
-        self.kind = kind
+    def __init__(self, question: _Question, need: Need, net: Network) -> None:
+        self.supernode = question.supernode
+        self.question = question
+        self.need = need
         self.net = net
-        self.effort = effort
-        self.members = tuple(net.fabric.nodes[node] for node in net.fabric.npus.tolist())
-        self.root = self.members[root]
+        self.kind = need.kind if isinstance(need, CollectiveNeed) else question.kind
+        root = getattr(need, "root", None) or need.ranks[0]
+        self.root = net.fabric.index[root]
+
+    @cached_property
+    def helped(self) -> bool:
+        """Tell whether some switch on the way copies or adds data up."""
+        nodes = self.supernode.graph.nodes
+        data = (nodes[name] for name in self.net.fabric.nodes)
+        return any(d.get("multicasts") or d.get("reduces") for d in data)
 
     def bound(self) -> Bound:
         """Return the bound on bandwidth."""
-        kind = self.kind.name
+        if isinstance(self.need, TokenNeed):
+            return self.made(best_cut(self.supernode, self.net, (self.need,)))
+        kind = self.need.collective if isinstance(self.need, CollectiveNeed) else "all_to_all"
         if kind == "barrier":
-            return Bound(self.kind, self.net.ranks, 0.0, Nothing())
+            return self.made(Nothing((self.need,)))
         if kind == "all_reduce":
             return self.all_reduce()
         if kind == "all_to_all":
             return self.by_lengths()
         found = self.by_cut()
-        if not self.net.relay and kind in _COPIED and not copies(self.supernode):
+        if not self.net.relay and kind in _COPIED and not self.helped:
             found = max(found, self.by_lengths(), key=lambda other: other.seconds_per_byte)
         return found
 
+    def made(self, proof: Certificate, *short: Approximation) -> Bound:
+        """Return a bound from its proof."""
+        return Bound(self.kind, self.net.ranks, proof.claim, proof, approximations=short)
+
     def by_cut(self) -> Bound:
-        """Return the bound of a collective whose tightest cut is its optimum."""
-        against = self.kind.name in REVERSED
+        """Return the bound of a collective by its tightest cut."""
+        against = self.kind.name in _REVERSED
         net = self.net.reversed() if against else self.net
-        root = net.fabric.index[self.root]
         if self.kind.name in _WHOLE:
-            found = spread_optimum(net, root)
+            found = spread_optimum(net, self.root)
         else:
-            found = collect_optimum(net, root) if self.kind.rooted else gather_optimum(net)
-        cut = self.cut(found, against=against)
+            found = collect_optimum(net, self.root) if self.kind.rooted else gather_optimum(net)
+        made = self.made(self.cut(found, against=against), *found.approximations)
+        # A gather is a flow, whose narrowest cut is reached; trees need switches in balance.
+        plain = self.kind.name in ("gather", "scatter")
+        if not found.proven or not (plain or (self.net.relay and self.net.even)):
+            return made
         exact = found.rate if self.kind.name in _WHOLE else found.algbw
-        sure = self.net.relay and found.proven
-        known = {"exact": exact, "reached": float(exact)} if sure else {}
-        return Bound(self.kind, net.ranks, cut.claim, cut, **known)  # type: ignore[arg-type]
+        return replace(made, exact=exact, reached=float(exact))
 
     def by_lengths(self) -> Bound:
         """Return the bound of a demand: its maximum concurrent flow."""
-        effort = self.effort
-        net = marked(self.net, effort.amounts)
-        prices = best_prices(net, effort.amounts, effort.gap, effort.progress)
+        amounts, gap = amounts_of(self.need), self.question.gap
+        net = marked(self.net, amounts)
+        prices = best_prices(net, amounts, gap, self.question.progress)
         if prices is None:
-            return self.by_parts()
-        lengths = proof(self.supernode, net, prices, effort.amounts)
-        return Bound(self.kind, net.ranks, lengths.claim, lengths, reached=prices.rate)
-
-    def by_parts(self) -> Bound:
-        """Return the tightest of a few cuts: each rank's own links, nodes, racks and halves."""
-        if self.effort.amounts.matrix is not None:
-            raise SupernodeError(
-                f"the demand on {self.supernode.name} is too large and uneven to bound; "
-                "give fewer ranks"
-            )
-        parts = [parts for word, parts in natural_parts(self.supernode, self.members)
-                 if word != "NPU"]  # fmt: skip
-        every = [frozenset((npu,)) for npu in self._narrowest_ports()]
-        every += [part for some in parts for part in some]
-        best: Cut | None = None
-        for part in every:
-            for inside in (True, False):
-                cut = Cut("all_to_all", part, inside, self.members, 0.0, _links_of(part, inside))
-                cut = replace(cut, relay=self.net.relay)
-                cut = replace(cut, claim=cut.seconds_per_byte(self.supernode))
-                best = cut if best is None or cut.claim > best.claim else best
-        sure = best or Nothing()
-        return Bound(self.kind, self.net.ranks, sure.claim, sure)
-
-    def _narrowest_ports(self) -> list[str]:
-        bare = self.net.fabric
-        found = []
-        for ends in (bare.tail, bare.head):
-            width = np.bincount(ends, bare.capacity, len(bare.nodes))[bare.npus]
-            found.append(bare.nodes[int(bare.npus[int(np.argmin(width))])])
-        return found
+            proof = best_cut(self.supernode, self.net, (self.need,))
+            why = f"the best all-to-all of {self.net.ranks:,} ranks was too much to look for"
+            return self.made(proof, Approximation("bound", f"{why}; the tightest natural cut"))
+        lengths = proof_of(self.supernode, net, prices, self.need)
+        made = replace(self.made(lengths), reached=prices.rate)
+        if prices.searched and made.gap:
+            why = "the best all-to-all was searched for, until near enough"
+            made = replace(made, approximations=(Approximation("bound", why, made.gap),))
+        return made
 
     def cut(self, found: GatherOptimum, *, against: bool) -> Cut:
         """Return an optimum's cut as a certificate."""
-        names = self.net.fabric.nodes
+        names, need, relay = self.net.fabric.nodes, self.need, self.net.relay
         sends = ~(found.side | found.halved) if against else found.side
         small = sends if 2 * int(sends.sum()) <= len(names) else ~sends
-        part = frozenset(names[node] for node in np.flatnonzero(small).tolist())
-        halved = frozenset(names[node] for node in np.flatnonzero(found.halved).tolist())
-        inside = int(sends[self.net.fabric.npus].sum())
-        need = Fraction(must_cross(self.kind, inside, self.net.ranks - inside)).limit_denominator(
-            self.net.ranks**2
-        )
-        relay = self.net.relay
+        crossing = need.crossing(sends[self.net.fabric.npus])
+        exactly = Fraction(crossing).limit_denominator(self.net.ranks**2)
+        halved = _names(names, found.halved)
+        target = None if relay else names[found.target]
         return Cut(
-            collective=self.kind.name,
-            part=part,
+            (need,),
+            float(exactly / found.leaving),
+            cut_words(self.supernode.fabric, self.net, sends, frozenset(halved)),
+            relay,
+            part=_names(names, small),
             inside=small is sends,
-            ranks=self.members,
-            claim=float(need / found.leaving),
-            where=cut_words(self.supernode.fabric, self.net, sends, halved),
             halved=halved,
-            relay=relay,
-            target=None if relay else names[found.target],
-            root=self.root if self.kind.rooted else None,
+            sender=target if against else None,
+            receiver=None if against else target,
         )
 
     def all_reduce(self) -> Bound:
         """Return the tighter of the narrowest cut and the sum over parts.
 
-        Reduce-scatter and all-gather are an all-reduce, so no bound is above theirs; if the sum
-        over parts comes to it there is nothing left to look for.
+        Reduce-scatter and all-gather are an all-reduce, so where switches do not add up no bound
+        is above theirs; if the sum over parts comes to it there is nothing left to look for.
         """
         back = self.net.reversed()
         gathered = gather_optimum(self.net)
-        one_way = gathered.algbw
         # Where capacities balance, a cut is as wide one way as the other.
-        other_way = one_way if self.net.balanced else gather_optimum(back).algbw
-        composed = float(1 / one_way + 1 / other_way)
-        best: Cut | PartsSum | None = best_parts_sum(self.supernode, self.members)
-        if best is None or best.claim < composed * (1 - _NOTHING_LEFT):
-            start = self.net.fabric.index[self.root]
-            found = [self.cut(spread_optimum(self.net, start), against=False)]
-            if not self.net.balanced:
-                found.append(self.cut(spread_optimum(back, start), against=True))
-            for cut in found:
-                best = cut if best is None or cut.claim > best.claim else best
-        sure = best or Nothing()
-        reached = 1 / composed if gathered.proven else None
-        return Bound(
-            self.kind, self.net.ranks, sure.claim, sure, reached=reached, composed=composed
-        )
+        scattered = gathered if self.net.balanced else gather_optimum(back)
+        composed = float(1 / gathered.algbw + 1 / scattered.algbw)
+        best = best_sum(self.supernode, self.net, (self.need,))
+        short: tuple[Approximation, ...] = ()
+        if best.claim < composed * (1 - _NOTHING_LEFT):
+            ways = [(self.net, False)] if self.net.balanced else [(self.net, False), (back, True)]
+            for net, against in ways:
+                found = spread_optimum(net, self.root)
+                cut = self.cut(found, against=against)
+                best = cut if cut.claim > best.claim else best
+                short = (*short, *found.approximations)
+        sure = gathered.proven and scattered.proven and self.net.even
+        reached = 1 / composed if sure else None
+        return replace(self.made(best, *short), reached=reached, composed=composed)
+
+
+def _names(nodes: tuple[str, ...], chosen: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(natural_sort(nodes[node] for node in np.flatnonzero(chosen).tolist()))

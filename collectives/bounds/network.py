@@ -16,6 +16,7 @@ from collectives.model.schedule import IntArray
 from topology.fabric import BoolArray, Fabric
 from topology.hardware.media import Link
 from topology.routing.quotient import Quotient, coloured_quotient, quotient, twin_groups
+from topology.solvers.fractions import whole_units
 from topology.symmetry import Orbits, codes, orbits
 
 
@@ -96,6 +97,31 @@ class Network:
         into = np.bincount(bare.head, bare.capacity, count)
         free = not np.isfinite(bare.node_capacity).any() and bool(self.passes.all())
         return free and np.array_equal(out, into)
+
+    @cached_property
+    def even(self) -> bool:
+        """Tell whether every node inside that is no rank gives out exactly what it takes in.
+
+        Then it can be replaced by links between its neighbours without narrowing any cut (edge
+        splitting), and trees that branch at ranks alone reach the narrowest cut. Where a switch
+        takes in another rate than it gives out, or forwards less than its links bring, they may
+        not. A node that leads nowhere does not matter.
+
+        References
+        ----------
+        Mader, Konstruktion aller n-fach kantenzusammenhängenden Digraphen, European J. Combin. 3
+        (1982) 63-67; Bang-Jensen, Frank and Jackson, SIAM J. Discrete Math. 8 (1995) 155-178.
+        """
+        bare, count = self.fabric, len(self.fabric.nodes)
+        units, _ = whole_units(bare.capacity)
+        into, out = (np.zeros(count, dtype=units.dtype) for _ in range(2))
+        np.add.at(into, bare.head, units)
+        np.add.at(out, bare.tail, units)
+        inner = self.passes.copy()
+        inner[bare.npus] = False
+        offered = np.bincount(bare.head, bare.capacity, count)
+        free = bare.node_capacity >= offered * (1 - 1e-12)
+        return bool(((into == out) & free | (into == 0) | (out == 0))[inner].all())
 
     def reversed(self) -> Network:
         """Return the network with every link turned round."""

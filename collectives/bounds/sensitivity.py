@@ -9,8 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.bounds.bound import Bound
-from collectives.bounds.cuts import Cut, PartsSum
-from collectives.bounds.dual import Lengths
 from collectives.bounds.limits import bound
 from collectives.model.collective import Collective
 from topology.errors import SupernodeError
@@ -76,10 +74,10 @@ def sensitivity(
         raise SupernodeError(f"sensitivity: change is {change!r}; it must be above 0, such as 0.1")
     before = bound(supernode, kind, ranks, **choices)
     fabric = supernode.fabric
-    weight = _weights(fabric, before)
+    weight = _weights(supernode, before)
     rows = []
     for (name, medium), arcs in _cables(fabric).items():
-        share = float(weight[arcs].sum()) if weight is not None else 1.0
+        share = float(weight[arcs].sum())
         links = [fabric.arcs[arc] for arc in arcs.tolist()]
         gain = 0.0
         if share > 0:
@@ -107,40 +105,15 @@ def _cables(fabric: Fabric) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
     return {name: np.concatenate(arcs) for name, arcs in found.items()}
 
 
-def _weights(fabric: Fabric, before: Bound) -> FloatArray | None:
-    """Return the share of each arc in what the certificate counts as offered; None if unknown.
+def _weights(supernode: Supernode, before: Bound) -> FloatArray:
+    """Return the share of each arc in what the certificate counts as offered, shape (arcs,).
 
     A class with no share cannot raise the bound: the same certificate holds with more of it.
     """
-    proof = before.certificate
-    weight = np.zeros(len(fabric.tail))
-    if isinstance(proof, Lengths):
-        for length, links in proof.links:
-            at = [fabric.arc(u, v) for u, v in links]
-            weight[at] = fabric.capacity[at] * length
-        switches = sum(
-            length * sum(fabric.node_capacity[fabric.index[node]] for node in nodes)
-            for length, nodes in proof.switches
-        )
-    elif isinstance(proof, Cut):
-        sends = np.array([proof.sends(node) for node in fabric.nodes])
-        halved = np.array([node in proof.halved for node in fabric.nodes])
-        cut = sends[fabric.tail] & ~sends[fabric.head] & ~halved[fabric.head]
-        weight[cut] = fabric.capacity[cut]
-        switches = float(fabric.node_capacity[halved].sum())
-    elif isinstance(proof, PartsSum):
-        weight, switches = _into_parts(fabric, proof), 0.0
-    else:
-        return None
-    total = float(weight.sum()) + float(switches)
-    return weight / total if total else None
-
-
-def _into_parts(fabric: Fabric, proof: PartsSum) -> FloatArray:
-    part = np.full(len(fabric.nodes), -1)
-    for number, nodes in enumerate(proof.parts):
-        part[[fabric.index[node] for node in sorted(nodes)]] = number
-    carry = fabric.forwards | np.array([kind == "npu" for kind in fabric.kind])
-    crossing = (part[fabric.head] >= 0) & (part[fabric.head] != part[fabric.tail])
-    crossing &= carry[fabric.tail] & carry[fabric.head]
-    return np.where(crossing, fabric.capacity, 0.0)
+    fabric = supernode.fabric
+    weight, total = np.zeros(len(fabric.tail)), 0.0
+    for place, offered in before.certificate.offered(supernode):
+        total += offered
+        if isinstance(place, tuple):
+            weight[fabric.arc(*place)] += offered
+    return weight / total if total else weight

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from collectives.algorithms import candidate_names, find_algorithm
 from collectives.algorithms.alltoall import check_matrix, mean_size, uneven
 from collectives.analysis.analyze import Analysis, assumptions_of, team_of
-from collectives.bounds.demands import MatrixNeed, demand_bound
+from collectives.bounds import PairsNeed, bound_needs
 from collectives.model.collective import collective
 from collectives.model.schedule import Schedule, ScheduleError, Team
 from collectives.timing import Cost, Plan, plan
@@ -52,9 +52,10 @@ def analyze_all_to_all_v(
     even = even_schedules(team, algorithm)
     schedules = [uneven(schedule, share) for schedule in even]
     best, cost, tried = fastest(supernode, schedules, team.ranks, size, choices)
-    ids = tuple(supernode.npus[rank] for rank in best.ranks.tolist())
-    need = MatrixNeed(ids, share / size if size > 0 else share)
-    limit = demand_bound(supernode, "all_to_all", [need], size=size, ranks=team.size)
+    need = PairsNeed.of(supernode, share / size if size > 0 else share, best.ranks)
+    limit = bound_needs(
+        supernode, [need], kind="all_to_all", size=size, endpoint=best.endpoint, gap=None
+    )
     notes = (*assumptions_of(best, tried, auto=algorithm == "auto"), *best.schedule.notes)
     return Analysis(supernode, collective("all_to_all"), size, best, cost, limit, notes)
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from collectives.algorithms import find_algorithm
 from collectives.analysis.analyze import Analysis, assumptions_of, team_of
-from collectives.bounds.demands import GroupNeed, demand_bound
+from collectives.bounds import CollectiveNeed, bound_needs
 from collectives.model.collective import Collective, collective
 from collectives.model.lockstep import Placed, at_once
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
@@ -295,7 +295,10 @@ def analyze_jobs(
     auto = any(job.algorithm == "auto" for job in jobs)
     needs = _needs(supernode, checked, shares)
     first = checked[0]
-    limit = demand_bound(supernode, first.kind, needs, size=size, ranks=_largest(first))
+    limit = bound_needs(
+        supernode, needs, kind=first.kind, size=size, ranks=_largest(first), endpoint=best.endpoint,
+        gap=None,
+    )  # fmt: skip
     notes = (
         *assumptions_of(best, tried, auto=auto),
         "groups: all in lockstep, step by step; a step's load is what all of them send in it",
@@ -380,12 +383,11 @@ def _placed(job: Job, schedules: Sequence[Schedule], share: float = 1.0) -> list
     return [Placed(schedule, row, share) for schedule, row in pairs]
 
 
-def _needs(supernode: Supernode, jobs: Sequence[Job], shares: Sequence[float]) -> list[GroupNeed]:
-    reducing = any(data.get("reduces") for _, data in supernode.graph.nodes(data=True))
+def _needs(
+    supernode: Supernode, jobs: Sequence[Job], shares: Sequence[float]
+) -> list[CollectiveNeed]:
     return [
-        GroupNeed(
-            job.kind, tuple(supernode.npus[r] for r in np.asarray(row)), share, reducing=reducing
-        )
+        CollectiveNeed.of(supernode, job.kind, row, weight=share)
         for job, share in zip(jobs, shares, strict=True)
         for row in job.groups
     ]

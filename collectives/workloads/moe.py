@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from collectives.algorithms.alltoall import uneven
 from collectives.analysis.analyze import Analysis, assumptions_of, team_of
-from collectives.bounds.demands import MatrixNeed, Need, TokenNeed, demand_bound
+from collectives.bounds import Need, PairsNeed, TokenNeed, bound_needs
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     IntArray,
@@ -213,7 +213,6 @@ def _analyze_phase(
     drawn: int | None,
 ) -> Analysis:
     size = copies.layer.logical_bytes(phase)
-    ids = tuple(supernode.npus[rank] for rank in np.asarray(team.ranks).tolist())
     if dedup == "node":
         schedules = [token_schedule(copies, phase, require_groups(team, "node"))]
     else:
@@ -221,9 +220,11 @@ def _analyze_phase(
         schedules = [
             _at_size(uneven(even, matrix), matrix, size) for even in even_schedules(team, algorithm)
         ]
-    need = _need(ids, copies, phase, dedup, size)
+    need = _need(supernode, team, copies, phase, dedup)
     best, cost, tried = fastest(supernode, schedules, team.ranks, size, choices)
-    limit = demand_bound(supernode, "all_to_all", [need], size=size, ranks=team.size)
+    limit = bound_needs(
+        supernode, [need], kind="all_to_all", size=size, endpoint=best.endpoint, gap=None
+    )
     how = "expected values" if drawn is None else f"drawn with seed {drawn}"
     notes = (
         *assumptions_of(best, tried, auto=algorithm == "auto" and dedup != "node"),
@@ -246,12 +247,13 @@ def _at_size(schedule: Schedule, matrix: FloatArray, size: float) -> Schedule:
     )
 
 
-def _need(ids: tuple[str, ...], copies: Copies, phase: str, dedup: str, size: float) -> Need:
+def _need(supernode: Supernode, team: Team, copies: Copies, phase: str, dedup: str) -> Need:
+    size, ranks = copies.layer.logical_bytes(phase), np.asarray(team.ranks)
     if dedup != "node":
-        return MatrixNeed(ids, copies.matrix(phase, dedup=dedup) / size)
+        return PairsNeed.of(supernode, copies.matrix(phase, dedup=dedup) / size, ranks)
     share = copies.layer.token_bytes(phase) / size
-    back = phase == "combine"
-    return TokenNeed(ids, copies.per_rank * share, copies.per_node * share, copies.home, back)
+    tables = copies.per_rank * share, copies.per_node * share
+    return TokenNeed.of(supernode, ranks, *tables, copies.home, back=phase == "combine")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
 import topology
-from collectives.bounds import CertificateError
-from collectives.bounds.cuts import must_cross
+from collectives.bounds import CertificateError, CollectiveNeed
 from tests.strategies import networks, rank_choices, stars
 from topology import Supernode, SupernodeError
 from topology.units import GB
@@ -96,7 +96,8 @@ def test_what_must_cross_a_cut_by_counting_blocks() -> None:
                     "all_reduce": 1 if here and there else 0,
                 }
                 for name, count in counts.items():
-                    found = must_cross(collectives.collective(name), here, there)
+                    need = CollectiveNeed(name, tuple(map(str, range(p))))
+                    found = need.crossing(np.isin(np.arange(p), sorted(side)))
                     assert found == pytest.approx(count)
 
 

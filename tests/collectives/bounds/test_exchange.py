@@ -20,6 +20,7 @@ from tests.collectives.bounds import reference
 from tests.collectives.bounds.test_gather import machine
 from tests.strategies import direct_networks, networks, rank_choices
 from topology import Supernode, SupernodeError
+from topology.approximation import NotExactError
 from topology.routing import Uniform, ecmp
 from topology.units import GB
 
@@ -197,13 +198,14 @@ def test_tampered_lengths_are_found_out(built: Supernode, data: st.DataObject) -
     at = data.draw(st.integers(0, len(proof.links) - 1))
     length, links = proof.links[at]
     others = proof.links[:at] + proof.links[at + 1 :]
+    need = proof.needs[0]
     bad = (
         replace(proof, links=(*others, (-length, links))),
         replace(proof, links=(*proof.links, (1.0, links[:1]))),
         replace(proof, links=(*others, (length, (*links[1:], ("nowhere", "else"))))),
         replace(proof, links=()),
-        replace(proof, ranks=(*proof.ranks, proof.ranks[0])),
-        replace(proof, ranks=("nobody", *proof.ranks[1:])),
+        replace(proof, needs=(replace(need, ranks=(*need.ranks, need.ranks[0])),)),
+        replace(proof, needs=(replace(need, ranks=("nobody", *need.ranks[1:])),)),
     )
     for forged in bad:
         with pytest.raises(SupernodeError):
@@ -251,8 +253,11 @@ def test_fabrics_too_large_to_search_still_have_cuts(monkeypatch: pytest.MonkeyP
         assert found.certificate.check(built)
         loads = ecmp(built).loads(Uniform(np.arange(found.ranks), 1 / found.ranks))
         assert found.seconds_per_byte <= (loads / built.fabric.capacity).max() * (1 + 1e-9)
-        with pytest.raises(SupernodeError, match="fewer ranks"):
-            bound(built, "all_to_all", demand={(0, 1): 1.0, (3, 2): 2.0, (1, 5): 1.0})
+        assert [one.error for one in found.approximations] == [None]
+        few = bound(built, "all_to_all", demand={(0, 1): 1.0, (3, 2): 2.0, (1, 5): 1.0})
+        assert few.certificate.check(built)
+        with pytest.raises(NotExactError, match="natural cut"):
+            bound(built, "all_to_all", exact=True)
 
 
 @pytest.mark.parametrize("plain", [0, 10**12])

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 import collectives
 import topology
 from collectives.bounds import bound
-from collectives.bounds.latency import _in_steps
+from collectives.bounds.latency import spreading
 from collectives.model.schedule import ScheduleError
-from collectives.timing import Endpoint
 from tests.strategies import networks, rank_choices
 from topology import Supernode
 from topology.routing import ecmp
@@ -45,16 +44,22 @@ def test_data_has_to_cross_the_diameter(graph: nx.Graph, hops: int, far: int) ->
     assert bound(built, "all_gather").latency == pytest.approx(hops * 100 * ns, rel=1e-12)
 
 
-def test_messages_take_steps_or_time() -> None:
-    """256 ranks in one step of 255 messages, or more steps of fewer."""
-    slow = Endpoint(1 * us, 1 * us, "given")
-    assert _in_steps(256, 1, 0.0, 0.0, slow) == pytest.approx(256 * us)
-    assert _in_steps(256, 8, 0.0, 0.0, slow) == pytest.approx(16 * us)
-    assert _in_steps(256, 4, 0.0, 0.0, slow) == pytest.approx(16 * us)
-    built = topology.star(256, link=50 * GB)
-    found = bound(built, "all_gather", alpha=1 * us, message=1 * us).latency
-    assert found == pytest.approx(min(k * 1 * us + k * (256 ** (1 / k) - 1) * us
-                                      for k in range(1, 9)))  # fmt: skip
+@pytest.mark.parametrize("known", [3, 5, 17, 100, 256])
+@pytest.mark.parametrize("way", [0.0, 0.5, 1.0, 2.5, 40.0])
+def test_spreading_is_the_postal_model(known: int, way: float) -> None:
+    """The first turn at which Σ_j C(⌊t - j·λ⌋, j) ranks know (Bar-Noy and Kipnis, 1994)."""
+    for moment in sorted(j * way + k for j in range(1, 40) for k in range(j, 300)):
+        count = sum(math.comb(math.floor(moment - j * way + 1e-9), j)
+                    for j in range(60) if moment >= j * way - 1e-9)  # fmt: skip
+        if count >= known:
+            assert spreading(known, way, 1.0) == pytest.approx(moment)
+            return
+    pytest.fail("never known")
+
+
+def test_with_no_way_those_who_know_double() -> None:
+    assert spreading(1024, 0.0, 1 * us) == pytest.approx(10 * us)
+    assert spreading(256, 1e3, 1 * us) == pytest.approx(1e3 + 255 * us)
 
 
 @settings(max_examples=15)

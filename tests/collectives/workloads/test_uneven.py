@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,15 @@ from hypothesis import strategies as st
 
 import topology
 from collectives import analyze
-from collectives.bounds import CertificateError
-from collectives.bounds.demands import DemandCut, GroupNeed, MatrixNeed, TokenNeed, demand_bound
-from collectives.model.collective import collective
+from collectives.bounds import (
+    CertificateError,
+    CollectiveNeed,
+    Cut,
+    PairsNeed,
+    TokenNeed,
+    bound,
+    bound_needs,
+)
 from collectives.workloads.all_to_all_v import analyze_all_to_all_v
 from tests.strategies import byte_matrices, supernodes
 from topology import Supernode
@@ -64,39 +72,36 @@ KINDS = ["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["dgx-h100", "cloudmatrix384"])
-def test_one_group_of_all_is_bound_no_tighter_than_the_collective(kind: str, name: str) -> None:
+def test_one_group_of_all_is_the_collective(kind: str, name: str) -> None:
     machine = topology.system(name, nodes=2)
-    reducing = any(data.get("reduces") for _, data in machine.graph.nodes(data=True))
-    need = GroupNeed(collective(kind), machine.npus, reducing=reducing)
-    limit = demand_bound(machine, kind, [need], size=1e9, ranks=len(machine.npus))
-    whole = analyze(machine, kind, 1e9, algorithm="direct").bound
-    assert 0.5 * whole.time <= limit.time <= whole.time * (1 + 1e-9)
+    limit = bound_needs(machine, [CollectiveNeed(kind, machine.npus)], size=1e9)
+    assert limit == bound(machine, kind).at(1e9)
     assert limit.certificate.check(machine)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bound_of_one_group_on_a_star_is_the_closed_form(kind: str) -> None:
     star = topology.star(6, link=25 * GB)
-    limit = demand_bound(star, kind, [GroupNeed(collective(kind), star.npus)], size=1e9, ranks=6)
+    limit = bound_needs(star, [CollectiveNeed(kind, star.npus)], size=1e9)
     assert limit.busbw == pytest.approx(25 * GB)
 
 
 def test_tokens_cross_once_for_a_node() -> None:
-    ranks = ("npu/0", "npu/1", "npu/2", "npu/3")
-    to_rank = np.ones((4, 4))
+    machine = topology.star(4, link=GB)
     to_node = np.full((4, 2), 1.5)  # less than the two ranks of a node together
-    need = TokenNeed(ranks, to_rank, to_node, np.array([0, 0, 1, 1]))
-    assert need.crossing(frozenset(ranks[:2])) == 3.0
-    assert need.crossing(frozenset(ranks[:3])) == 3.0  # rank 3, from three
-    assert need.crossing(frozenset(ranks)) == 0.0
-    back = TokenNeed(ranks, to_rank, to_node, np.array([0, 0, 1, 1]), back=True)
-    assert back.crossing(frozenset(ranks[2:])) == 3.0
+    tables = np.ones((4, 4)), to_node, np.array([0, 0, 1, 1])
+    need = TokenNeed.of(machine, range(4), *tables)
+    assert need.crossing(np.array([1, 1, 0, 0], bool)) == 3.0
+    assert need.crossing(np.array([1, 1, 1, 0], bool)) == 3.0  # rank 3, from three
+    assert need.crossing(np.ones(4, bool)) == 0.0
+    back = TokenNeed.of(machine, range(4), *tables, back=True)
+    assert back.crossing(np.array([0, 0, 1, 1], bool)) == 3.0
 
 
 def test_a_false_claim_is_refused() -> None:
     star = topology.star(2, link=GB)
-    need = MatrixNeed(star.npus, np.array([[0.0, 1.0], [0.0, 0.0]]))
-    cut = DemandCut(frozenset(star.npus[:1]), (need,), 1 / GB, "an NPU")
+    need = PairsNeed.of(star, np.array([[0.0, 1.0], [0.0, 0.0]]))
+    cut = Cut((need,), 1 / GB, "an NPU", part=star.npus[:1])
     assert cut.check(star)
     with pytest.raises(CertificateError, match="proves 1e-09"):
-        DemandCut(cut.side, cut.needs, 2 / GB, "an NPU").check(star)
+        replace(cut, claim=2 / GB).check(star)
