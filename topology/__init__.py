@@ -11,7 +11,14 @@ from topology.composition import ScaleOut, compose
 from topology.conversion import from_networkx
 from topology.errors import SupernodeError
 from topology.fabric import ArcClass, Fabric
-from topology.faults.units import FailureUnit, fail, failure_units, random_failures
+from topology.faults import (
+    FailureUnit,
+    distinct_units,
+    fail,
+    failure_units,
+    random_failures,
+    unit_sorts,
+)
 from topology.formats import load, save
 from topology.hardware.devices import device, device_catalogue
 from topology.hardware.media import Link, LinkType, link_type
@@ -123,6 +130,7 @@ __all__ = [
     "dgx_a100",
     "dgx_h100",
     "diameter",
+    "distinct_units",
     "dragonfly",
     "dragonfly_plus",
     "draw",
@@ -186,6 +194,7 @@ __all__ = [
     "twisted_torus",
     "ub_mesh_pod",
     "ub_mesh_rack",
+    "unit_sorts",
     "units",
     "validate",
     "vera_rubin_nvl72",

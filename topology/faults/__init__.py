@@ -1,5 +1,19 @@
-"""What fails together, and drawing failures at random."""
+"""What fails together, which of it is alike, and failing it, chosen or at random."""
 
-from topology.faults.units import UNITS, FailureUnit, fail, failure_units, random_failures
+from topology.faults.failing import fail, random_failures
+from topology.faults.registry import FailureUnit, failure_unit, failure_units, unit_kinds
+from topology.faults.sorting import distinct_units, unit_sorts
+from topology.registry import import_all
 
-__all__ = ["UNITS", "FailureUnit", "fail", "failure_units", "random_failures"]
+import_all(__name__, __path__)
+
+__all__ = [
+    "FailureUnit",
+    "distinct_units",
+    "fail",
+    "failure_unit",
+    "failure_units",
+    "random_failures",
+    "unit_kinds",
+    "unit_sorts",
+]

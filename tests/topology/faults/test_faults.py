@@ -10,7 +10,7 @@ import topology
 from tests import strategies
 from topology import metrics
 from topology.errors import GraphError, UnknownNameError
-from topology.faults.units import UNITS, FailureUnit, fail, failure_units, random_failures
+from topology.faults import FailureUnit, fail, failure_units, random_failures, unit_kinds
 from topology.units import GB
 
 CM = topology.cloudmatrix384(8, cpus=False)
@@ -32,6 +32,10 @@ def test_units_are_counted(kind, count):
 def test_every_optic_of_a_machine_is_a_unit():
     for machine in (CM, topology.dgx_h100(4), topology.cloudmatrix384(8, scale_out=True)):
         assert len(failure_units(machine, "optic")) == metrics.optics(machine)
+
+
+def test_a_transceiver_is_an_optic():
+    assert failure_units(CM, "transceiver") == failure_units(CM, "optic")
 
 
 def test_an_optic_of_cloudmatrix384_carries_two_links():
@@ -113,7 +117,7 @@ def test_impossible_failures_are_refused(fields, said):
 
 
 def test_unknown_units_and_links_are_named():
-    assert "optic" in UNITS
+    assert "optic" in unit_kinds()
     with pytest.raises(UnknownNameError, match="did you mean optic"):
         failure_units(CM, "optics")
     with pytest.raises(GraphError, match="there is no link npu/0 -> npu/1"):

@@ -1,0 +1,78 @@
+"""Name the kinds of things that can fail as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from topology.registry import Registry
+from topology.supernode import Supernode
+
+
+@dataclass(frozen=True)
+class FailureUnit:
+    """What fails together.
+
+    Attributes
+    ----------
+    name
+        Such as "optic l1/0/0 3", "switch l2/0/1", "rack 2".
+    nodes
+        Ids of the nodes that are lost.
+    lanes
+        Links that lose lanes: (u, v, lanes), in both directions.
+    sort
+        The word for those like it: "L2 switch", "L1–L2 link", "rack".
+    """
+
+    name: str
+    nodes: tuple[str, ...] = ()
+    lanes: tuple[tuple[str, str, int], ...] = ()
+    sort: str = ""
+
+    def __str__(self) -> str:
+        said = [f"node {node}" for node in self.nodes]
+        said += [f"{n} of {u} → {v}" for u, v, n in self.lanes]
+        more = f" and {len(said) - 4} more" if len(said) > 4 else ""
+        return f"{self.name} takes {', '.join(said[:4]) or 'nothing'}{more}"
+
+    def __repr__(self) -> str:
+        return f"<FailureUnit {self.name}: {len(self.nodes)} nodes, {len(self.lanes)} links>"
+
+
+Finder: TypeAlias = Callable[[Supernode], Iterator[FailureUnit]]
+
+FAILURE_UNITS: Registry[Finder] = Registry("failure unit", "supernode.failure_units")
+
+
+def failure_unit(kind: str, *, aliases: Sequence[str] = ()) -> Callable[[Finder], Finder]:
+    """Return a decorator that makes a kind of unit known by name.
+
+    The function yields the units of a machine, in natural order.
+    """
+    return FAILURE_UNITS.register(kind, aliases=aliases)
+
+
+def unit_kinds() -> list[str]:
+    """Return the kinds of units."""
+    return FAILURE_UNITS.names()
+
+
+def failure_units(supernode: Supernode, kind: str) -> tuple[FailureUnit, ...]:
+    """Return everything of one kind that can fail, in natural order.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    kind
+        One of `unit_kinds`. An optic (or transceiver) carries 2 / modules lanes of its link type
+        at one end of them: two where a link has one module to a lane, both ends together.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind.
+    """
+    return tuple(FAILURE_UNITS[kind](supernode))
