@@ -361,7 +361,9 @@ def afford(what: str, nodes: float, links: float = 0) -> None:
             )
 
 
-def take(items: Iterable[T], *, nodes: float = -math.inf, links: float = -math.inf) -> list[T]:
+def take(
+    items: Iterable[T], *, nodes: float = -math.inf, links: float = -math.inf, each: int = 1
+) -> list[T]:
     """Return what an iterable yields; raise `GraphError` once the budget is spent.
 
     Parameters
@@ -370,11 +372,13 @@ def take(items: Iterable[T], *, nodes: float = -math.inf, links: float = -math.i
         Nodes or links to be added.
     nodes, links
         How many there are already, of the sort that the items are.
+    each
+        How many directed links an item is.
     """
     most_nodes, most_links = _BUDGET.get()
     room = min(most_nodes - nodes, most_links - links)
     if room == math.inf:
         return list(items)
-    found = list(islice(items, int(room) + 1))
-    afford("the machine", nodes + len(found), links + len(found))
+    found = list(islice(items, int(room / each) + 1))
+    afford("the machine", nodes + len(found), links + len(found) * each)
     return found

@@ -254,7 +254,7 @@ class Builder:
         kind = link_type(link)
         record = kind.link()
         latency = record.latency
-        pairs = border.take(ends, links=self._links)
+        pairs = border.take(ends, links=self._links, each=1 + duplex)
         self._links += len(pairs) * (1 + duplex)
         counts = lane_counts(lanes, len(pairs))
         rates = {n: float(kind.capacity * n) for n in set(counts)}

@@ -14,8 +14,9 @@ from typing import Any
 
 import networkx as nx
 
+from topology import border
 from topology.conversion import from_networkx
-from topology.errors import GraphError, SupernodeError
+from topology.errors import GraphError, SupernodeError, shown
 from topology.formats.registry import format  # noqa: A004
 from topology.formats.values import decode, encode, record
 from topology.hardware.media import Link
@@ -42,11 +43,9 @@ def save(supernode: Supernode, path: str | Path) -> None:
     SupernodeError
         If the file cannot be written, or an attribute is something JSON cannot hold.
     """
-    text = "".join(_lines(to_node_link(supernode)))
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SupernodeError(f"{path} cannot be written: {error.strerror}") from error
+    with border.nesting(supernode.name):
+        text = "".join(_lines(to_node_link(supernode)))
+    border.write_text(path, text)
 
 
 def load(path: str | Path) -> Supernode:
@@ -63,16 +62,7 @@ def load(path: str | Path) -> Supernode:
     SupernodeError
         If the file cannot be read or is not such a file; the message names what is wrong.
     """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SupernodeError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SupernodeError(f"{path} is not text in UTF-8") from error
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise SupernodeError(f"{path}, {place}: not JSON: {error.msg}") from error
-    return from_node_link(data, where=str(path))
+    return from_node_link(border.read_json(border.read_text(path), str(path)), where=str(path))
 
 
 @format("node-link", ".json")
@@ -143,6 +133,11 @@ def from_node_link(data: object, *, where: str = "node-link data") -> Supernode:
     where
         What to call it in messages.
     """
+    with border.nesting(where):
+        return _read(data, where)
+
+
+def _read(data: object, where: str) -> Supernode:
     if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
         raise SupernodeError(f'{where} is not node-link data: it has no list of "nodes"')
     edges = data.get("edges", data.get("links"))
@@ -159,12 +154,12 @@ def from_node_link(data: object, *, where: str = "node-link data") -> Supernode:
     faults += _add_edges(graph, edges, links, where)
     raise_faults(faults, where)
     return Supernode(
-        name=str(about["name"]),
+        name=about["name"],
         graph=graph,
-        npus=tuple(about["npus"]),
-        sources=tuple(about["sources"]),
+        npus=about["npus"],
+        sources=about["sources"],
         parameters=decode(about["parameters"], f"{where}: parameters"),
-        history=tuple(about["history"]),
+        history=about["history"],
         row=about.get("row", ""),
         copies=about.get("copies", 0),
     )
@@ -173,7 +168,7 @@ def from_node_link(data: object, *, where: str = "node-link data") -> Supernode:
 def _check_head(about: Mapping[str, Any], where: str) -> None:
     if about.get("version") != VERSION:
         raise SupernodeError(
-            f"{where} has version {about.get('version')!r}; this library reads version {VERSION}"
+            f"{where} has version {shown(about.get('version'))}; only {VERSION} is read"
         )
     missing = [word for word in _WORDS if word not in about]
     if missing:
@@ -183,7 +178,7 @@ def _check_head(about: Mapping[str, Any], where: str) -> None:
             raise SupernodeError(f'{where}: "graph" has {word} that are not a list')
     bad = [npu for npu in about["npus"] if not isinstance(npu, str)]
     if bad:
-        raise SupernodeError(f"{where}: npus holds {bad[0]!r}; ids are words such as 'npu/0'")
+        raise SupernodeError(f"{where}: npus holds {shown(bad[0])}; ids are words such as 'npu/0'")
     row, copies = about.get("row", ""), about.get("copies", 0)
     if not isinstance(row, str) or type(copies) is not int or copies < 0:
         raise SupernodeError(
@@ -196,7 +191,7 @@ def _check_head(about: Mapping[str, Any], where: str) -> None:
 
 def _link(item: object, where: str) -> Link:
     if not isinstance(item, dict):
-        raise SupernodeError(f"{where} is {item!r:.60}; it must be a mapping")
+        border.refuse(item, where, "a mapping", SupernodeError)
     try:
         return Link(**decode(item, where))
     except TypeError as error:
@@ -206,12 +201,12 @@ def _link(item: object, where: str) -> Link:
 def _add_nodes(graph: nx.DiGraph, rows: list[Any], where: str) -> Iterator[str]:
     for i, row in enumerate(rows):
         if not isinstance(row, dict) or not isinstance(row.get("id"), str):
-            yield f"nodes[{i}] is {row!r:.60}; it must be a mapping with an id such as 'npu/0'"
+            yield f"nodes[{i}] is {shown(row)}; it must be a mapping with an id such as 'npu/0'"
         elif row["id"] in graph:
             yield f"nodes[{i}]: {row['id']} is there already; ids must differ"
         else:
             attributes = {k: _plain(v, where) for k, v in row.items() if k != "id"}
-            graph.add_node(row["id"], **attributes)
+            graph.add_nodes_from([(row["id"], attributes)])
 
 
 def _add_edges(graph: nx.DiGraph, rows: list[Any], links: list[Link], where: str) -> Iterator[str]:
@@ -223,22 +218,21 @@ def _add_edges(graph: nx.DiGraph, rows: list[Any], links: list[Link], where: str
         rest = {k: _plain(v, where) for k, v in row.items() if k not in ("source", "target")}
         if "link" in rest:
             rest["link"] = links[rest["link"]]
-        graph.add_edge(row["source"], row["target"], **rest)
+        graph.add_edges_from([(row["source"], row["target"], rest)])
 
 
 def _edge_fault(graph: nx.DiGraph, row: object, links: int) -> str | None:
     """Say what keeps a row from being an edge; the attributes are checked with the graph."""
     if not isinstance(row, dict) or not {"source", "target"} <= row.keys():
-        return f" is {row!r:.60}; it must be a mapping with source and target"
+        return f" is {shown(row)}; it must be a mapping with source and target"
     u, v, at = row["source"], row["target"], row.get("link", 0)
     for end in (u, v):
         if not isinstance(end, str) or end not in graph:
-            return f": {end!r} is not the id of a node"
+            return f": {shown(end)} is not the id of a node"
     if graph.has_edge(u, v):
         return f": {u} -> {v} is there already; use lanes for parallel links"
-    if "link" in row and not (type(at) is int and 0 <= at < links):
-        return f": link is {at!r}; it must be an index from 0 to {links - 1}"
-    return None
+    wrong = border.faults_of(border.whole, at, ": link", least=0, most=links - 1)
+    return wrong[0] if "link" in row and wrong else None
 
 
 def _plain(value: object, where: str) -> Any:
@@ -248,10 +242,13 @@ def _plain(value: object, where: str) -> Any:
 
 def _foreign(data: dict[str, Any], edges: list[Any], where: str) -> Supernode:
     """Read node-link data that NetworkX wrote from a graph of the user's own."""
+    for row in (*data["nodes"], *edges):
+        if not isinstance(row, dict):
+            raise SupernodeError(f"{where} is not node-link data: {shown(row)} is not a mapping")
     try:
         graph = nx.node_link_graph({**data, "edges": edges}, multigraph=False, edges="edges")
-    except (KeyError, TypeError, nx.NetworkXException) as error:
-        raise SupernodeError(f"{where} is not node-link data: {error!r}") from error
+    except (KeyError, TypeError, AttributeError, nx.NetworkXException) as error:
+        raise SupernodeError(f"{where} is not node-link data: {shown(error)}") from error
     name = data.get("graph", {}).get("name") if isinstance(data.get("graph"), dict) else None
     try:
         return from_networkx(graph, name=str(name or Path(where).stem))

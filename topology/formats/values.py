@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from topology.errors import SupernodeError
+from topology.errors import SupernodeError, shown
 from topology.hardware.media import Link, LinkType
 
 _RECORDS: Mapping[str, type[Link] | type[LinkType]] = {"$link": Link, "$link_type": LinkType}
@@ -58,7 +58,7 @@ def _encode_special(value: object, where: str) -> Any:
         if type(value) is kind:
             return {name: encode(record(value), where)}
     raise SupernodeError(
-        f"{where} holds {value!r:.60}, a {type(value).__name__}, which JSON cannot hold; use "
+        f"{where} holds {shown(value)}, a {type(value).__name__}, which JSON cannot hold; use "
         "numbers, words, lists, tuples or mappings"
     )
 
@@ -88,7 +88,7 @@ def _decode_special(name: str, inner: object, where: str) -> Any:
     try:
         return make(decode(inner, where))
     except (TypeError, ValueError) as error:
-        raise SupernodeError(f"{where}: {name} {inner!r:.60} is not valid: {error}") from error
+        raise SupernodeError(f"{where}: {name} {shown(inner)} is not valid: {error}") from error
 
 
 _MAKERS: Mapping[str, Callable[[Any], Any]] = {

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields as record_fields
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from topology.errors import SupernodeError
 from topology.hardware.media import LinkType
 from topology.placement import Floor, Place, placed_links
-from topology.spec.fields import Faults, Table
+from topology.spec.fields import Faults, Table, attempt
 from topology.spec.groups import Group, read_groups
 from topology.spec.wiring import Wires, read_wires
 from topology.supernode import Builder, Supernode
 from topology.units import parse_length
 
 T = TypeVar("T")
-
-
-def attempt(path: tuple[str | int, ...], faults: Faults, make: Callable[[], T]) -> T | None:
-    """Return what a call makes; note its error at a field and return None."""
-    try:
-        return make()
-    except SupernodeError as error:
-        faults.add(path, f": {error}")
-        return None
 
 
 def build_nodes(
@@ -96,4 +86,4 @@ def _floor(data: object, faults: Faults) -> Floor:
             found[name] = table.count(name, getattr(Floor, name))
         else:
             found[name] = table.quantity(name, parse_length, getattr(Floor, name))
-    return Floor(**found)
+    return attempt(table.path, faults, lambda: Floor(**found)) or Floor()

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from topology.errors import SupernodeError
+from topology import border
+from topology.errors import SupernodeError, shown
 from topology.spec.lines import Path, line_of
 
 T = TypeVar("T")
-_MOST = 10**9
 
 
 class SpecError(SupernodeError):
@@ -36,6 +36,15 @@ class Faults:
             raise SpecError("\n".join(said for _, said in sorted(self.found, key=lambda f: f[0])))
 
 
+def attempt(path: Path, faults: Faults, make: Callable[[], T]) -> T | None:
+    """Return what a call makes; note its error at a field and return None."""
+    try:
+        return make()
+    except SupernodeError as error:
+        faults.add(path, f": {error}")
+        return None
+
+
 def field_name(path: Path) -> str:
     """Return a field as people write it: ``connect[0].link``."""
     name = ""
@@ -47,7 +56,7 @@ def field_name(path: Path) -> str:
 def nearest(given: object, allowed: Iterable[str]) -> str:
     """Say what would have been right, the near ones first."""
     known = list(allowed)
-    near = get_close_matches(str(given), known, n=1, cutoff=0.6)
+    near = get_close_matches(shown(given).strip("'"), known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}allowed: {', '.join(known)}"
 
@@ -60,7 +69,7 @@ class Table:
         self.faults = faults
         self.data: Mapping[str, Any] = data if isinstance(data, dict) else {}
         if not isinstance(data, dict):
-            faults.add(path, f" is {data!r:.40}; it must be a table")
+            faults.add(path, f" is {shown(data)}; it must be a table")
         known = list(allowed)
         for key in self.data:
             if key not in known:
@@ -79,50 +88,38 @@ class Table:
             self.fault(name, f" is missing; write it like {example}")
         return self.data.get(name)
 
-    def count(self, name: str, default: int | None = None, *, least: int = 1) -> int | None:
-        """Return a whole number."""
-        value = self.data.get(name, default)
+    def _checked(self, name: str, default: T, check: Callable[..., T], **limits: Any) -> T:
+        """Return a field as a check of the border gives it; note what it says against it."""
         if name not in self.data:
             return default
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST:
-            self.fault(name, f" is {value!r}; it must be a whole number, {least} to {_MOST:,}")
+        try:
+            return check(self.data[name], "", **limits)
+        except SupernodeError as error:
+            self.fault(name, str(error))
             return default
-        return int(value)
+
+    def count(self, name: str, default: int | None = None, *, least: int = 1) -> int | None:
+        """Return a whole number."""
+        return self._checked(name, default, border.whole, least=least)
 
     def number(self, name: str, default: float, *, least: float, most: float) -> float:
         """Return a plain number, such as a ratio."""
-        value = self.data.get(name, default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not (least <= value <= most)
-        ):
-            self.fault(name, f" is {value!r}; it must be a number from {least:g} to {most:g}")
-            return default
-        return float(value)
+        return self._checked(name, default, border.number, least=least, most=most)
 
     def flag(self, name: str, default: bool | None = None) -> bool | None:  # noqa: FBT001
         """Return true or false."""
-        value = self.data.get(name, default)
-        if value is not default and not isinstance(value, bool):
-            self.fault(name, f" is {value!r}; allowed: true, false")
-            return default
-        return value
+        return self._checked(name, default, border.flag)
 
     def word(self, name: str, default: str | None = None) -> str | None:
         """Return a text."""
-        value = self.data.get(name, default)
-        if value is not default and not isinstance(value, str):
-            self.fault(name, f" is {value!r}; it must be a text in quotes")
-            return default
-        return value
+        return self._checked(name, default, border.word)
 
     def choice(self, name: str, allowed: Iterable[str], default: str | None = None) -> str | None:
         """Return one of some words."""
         value = self.data.get(name, default)
         known = list(allowed)
         if value is not default and value not in known:
-            self.fault(name, f" is {value!r}; {nearest(value, known)}")
+            self.fault(name, f" is {shown(value)}; {nearest(value, known)}")
             return default
         return None if value is None else str(value)
 
@@ -141,18 +138,17 @@ class Table:
         value = self.data.get(name, [])
         items = value if isinstance(value, list) else [value]
         if not all(isinstance(item, str) for item in items):
-            self.fault(name, f" is {value!r:.40}; it must be texts in quotes")
+            self.fault(name, f" is {shown(value)}; it must be texts in quotes")
             return []
         return items
 
     def counts(self, name: str) -> dict[str, int]:
         """Return an inline table of whole numbers, such as { node = 8 }."""
         value = self.data.get(name, {})
-        good = isinstance(value, dict) and all(
-            isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= _MOST
-            for n in value.values()
+        good = isinstance(value, dict) and not any(
+            border.faults_of(border.whole, n, name) for n in value.values()
         )
         if not good:
-            self.fault(name, f" is {value!r:.40}; write whole numbers, like {{ node = 8 }}")
+            self.fault(name, f" is {shown(value)}; write whole numbers, like {{ node = 8 }}")
             return {}
         return dict(value)

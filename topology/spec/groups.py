@@ -9,6 +9,7 @@ from itertools import product
 from math import inf, prod
 from typing import Any
 
+from topology import border
 from topology.errors import SupernodeError
 from topology.hardware.devices import KINDS, device_catalogue
 from topology.hardware.media import MEDIA, LinkType, link_catalogue, link_type
@@ -25,7 +26,6 @@ _LINK_FIELDS = (
     "reach", "efficiency", "modules", "power",
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z][\w-]*")
-_MOST_NODES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ def _count(table: Table, shape: Mapping[str, int]) -> int:
         table.fault("count", ": give one of count and shape, like count = 8")
         return 0
     count = prod(shape.values()) if shape else table.count("count") or 0
-    if count > _MOST_NODES:
-        table.fault("count", f" comes to {count:,}; a spec file holds up to {_MOST_NODES:,} nodes")
-        return 0
-    return count
+    wrong = border.faults_of(border.afford, "", count)
+    if wrong:
+        table.fault("shape" if shape else "count", wrong[0])
+    return 0 if wrong else count
 
 
 def _kind(name: str) -> str:

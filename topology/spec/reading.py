@@ -11,14 +11,15 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
+from topology import border
 from topology.composition import SCALE_OUTS, ScaleOut, compose
-from topology.errors import SupernodeError, UnknownNameError
+from topology.errors import UnknownNameError
 from topology.formats.registry import format  # noqa: A004
 from topology.hardware.media import LinkType
 from topology.registry import PluginError, Registry
 from topology.shapes.registry import SHAPES
-from topology.spec.building import attempt, build_nodes
-from topology.spec.fields import Faults, SpecError, Table, nearest
+from topology.spec.building import build_nodes
+from topology.spec.fields import Faults, SpecError, Table, attempt, nearest
 from topology.spec.groups import find_link, read_links
 from topology.spec.lines import field_lines
 from topology.supernode import Supernode
@@ -31,20 +32,13 @@ _FIELDS = (
     "name", "sources", "links", "nodes", "connect", "floor", "system", "shape", "without",
     "compose",
 )  # fmt: skip
-_MOST = 10_000_000
 _KINDS = ("nodes", "system", "shape")
 _PLACE = re.compile(r"(.*) \(at line (\d+), column \d+\)")
 
 
 def load_spec(path: str | Path) -> Supernode:
     """Return the supernode that a spec file describes; see `parse_spec`."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise SupernodeError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SupernodeError(f"{path} is not text in UTF-8") from error
-    return parse_spec(text, where=str(path))
+    return parse_spec(border.read_text(path), where=str(path))
 
 
 @format("spec", ".toml")
@@ -91,16 +85,21 @@ def parse_spec(text: str, *, where: str = "spec") -> Supernode:
         Listing every fault with file, line, field and allowed values.
     """
     try:
-        data = tomllib.loads(text)
+        data = border.parsed(tomllib.loads, text, where)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(_syntax(str(error), where)) from error
     faults = Faults(where, field_lines(text))
+    with border.nesting(where):
+        return _described(data, faults)
+
+
+def _described(data: Mapping[str, Any], faults: Faults) -> Supernode:
     top = Table(data, (), faults, _FIELDS)
     links = read_links(data.get("links", {}), faults)
     machine = _machine(data, top, links, faults)
     faults.stop()
     if machine is None:
-        raise SpecError(f"{where}: nothing is described")
+        raise SpecError(f"{faults.file}: nothing is described")
     for name, change in (("without", _without), ("compose", _compose)):
         if name in data:
             machine = change(machine, data[name], links, faults)
@@ -138,8 +137,6 @@ def _system(data: object, faults: Faults) -> Supernode | None:
     if _registered(table, "name", name, SYSTEMS) is None:
         return None
     rest = {key.replace("-", "_"): item for key, item in table.data.items() if key != "name"}
-    if _too_large(table):
-        return None
     found: Supernode | None = attempt(("system",), faults, lambda: system(name, **rest))
     return found
 
@@ -155,17 +152,6 @@ def _registered(table: Table, field: str, name: str, known: Registry[T]) -> T | 
     return None
 
 
-def _too_large(table: Table) -> bool:
-    """Note numbers that no machine has, before a builder counts up to them."""
-    found = False
-    for key, value in table.data.items():
-        numbers = value if isinstance(value, list) else [value]
-        if any(isinstance(n, int | float) and not abs(n) <= _MOST for n in numbers):
-            table.fault(key, f" is {value!r:.40}; numbers go up to {_MOST:,}")
-            found = True
-    return found
-
-
 def _shape(data: object, links: Mapping[str, LinkType], faults: Faults) -> Supernode | None:
     allowed = data if isinstance(data, dict) else ()
     table = Table(data, ("shape",), faults, allowed)
@@ -174,8 +160,6 @@ def _shape(data: object, links: Mapping[str, LinkType], faults: Faults) -> Super
         return None
     make = _registered(table, "family", family, SHAPES)
     if make is None:
-        return None
-    if _too_large(table):
         return None
     known = list(signature(make).parameters)
     rest = {}

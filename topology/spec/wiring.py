@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, pairwise
 
+from topology import border
 from topology.hardware.media import LinkType
-from topology.spec.fields import Faults, Table, nearest
+from topology.spec.fields import Faults, Table, attempt, nearest
 from topology.spec.groups import Group, find_link
 from topology.units import parse_length
 
@@ -60,7 +62,7 @@ def read_wires(
         table = Table(item, ("connect", index), faults, _FIELDS)
         before = len(faults.found)
         links = _links(table, own)
-        ends = _ends(table, groups)
+        ends = attempt(table.path, faults, partial(_held, table, groups)) or []
         lanes = _lanes(table, ends)
         if len(faults.found) == before:
             found.append(Wires(index, ends, links, lanes))
@@ -82,7 +84,11 @@ def _links(table: Table, own: Mapping[str, LinkType]) -> tuple[LinkType, ...]:
     return tuple(found)
 
 
-def _ends(table: Table, groups: Mapping[str, Group]) -> list[Pair]:
+def _held(table: Table, groups: Mapping[str, Group]) -> list[Pair]:
+    return border.take(_ends(table, groups), links=0, each=2)
+
+
+def _ends(table: Table, groups: Mapping[str, Group]) -> Iterable[Pair]:
     """Return the pairs of a table, and note what is wrong with its groups and pattern."""
     first = _group(table, "from", groups)
     if first is None:
@@ -101,8 +107,8 @@ def _ends(table: Table, groups: Mapping[str, Group]) -> list[Pair]:
         return _along(table, first, pattern, same)
     if within:
         blocks = _blocks(first, same)
-        return [pair for _, ids in blocks for pair in _within(pattern, ids)]
-    return list(_between(table, pattern, first, second, same))
+        return (pair for _, ids in blocks for pair in _within(pattern, ids))
+    return _between(table, pattern, first, second, same)
 
 
 def _group(table: Table, name: str, groups: Mapping[str, Group]) -> Group | None:
@@ -138,17 +144,15 @@ def _blocks(group: Group, keys: Sequence[str]) -> list[Block]:
     return list(blocks.items())
 
 
-def _along(table: Table, group: Group, pattern: str, same: Sequence[str]) -> list[Pair]:
-    """Return the pairs along coordinates: all others are equal."""
-    found: list[Pair] = []
+def _along(table: Table, group: Group, pattern: str, same: Sequence[str]) -> Iterator[Pair]:
+    """Yield the pairs along coordinates: all others are equal."""
     for axis in table.words("along"):
         if axis not in group.axes:
             known = nearest(axis, group.axes) if group.axes else f"{group.name} has no shape"
             table.fault("along", f" holds {axis!r}; {known}")
             continue
         others = [key for key in dict.fromkeys([*group.axes, *same]) if key != axis]
-        found += [pair for _, ids in _blocks(group, others) for pair in _within(pattern, ids)]
-    return found
+        yield from (pair for _, ids in _blocks(group, others) for pair in _within(pattern, ids))
 
 
 def _within(pattern: str, ids: Sequence[str]) -> Iterable[Pair]:
