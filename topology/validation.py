@@ -18,6 +18,8 @@ from topology.naming import node_id
 
 _Reader = Callable[[Any, str], Any]
 
+MOST_LANES = 10_000
+"""Of a link."""
 _SHOWN = 20
 _ENDS = ("npu", "cpu")
 _FAST, _QUICK = 1e18, 1e-18
@@ -45,14 +47,14 @@ def lane_counts(lanes: object, links: int) -> list[int]:
         How many links there are.
     """
     if not isinstance(lanes, Iterable) or isinstance(lanes, str):
-        return [border.whole(lanes, "lanes")] * links
+        return [border.whole(lanes, "lanes", most=MOST_LANES)] * links
     counts: list[Any] = border.ordered(lanes, "lanes")
     if len(counts) != links:
         raise GraphError(
             f"lanes has {len(counts)} values for {links} links; give one, or one for each"
         )
     for n in set(counts) if all(type(n) is int for n in counts) else counts:
-        border.whole(n, "lanes")
+        border.whole(n, "lanes", most=MOST_LANES)
     return [int(n) for n in counts]
 
 
@@ -80,7 +82,7 @@ _NODE: Mapping[str, _Reader] = {
 _EDGE: Mapping[str, _Reader] = {
     "capacity": partial(border.number, above=0, unit="bytes/s"),
     "latency": partial(border.number, unit="seconds"),
-    "lanes": border.whole,
+    "lanes": partial(border.whole, most=MOST_LANES),
     "medium": lambda value, what: border.choice(value, what, MEDIA),
     "link": _record,
 }
@@ -127,7 +129,7 @@ def _plainly_right(data: Mapping[str, Any]) -> bool:
         and 1.0 <= capacity <= _FAST
         and 0.0 <= latency < 1.0
         and (latency == 0.0 or latency > _QUICK)
-        and 1 <= lanes <= border.MOST_COUNT
+        and 1 <= lanes <= MOST_LANES
         and type(data.get("link")) is Link
     )
 

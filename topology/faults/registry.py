@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from topology import border
 from topology.registry import Registry
 from topology.supernode import Supernode
 
@@ -75,4 +76,4 @@ def failure_units(supernode: Supernode, kind: str) -> tuple[FailureUnit, ...]:
     UnknownNameError
         If there is no such kind.
     """
-    return tuple(FAILURE_UNITS[kind](supernode))
+    return tuple(border.take(FAILURE_UNITS[kind](supernode), nodes=0))

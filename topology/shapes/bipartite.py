@@ -39,9 +39,10 @@ def complete_bipartite(
     """
     m = border.whole(left, "complete_bipartite: left")
     n = m if right is None else border.whole(right, "complete_bipartite: right")
+    border.afford("complete_bipartite", m + n, 2 * m * n)
     kind = link_type(link)
     builder = Builder()
-    if switches:
+    if border.flag(switches, "complete_bipartite: switches"):
         names = builder.add_nodes((f"npu/{i}" for i in range(m)), kind="npu", tier=0)
         others = builder.add_nodes(
             (f"switch/{j}" for j in range(n)), kind="switch", tier=1, plane=range(n)

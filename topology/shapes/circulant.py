@@ -47,6 +47,7 @@ def circulant(npus: int, offsets: Iterable[int], *, link: LinkLike, lanes: int =
         If an offset is out of range or stands twice, or the graph would fall apart.
     """
     n = border.whole(npus, "circulant: npus", least=2)
+    border.afford("circulant", n)
     steps = _offsets(n, offsets)
     kind = link_type(link)
     builder = Builder()

@@ -16,7 +16,7 @@ from topology.shapes.parts import (
     said,
 )
 from topology.shapes.registry import shape
-from topology.shapes.tree import Sizing, Tree, ratios, wire
+from topology.shapes.tree import MOST_PORTS, Sizing, Tree, ratios, wire
 from topology.supernode import Builder, Supernode
 
 
@@ -75,11 +75,12 @@ def clos(
         If a number is out of range, or the tiers do not reach that many NPUs.
     """
     count = border.whole(npus, "clos: npus")
+    border.afford("clos", count)
     down = link_type(link)
     up = down if uplink is None else link_type(uplink)
     sizing = Sizing(
         "clos",
-        radix=border.whole(radix, "clos: radix", least=2),
+        radix=border.whole(radix, "clos: radix", least=2, most=MOST_PORTS),
         tiers=border.whole(tiers, "clos: tiers", least=2, most=3),
         ratios=ratios("clos", oversubscription),
         lanes=border.whole(lanes, "clos: lanes"),
@@ -193,11 +194,12 @@ def _build(
     planes: object,
     called: Mapping[str, object],
 ) -> Supernode:
+    copies = border.whole(planes, f"{shape}: planes")
+    border.afford(shape, npus + copies * tree.switches(npus))
     builder = Builder()
     pod = tree.pod(0, npus).tolist() if len(tree.children) > 2 else None
     names = (f"npu/{i}" for i in range(npus))
     ends = builder.add_nodes(names, kind="npu", tier=0, pod=pod)
-    copies = border.whole(planes, f"{shape}: planes")
     for plane in range(copies):
         wire(builder, ends, tree, links, plane=plane if copies > 1 else None)
     return builder.build(name, ends, parameters=called)

@@ -84,6 +84,7 @@ def dragonfly(
     routers = 2 * terminals if a is None else border.whole(a, "dragonfly: a")
     globals_ = terminals if h is None else border.whole(h, "dragonfly: h")
     count = _group_count("dragonfly", groups, routers * globals_)
+    border.afford("dragonfly", count * routers * (1 + terminals), count * routers * (routers - 1))
     near, local, far = _links(link, local_link, global_link)
     builder = Builder()
     places = [(i, r) for i in range(count) for r in range(routers)]
@@ -170,6 +171,7 @@ def dragonfly_plus(
     high = terminals if spines is None else border.whole(spines, f"{shape}: spines")
     globals_ = terminals if h is None else border.whole(h, f"{shape}: h")
     count = _group_count(shape, groups, high * globals_)
+    border.afford(shape, count * (low * (1 + terminals) + high), 2 * count * low * high)
     near, local, far = _links(link, local_link, global_link)
     builder = Builder()
     leaf = _add_tier(builder, "leaf", 1, count, low)

@@ -47,8 +47,8 @@ def full_mesh(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between each two.
     """
-    size = border.whole(npus, "full_mesh: npus")
-    return _build("full_mesh", (size,), link, lanes, {"npus": size})
+    size = dimensions("full_mesh", border.whole(npus, "full_mesh: npus"))
+    return _build("full_mesh", size, link, lanes, {"npus": size[0]})
 
 
 @shape
@@ -143,6 +143,7 @@ def _build(
     kinds = links_per_dimension(shape, link, len(dims))
     counts = lanes_per_dimension(shape, lanes, len(dims))
     total = int(np.prod(dims))
+    border.afford(shape, total * (1 + each), total * (sum(dims) - len(dims) + 2 * each))
     down = kinds[0] if npu_link is None else npu_link
     builder = Builder()
     names, npus = vertices(builder, total, npus_per_switch=each, link=down, coord=coordinates(dims))

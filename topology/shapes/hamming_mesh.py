@@ -72,6 +72,7 @@ def hamming_mesh(
     near = far if board_link is None else link_type(board_link)
     width = border.whole(lanes, "hamming_mesh: lanes")
     rows, columns = inner[0] * outer[0], inner[1] * outer[1]
+    border.afford("hamming_mesh", rows * columns)
     grid = np.arange(rows * columns).reshape(rows, columns)
     r, c = np.divmod(grid.ravel(), columns)
     builder = Builder()

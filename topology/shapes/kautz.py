@@ -47,6 +47,7 @@ def generalised_kautz(degree: int, npus: int, *, link: LinkLike, lanes: int = 1)
     """
     d = border.whole(degree, "generalised_kautz: degree", least=2)
     n = border.whole(npus, "generalised_kautz: npus", least=d + 1)
+    border.afford("generalised_kautz", n, n * d)
     i = np.repeat(np.arange(n), d)
     heads = (-d * i - np.tile(np.arange(1, d + 1), n)) % n
     called = {"degree": d, "npus": n}
@@ -77,7 +78,8 @@ def de_bruijn(degree: int, length: int, *, link: LinkLike, lanes: int = 1) -> Su
     """
     d = border.whole(degree, "de_bruijn: degree", least=2)
     k = border.whole(length, "de_bruijn: length")
-    n = d**k
+    n = d ** min(k, 64)
+    border.afford("de_bruijn", n, n * d)
     i = np.repeat(np.arange(n), d)
     heads = (d * i + np.tile(np.arange(d), n)) % n
     called = {"degree": d, "length": k}

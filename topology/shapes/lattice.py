@@ -53,7 +53,7 @@ def line(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between neighbours.
     """
-    size = (border.whole(npus, "line: npus"),)
+    size = dimensions("line", border.whole(npus, "line: npus"))
     return _build("line", size, _steps(size, wrap=False), link, lanes, npus=size[0])
 
 
@@ -77,7 +77,7 @@ def ring(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between neighbours.
     """
-    size = (border.whole(npus, "ring: npus"),)
+    size = dimensions("ring", border.whole(npus, "ring: npus"))
     return _build("ring", size, _steps(size, wrap=True), link, lanes, npus=size[0])
 
 
@@ -162,7 +162,7 @@ def hypercube(dimension: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
         Parallel links between neighbours.
     """
     n = border.whole(dimension, "hypercube: dimension", most=24)
-    size = (2,) * n
+    size = dimensions("hypercube", (2,) * n)
     name = f"hypercube-{n}"
     return _build("hypercube", size, _steps(size, wrap=True), link, lanes, name, dimension=n)
 

@@ -15,6 +15,7 @@ from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
 from topology.supernode import Builder
 
+_MOST_DIMENSIONS = 30
 LinkLike: TypeAlias = str | float | LinkType
 """A link type: its name in media.csv, a rate per lane in bytes/s, or a `LinkType`."""
 
@@ -33,8 +34,10 @@ def dimensions(shape: str, dims: object, what: str = "dims", least: int = 1) -> 
         widths = [border.whole(width, f"{name}[{i}]", least=least) for i, width in given]
     else:
         widths = [border.whole(dims, name, least=least)]
-    if not widths:
-        raise GraphError(f"{name} is empty; give one width or more, such as (4, 4)")
+    if not 1 <= len(widths) <= _MOST_DIMENSIONS:
+        raise GraphError(
+            f"{name} has {len(widths)} widths; give 1 to {_MOST_DIMENSIONS}, such as (4, 4)"
+        )
     border.afford(shape, prod(widths))
     return tuple(widths)
 
@@ -118,6 +121,7 @@ def vertices(
     vertices, npus
         The ids of both, the same list where the vertices are the NPUs.
     """
+    border.afford("the machine", count * (1 + npus_per_switch))
     extra: dict[str, Any] = {} if coord is None else {"coord": list(coord)}
     if not npus_per_switch:
         ids = (f"npu/{i}" for i in range(count))

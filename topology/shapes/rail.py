@@ -11,7 +11,7 @@ from topology.errors import GraphError
 from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import LinkLike
 from topology.shapes.registry import shape
-from topology.shapes.tree import Sizing, Tree, ratios, spread, uplinks, wire
+from topology.shapes.tree import MOST_PORTS, Sizing, Tree, ratios, spread, uplinks, wire
 from topology.supernode import Builder, Supernode
 
 _INSIDE = ("switch", "mesh")
@@ -92,7 +92,7 @@ def rail_optimised(
     """
     shape = "rail_optimised"
     plan = _plan(shape, nodes, npus_per_node, link, rail_link, nic_link, inside, lanes)
-    ports = border.whole(radix, f"{shape}: radix", least=2)
+    ports = border.whole(radix, f"{shape}: radix", least=2, most=MOST_PORTS)
     ratio = ratios(shape, oversubscription)
     down = min(plan.nodes, Sizing(shape, ports, 2, ratio).ports(1)[0])
     builder = Builder()
@@ -154,7 +154,7 @@ def rail_only(
     """
     shape = "rail_only"
     plan = _plan(shape, nodes, npus_per_node, link, rail_link, nic_link, inside, lanes)
-    ports = border.whole(radix, f"{shape}: radix", least=2)
+    ports = border.whole(radix, f"{shape}: radix", least=2, most=MOST_PORTS)
     builder = Builder()
     npus, ends = _add_nodes(builder, plan, forwards=True)
     if plan.nodes > 1:
@@ -212,10 +212,13 @@ def _plan(
 ) -> _Plan:
     if inside not in _INSIDE:
         raise GraphError(f"{shape}: inside is {inside!r}; it must be one of 'switch', 'mesh'")
+    count = border.whole(nodes, f"{shape}: nodes")
+    each = border.whole(npus_per_node, f"{shape}: npus_per_node")
+    border.afford(shape, count * each, count * each * (each - 1) if inside == "mesh" else 0)
     return _Plan(
         shape,
-        border.whole(nodes, f"{shape}: nodes"),
-        border.whole(npus_per_node, f"{shape}: npus_per_node"),
+        count,
+        each,
         link_type(link),
         link_type(rail_link),
         None if nic_link is None else link_type(nic_link),

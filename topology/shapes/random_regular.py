@@ -67,6 +67,7 @@ def random_regular(
     n = border.whole(count, "random_regular: count", least=2)
     r = border.whole(degree, "random_regular: degree", least=1, most=n - 1)
     each = border.whole(npus_per_switch, "random_regular: npus_per_switch", least=0)
+    border.afford("random_regular", n * (1 + each), n * (r + 2 * each))
     chance = np.random.default_rng(border.seed(seed, "random_regular: seed"))
     if n * r % 2:
         raise GraphError(

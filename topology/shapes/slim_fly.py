@@ -63,6 +63,7 @@ def slim_fly(
         If q is not a prime power, or 2.
     """
     size = border.whole(q, "slim_fly: q", least=3)
+    border.afford("slim_fly", 2 * size**2, 2 * size**3)
     factors = prime_power(size)
     if factors is None:
         near = [n for n in range(max(3, size - 4), size + 5) if prime_power(n)]

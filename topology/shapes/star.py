@@ -31,6 +31,7 @@ def star(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
         Parallel links from each NPU to the switch.
     """
     n = border.whole(npus, "star: npus")
+    border.afford("star", n + 1, 2 * n)
     kind = link_type(link)
     builder = Builder()
     names = builder.add_nodes((f"npu/{i}" for i in range(n)), kind="npu", tier=0)

@@ -22,6 +22,8 @@ from topology.hardware.media import LinkType
 from topology.shapes.parts import pairs
 from topology.supernode import Builder
 
+MOST_PORTS = 2**16
+"""Of a switch."""
 _WORDS = ("leaf", "spine", "core")
 
 
@@ -59,6 +61,10 @@ class Tree:
     def nodes(self, tier: int, ends: int) -> int:
         """Return how many nodes of a tier are needed above the first ``ends`` ends."""
         return -(-ends // self.below(tier)) * self.width(tier)
+
+    def switches(self, ends: int) -> int:
+        """Return how many switches are needed above the first ``ends`` ends."""
+        return sum(self.nodes(tier, ends) for tier in range(1, len(self.children) + 1))
 
     def links(self, tier: int, ends: int) -> tuple[IntArray, IntArray]:
         """Return child and parent indices of every link from a tier to the next."""

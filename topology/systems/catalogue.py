@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from inspect import cleandoc
+from functools import wraps
+from inspect import cleandoc, signature
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
+from topology import border
 from topology.errors import GraphError
 from topology.hardware.catalogue import Entry, Figure, load_catalogue
 from topology.registry import Registry
@@ -34,7 +36,21 @@ def system_builder(name: str, *, copies: int = 1) -> Callable[[F], F]:
         How many of its row of systems.csv the function builds when called without arguments.
     """
     _COPIES[name] = copies
-    return SYSTEMS.register(name)
+    return lambda builder: SYSTEMS.register(name)(_reading_flags(name, builder))
+
+
+def _reading_flags(name: str, builder: F) -> F:
+    """Return a builder whose parameters with True or False as default are read as such."""
+    taken = signature(builder)
+    flags = [key for key, one in taken.parameters.items() if isinstance(one.default, bool)]
+
+    @wraps(builder)
+    def build(*given: Any, **parameters: Any) -> Supernode:
+        for key in parameters.keys() & set(flags):
+            parameters[key] = border.flag(parameters[key], f"{name}: {key}")
+        return builder(*given, **parameters)
+
+    return build if flags else builder  # type: ignore[return-value]
 
 
 def described(builder: F, name: str, text: str) -> F:
@@ -68,9 +84,10 @@ def system(name: str, /, **parameters: Any) -> Supernode:
     """
     builder = SYSTEMS[name]
     try:
-        return builder(**parameters)
+        signature(builder).bind(**parameters)
     except TypeError as error:
         raise GraphError(f"system {name!r}: {error}") from error
+    return builder(**parameters)
 
 
 def system_catalogue() -> Mapping[str, Entry]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from math import ceil
 
-from topology.errors import GraphError
+from topology import border
 from topology.supernode import Builder, Supernode
 from topology.systems.catalogue import system_builder
 
@@ -62,10 +62,8 @@ def cloudmatrix384(
     GraphError
         If nodes is not a whole number from 1 to 48, or ranks is neither "npu" nor "die".
     """
-    if isinstance(nodes, bool) or not isinstance(nodes, int) or not 1 <= nodes <= _MOST_NODES:
-        raise GraphError(f"cloudmatrix384: nodes is {nodes!r}; it must be 1 to {_MOST_NODES}")
-    if ranks not in _RANKS:
-        raise GraphError(f"cloudmatrix384: ranks is {ranks!r}; it must be one of 'npu', 'die'")
+    nodes = border.whole(nodes, "cloudmatrix384: nodes", most=_MOST_NODES)
+    border.choice(ranks, "cloudmatrix384: ranks", _RANKS)
     builder = Builder()
     npus = _add_npus(builder, nodes, dies=ranks == "die")
     _add_planes(builder, nodes, npus, cpus=cpus, lanes=1 if ranks == "die" else 2)

@@ -185,7 +185,7 @@ WIRE = '[[connect]]\nfrom = "npu"\nto = "s"\nlink = "1 GB/s"\n'
         ("[nodes.npu]\nshape = { x = 9999, y = 9999 }\n", r"has 99,980,001 nodes; up to"),
         ('[nodes.npu]\ncount = 1\nkind = "gpu"\n', r"line 3: nodes.npu.kind is 'gpu'; .*npu, cpu"),
         ('[nodes.npu]\ncount = 1\ndevice = "h10"\n', r"line 3: .*device is 'h10'; .*'h100'\?"),
-        ("[nodes.npu]\ncount = 1\nforwards = 1\n", r"line 3: .*forwards is 1; it must be true or f"),
+        ("[nodes.npu]\ncount = 1\nforwards = 1\n", r"line 3: .*forwards is 1; it must be true"),
         ("[nodes.npu]\ncount = 1\nlatency = 5\n", r"line 3: .*latency: time 5 has no unit"),
         ('[nodes.npu]\ncount = 1\ncapacity = "5 m"\n', r"line 3: .*unknown unit 'm'; known: B/s"),
         (NODES + "connect = 3\n", r"line 6: nodes.s.connect is not a field here"),
