@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from topology.errors import GraphError, SupernodeError, shown
 from topology.units import parse_size
@@ -116,6 +117,20 @@ def _range(least: float, most: float, above: float | None, unit: str) -> str:
         return f"a positive, finite number{of}"
     low = {0.0: ", zero or more", -math.inf: ""}.get(least, f", {least:g} or more")
     return f"a finite number{of}{low}"
+
+
+def numbers(values: Any, what: str, error: Error = GraphError) -> npt.NDArray[np.float64]:
+    """Return an array of finite numbers, zero or more, of any shape."""
+    try:
+        found = np.asarray(values, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        refuse(values, what, "an array of numbers", error)
+    bad = np.argwhere(~((found >= 0) & (found <= _MOST)))
+    if len(bad):
+        at = tuple(bad[0].tolist())
+        where = f"{what}{list(at)}" if at else what
+        refuse(float(found[at]), where, f"a finite number, from 0 to {_MOST:g}", error)
+    return found
 
 
 def whole(

@@ -35,6 +35,7 @@ from collectives.model.schedule import (
     as_team,
     join,
 )
+from topology import border
 from topology.fabric import FloatArray
 from topology.naming import natural_key
 from topology.routing import Pairs, Uniform, add_demands
@@ -100,8 +101,7 @@ def bruck_all_to_all(team: Team | int, *, radix: int = 2) -> Schedule:
     ScheduleError
         If the radix is not a whole number of 2 or more.
     """
-    if isinstance(radix, bool) or not isinstance(radix, int) or radix < 2:
-        raise ScheduleError(f"bruck: radix is {radix!r}; it must be a whole number, 2 or more")
+    border.whole(radix, "bruck: radix", least=2, error=ScheduleError)
     p = as_team(team).size
     name = "bruck" if radix == 2 else f"bruck{radix}"
     steps = []
@@ -294,21 +294,11 @@ def check_matrix(matrix: npt.ArrayLike, ranks: int) -> FloatArray:
     ranks
         How many ranks there are.
     """
-    try:
-        bytes_to = np.asarray(matrix, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ScheduleError("all-to-all-v: the matrix must hold numbers of bytes") from error
+    bytes_to = border.numbers(matrix, "all-to-all-v: the matrix of bytes", ScheduleError)
     if bytes_to.shape != (ranks, ranks):
         raise ScheduleError(
             f"all-to-all-v: the matrix has shape {bytes_to.shape}; {ranks} ranks need "
             f"({ranks}, {ranks}), row = sender"
-        )
-    bad = ~(np.isfinite(bytes_to) & (bytes_to >= 0))
-    if bad.any():
-        o, d = (int(i) for i in np.argwhere(bad)[0])
-        raise ScheduleError(
-            f"all-to-all-v: rank {o} to rank {d} is {bytes_to[o, d]}; bytes are finite, zero or "
-            "more"
         )
     return bytes_to
 

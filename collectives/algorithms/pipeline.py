@@ -42,6 +42,7 @@ from collectives.model.schedule import (
     merged,
 )
 from collectives.timing import plan
+from topology import border
 from topology.routing import Demand, Pairs
 
 UNSIZED = 16
@@ -162,9 +163,7 @@ def best_segments(
         How busy the links are while the pipeline fills and empties.
     """
     if segments is not None:
-        if isinstance(segments, bool) or not isinstance(segments, int) or segments < 1:
-            raise ScheduleError(f"segments is {segments!r}; it must be a whole number, 1 or more")
-        return segments
+        return border.whole(segments, "segments", most=_MOST_SEGMENTS, error=ScheduleError)
     if team.volume is None or team.supernode is None or team.ranks is None or team.size == 1:
         return UNSIZED
     step = Step(lambda _: Transfers([], [], []), traffic)  # type: ignore[arg-type]

@@ -31,14 +31,13 @@ from collectives.model.schedule import (
     as_team,
     permutation,
 )
+from topology import border
 from topology.routing import Pairs
 
 
 def check_root(root: int, p: int) -> int:
     """Return a root; raise `ScheduleError` if there is no such position."""
-    if isinstance(root, bool) or not isinstance(root, int | np.integer) or not 0 <= root < p:
-        raise ScheduleError(f"root is {root!r}; it must be a position, 0 to {p - 1}")
-    return int(root)
+    return border.whole(root, "root", least=0, most=p - 1, error=ScheduleError)
 
 
 def _from_root(p: int, root: int) -> IntArray:

@@ -17,7 +17,7 @@ from collectives.algorithms import find_algorithm
 from collectives.analysis.analyze import Analysis, analyze_sizes
 from collectives.model.collective import collective
 from collectives.model.schedule import ScheduleError
-from topology import units
+from topology import border, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.systems import system
@@ -26,6 +26,7 @@ Progress: TypeAlias = Callable[[str, float], object]
 Ranks: TypeAlias = "int | Sequence[int] | None"
 
 _WORDS = ("system", "collective", "algorithm", "bottleneck", "limited_by", "error")
+_MOST_SIZES = 1_000
 _COUNTS = ("ranks", "steps")
 
 
@@ -295,13 +296,17 @@ def size_range(low: float | str, high: float | str, *, factor: float = 2.0) -> l
     ScheduleError
         If the range does not rise, or the factor is not above 1.
     """
-    lo, hi = (units.parse_size(s) if isinstance(s, str) else float(s) for s in (low, high))
-    if not 0 < lo <= hi < np.inf or not 1 < factor < np.inf:
+    lo, hi = (border.size(size, "a size of the range", ScheduleError) for size in (low, high))
+    ratio = border.number(factor, "factor", above=1, error=ScheduleError)
+    if not 0 < lo <= hi:
+        raise ScheduleError(f"sizes from {lo:g} to {hi:g} B: they must be above 0 and rising")
+    steps = np.log(hi / lo) / np.log(ratio) + 1e-9
+    if steps >= _MOST_SIZES:
         raise ScheduleError(
-            f"sizes from {low!r} to {high!r}, times {factor!r}: they must be above 0 and rising"
+            f"sizes from {lo:g} to {hi:g} B, times {ratio!r}, are more than {_MOST_SIZES:,}; "
+            "give a larger factor"
         )
-    count = int(np.floor(np.log(hi / lo) / np.log(factor) + 1e-9)) + 1
-    return [lo * factor**i for i in range(count)]
+    return [lo * ratio**i for i in range(int(steps) + 1)]
 
 
 def to_csv(records: Iterable[SweepRecord]) -> str:
@@ -316,10 +321,7 @@ def to_csv(records: Iterable[SweepRecord]) -> str:
 
 def write_csv(records: Iterable[SweepRecord], path: str | Path) -> None:
     """Write records to a CSV file; raise `SupernodeError` if it cannot be written."""
-    try:
-        Path(path).write_text(to_csv(records), encoding="utf-8")
-    except OSError as error:
-        raise SupernodeError(f"{path}: cannot be written: {error.strerror}") from error
+    border.write_text(path, to_csv(records))
 
 
 def read_csv(path: str | Path) -> list[SweepRecord]:

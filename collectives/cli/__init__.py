@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from collectives.cli.commands import COMMANDS
 from collectives.cli.commands.answer import Answer
+from topology.border import MOST_LINKS, MOST_NODES, budget
 from topology.errors import SupernodeError, unknown_name
 from topology.text import plain, rich_parts
 
@@ -38,6 +40,8 @@ def build_parser() -> ArgumentParser:
         sub = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
         command.configure(sub)
         sub.add_argument("--json", action="store_true", help="print everything as JSON")
+        told = f"machines beyond {MOST_NODES:,} nodes or {MOST_LINKS:,} directed links too"
+        sub.add_argument("--large", action="store_true", help=told)
         sub.set_defaults(run=command.run)
     return parser
 
@@ -52,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.command is None:
             parser.print_help()
             return 0
-        show(parsed.run(parsed), as_json=parsed.json)
+        with budget() if parsed.large else nullcontext():
+            show(parsed.run(parsed), as_json=parsed.json)
     except SupernodeError as error:
         sys.stderr.write(f"supernode: {error}\n")
         return _FAULT
@@ -73,14 +78,20 @@ def _check_command(words: Sequence[str]) -> None:
 def show(answer: Answer, *, as_json: bool = False) -> None:
     """Print an answer: JSON, tables on a terminal, plain text elsewhere."""
     if as_json:
-        sys.stdout.write(json.dumps(_plain_data(answer.data), indent=2, allow_nan=False) + "\n")
+        _put(json.dumps(_plain_data(answer.data), indent=2, allow_nan=False))
         return
     console = Console(highlight=False)
     if console.is_terminal:
         for part in rich_parts(answer.parts):
             console.print(part)
     else:
-        sys.stdout.write(plain(*answer.parts) + "\n")
+        _put(plain(*answer.parts))
+
+
+def _put(text: str) -> None:
+    """Print a text; what the terminal's encoding lacks is escaped."""
+    code = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(code, "backslashreplace").decode(code) + "\n")
 
 
 def _plain_data(value: Any) -> Any:

@@ -36,12 +36,13 @@ from collectives.synthesis.overlay import (
 )
 from collectives.synthesis.paths import Paths, paths_of
 from collectives.synthesis.steady import EQUAL, SteadyState
+from topology import border
 from topology.errors import RoutingError
 from topology.routing import Demand, Ecmp, Pairs, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode
 from topology.units import MiB
 
-_MOST_PIECES = 16
+_MOST_PIECES, _MOST_GIVEN = 16, 1024
 _FAR = 1.02
 _MOST_VARIABLES = {False: 270_000, True: 80_000}  # over switches, over links
 _TRIES = 4
@@ -113,10 +114,8 @@ def find_exchange(
     ScheduleError
         If ``pieces`` is not a whole number of 1 or more, or no exchange was found.
     """
-    if pieces is not None and (
-        isinstance(pieces, bool) or not isinstance(pieces, int) or pieces < 1
-    ):
-        raise ScheduleError(f"pieces is {pieces!r}; it must be a whole number, 1 or more")
+    if pieces is not None:
+        border.whole(pieces, "pieces", most=_MOST_GIVEN, error=ScheduleError)
     count = len(supernode.npus)
     chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
     if len(chosen) == 1:

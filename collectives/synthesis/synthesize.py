@@ -37,13 +37,14 @@ from collectives.synthesis.layout import quickest
 from collectives.synthesis.packing import Batch, feasible, pack
 from collectives.synthesis.steady import SteadyState
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
+from topology import border
 from topology.errors import RoutingError
 from topology.routing import Ecmp, Pairs, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode
 from topology.units import MiB
 
 _KINDS = ("all_gather", "reduce_scatter", "all_reduce", "all_to_all")
-_MOST_TREES = 64
+_MOST_TREES, _MOST_GIVEN = 64, 1024
 _MOST_RANKS = 64
 _MOST_WORK = 16_384
 
@@ -86,8 +87,8 @@ def find_forest(
     """
     count = len(supernode.npus)
     chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
-    if trees is not None and (isinstance(trees, bool) or not isinstance(trees, int) or trees < 1):
-        raise ScheduleError(f"trees is {trees!r}; it must be a whole number, 1 or more")
+    if trees is not None:
+        border.whole(trees, "trees", most=_MOST_GIVEN, error=ScheduleError)
     limit = bound(supernode, "all_gather", chosen).seconds_per_byte
     best: Synthesis | None = None
     for found in _candidates(supernode, chosen, trees, limit):

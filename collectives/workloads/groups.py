@@ -24,7 +24,7 @@ from collectives.model.lockstep import Placed, at_once
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
 from collectives.timing import Cost, Plan, plan
 from collectives.workloads.all_to_all_v import fitting
-from topology import units
+from topology import border, units
 from topology.routing import check_ranks
 from topology.supernode import Supernode
 
@@ -134,8 +134,7 @@ def groups(
     chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
     given = {"tp": tp, "ep": ep, "pp": pp} | ({} if dp is None else {"dp": dp})
     for name, size in given.items():
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise ScheduleError(f"groups: {name} is {size!r}; it must be a whole number, 1 or more")
+        border.whole(size, f"groups: {name}", error=ScheduleError)
     if sorted(order) != sorted(AXES):
         raise ScheduleError(f"groups: order is {list(order)}; it must hold {', '.join(AXES)} once")
     rest, over = divmod(len(chosen), prod(given.values()))

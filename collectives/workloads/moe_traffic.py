@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil, isfinite
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,11 @@ import numpy.typing as npt
 
 from collectives.model.schedule import IntArray, ScheduleError
 from collectives.workloads.expectation import hit_even, hit_independent
+from topology import border
 from topology.fabric import FloatArray
 
+MOST_EXPERTS = 100_000
+_MOST_DRAWS = 10**9
 PHASES = ("dispatch", "combine")
 
 
@@ -62,19 +65,19 @@ class MoELayer:
     scale_element: float = 4.0
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "hidden", "top_k", "experts", "expert_groups"):
-            _check_count(name, getattr(self, name), 1)
-        _check_count("scale_block", self.scale_block, 0)
+        border.whole(self.experts, "moe: experts", most=MOST_EXPERTS, error=ScheduleError)
+        for name in ("tokens", "hidden", "top_k", "expert_groups"):
+            border.whole(getattr(self, name), f"moe: {name}", error=ScheduleError)
+        border.whole(self.scale_block, "moe: scale_block", least=0, error=ScheduleError)
         for name in ("dispatch_element", "combine_element", "scale_element"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isfinite(value) or value < 0:
-                raise ScheduleError(f"moe: {name} is {value!r}; it must be bytes, zero or more")
+            what = f"moe: {name}"
+            border.number(getattr(self, name), what, unit="bytes", error=ScheduleError)
         if self.experts % self.expert_groups:
             raise ScheduleError(
                 f"moe: {self.experts} experts do not form {self.expert_groups} equal groups"
             )
         if self.top_groups is not None:
-            _check_count("top_groups", self.top_groups, 1)
+            border.whole(self.top_groups, "moe: top_groups", error=ScheduleError)
         reach = self.groups_used * self.experts // self.expert_groups
         if self.groups_used > self.expert_groups or self.top_k > reach:
             raise ScheduleError(
@@ -112,11 +115,6 @@ class MoELayer:
         return self.logical_bytes(phase) / bandwidth
 
 
-def _check_count(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ScheduleError(f"moe: {name} is {value!r}; it must be a whole number, {least} or more")
-
-
 def deepseek_v3(tokens: int = 128, **changes: Any) -> MoELayer:
     """Return the MoE layer of DeepSeek-V3: 8 of 256 experts, 4 of 8 groups, FP8 out, BF16 back.
 
@@ -152,9 +150,11 @@ def skewed_load(experts: int, skew: float, seed: int) -> FloatArray:
     seed
         Of the sampling.
     """
-    if not isfinite(skew) or skew < 0:
-        raise ScheduleError(f"moe: skew is {skew!r}; it must be zero or more")
-    weight = np.exp(skew * np.random.default_rng(seed).standard_normal(experts))
+    many = border.whole(experts, "moe: experts", most=MOST_EXPERTS, error=ScheduleError)
+    sigma = border.number(skew, "moe: skew", error=ScheduleError)
+    drawn = np.random.default_rng(border.seed(seed, "moe: seed", ScheduleError))
+    power = sigma * drawn.standard_normal(many)
+    weight = np.exp(power - power.max())  # the largest is 1: a large skew does not overflow
     found: FloatArray = weight / weight.sum()
     return found
 
@@ -253,10 +253,10 @@ def check_load(layer: MoELayer, load: npt.ArrayLike | None) -> FloatArray:
     """Return the share of all choices on each expert; raise `ScheduleError` if it cannot be."""
     if load is None:
         return np.full(layer.experts, 1 / layer.experts)
-    share: FloatArray = np.asarray(load, dtype=float)
-    if share.shape != (layer.experts,) or not (np.isfinite(share) & (share >= 0)).all():
+    share: FloatArray = border.numbers(load, "moe: load", ScheduleError)
+    if share.shape != (layer.experts,):
         raise ScheduleError(
-            f"moe: load has shape {share.shape}; it must be {layer.experts} numbers, zero or more"
+            f"moe: load has shape {share.shape}; it must be {layer.experts} numbers"
         )
     if share.sum() <= 0:
         raise ScheduleError("moe: load is zero on every expert")
@@ -296,7 +296,14 @@ def route_tokens(
     slots = place_experts(layer, len(where), load)
     share = check_load(layer, load)
     if seed is not None:
-        return _sampled(layer, where, slots, share, np.random.default_rng(seed))
+        draws = max(len(where) * layer.tokens, layer.experts) * layer.experts
+        if draws > _MOST_DRAWS:
+            raise ScheduleError(
+                f"moe: {draws:,} draws of experts are too many, up to {_MOST_DRAWS:,} are made; "
+                "leave out the seed for expected values"
+            )
+        rng = np.random.default_rng(border.seed(seed, "moe: seed", ScheduleError))
+        return _sampled(layer, where, slots, share, rng)
     return _expected(layer, where, slots, share, even=load is None)
 
 

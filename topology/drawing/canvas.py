@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from topology import border
 from topology.drawing.style import DrawStyle
 from topology.errors import SupernodeError
 
@@ -142,25 +143,23 @@ def save(figure: Figure, path: str | Path, *, dpi: float = 150.0) -> Path:
     SupernodeError
         If the name ends in none of these, or the file cannot be written.
     """
-    target = Path(path)
+    target = border.path(path)
     kind = check_format(target)
-    try:
-        with mpl.rc_context({"svg.hashsalt": "supernode", "svg.fonttype": "path"}):
-            figure.savefig(
-                target,
-                dpi=dpi,
-                format=kind,
-                metadata=dict(_UNDATED[kind]),
-                facecolor=figure.get_facecolor(),
-            )
-    except OSError as error:
-        raise SupernodeError(f"cannot write {target}: {error.strerror or error}") from error
+    look = mpl.rc_context({"svg.hashsalt": "supernode", "svg.fonttype": "path"})
+    with border.opening(target, "written"), look:
+        figure.savefig(
+            target,
+            dpi=dpi,
+            format=kind,
+            metadata=dict(_UNDATED[kind]),
+            facecolor=figure.get_facecolor(),
+        )
     return target
 
 
 def check_format(path: str | Path) -> str:
     """Return the format a file name asks for; raise `SupernodeError` if it is not known."""
-    kind = Path(path).suffix.lower().removeprefix(".")
+    kind = border.path(path).suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise SupernodeError(
             f"{str(path)!r} ends in {'.' + kind if kind else 'nothing'!r}; a picture is written "

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from topology.errors import SupernodeError
+from topology import border
+from topology.errors import SupernodeError, shown
 from topology.formats import read, suffixes
 from topology.supernode import Supernode
 from topology.systems import system
-
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 def add_system(parser: ArgumentParser, *, many: bool = False) -> None:
@@ -43,36 +41,15 @@ def load_system(name: str) -> Supernode:
         key, equals, value = item.partition("=")
         if not equals:
             raise SupernodeError(
-                f"{name!r}: {item!r} is not key=value; write it like dgx-h100:nodes=16"
+                f"{shown(name)}: {shown(item)} is not key=value; write it like dgx-h100:nodes=16"
             )
-        parameters[key.strip().replace("-", "_")] = _value(value.strip())
+        parameters[key.strip().replace("-", "_")] = border.plain_value(value.strip())
     return system(base, **parameters)
-
-
-def _value(text: str) -> object:
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def parse_ranks(text: str | None) -> list[int] | None:
     """Return the ranks a text such as ``0-31,64`` names; None for all."""
-    if text is None:
-        return None
-    ranks: list[int] = []
-    for part in text.split(","):
-        match = _RANGE.fullmatch(part.strip())
-        if match is None:
-            raise SupernodeError(f"ranks {text!r}: {part!r} is not a rank or a range like 0-31")
-        first = int(match[1])
-        last = int(match[2]) if match[2] is not None else first
-        if last < first:
-            raise SupernodeError(f"ranks {text!r}: the range {part!r} runs backwards")
-        ranks += range(first, last + 1)
-    return ranks
+    return None if text is None else border.rank_numbers(text)
 
 
 def given(arguments: Namespace, *names: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from collectives.cli.commands.arguments import add_ranks, add_system, load_syste
 from collectives.cli.commands.options import add_model, model_choices
 from collectives.workloads.moe import analyze_moe, scale_experts
 from collectives.workloads.moe_traffic import MoELayer, skewed_load
+from topology import border
 from topology.errors import SupernodeError
 
 NAME = "moe"
@@ -54,7 +55,7 @@ def run(arguments: Namespace) -> Answer:
         return Answer(one.parts(), one.to_dict())
     if ranks is not None:
         raise SupernodeError("--ep takes the first ranks; leave out --ranks, or --ep")
-    many = scale_experts(machine, layer, _counts(arguments.ep), **options)
+    many = scale_experts(machine, layer, border.counts(arguments.ep, "--ep"), **options)
     return Answer(many.parts(), many.to_dict())
 
 
@@ -70,10 +71,3 @@ def _layer(arguments: Namespace) -> MoELayer:
         combine_element=arguments.combine_element,
         scale_block=arguments.scale_block,
     )
-
-
-def _counts(text: str) -> list[int]:
-    bad = [word for word in text.split(",") if not word.strip().isdigit()]
-    if bad:
-        raise SupernodeError(f"--ep {text!r}: {bad[0]!r} is not a number of ranks")
-    return [int(word) for word in text.split(",")]

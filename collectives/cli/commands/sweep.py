@@ -15,14 +15,14 @@ from collectives.cli.commands.answer import Answer
 from collectives.cli.commands.arguments import add_system, load_system
 from collectives.cli.commands.options import add_model, model_choices
 from collectives.cli.commands.progress import progress_bar
-from topology import units
-from topology.errors import SupernodeError
+from topology import border, units
 from topology.text import Table
 
 NAME = "sweep"
 HELP = "many analyses: machines, collectives, algorithms, numbers of ranks, sizes"
 
 _SHOWN = 40
+_MOST_JOBS = 1024
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -40,8 +40,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     """Sweep; what is done when it is interrupted is in the output file."""
-    if arguments.jobs < 1:
-        raise SupernodeError(f"--jobs is {arguments.jobs}; it must be 1 or more")
+    border.whole(arguments.jobs, "--jobs", most=_MOST_JOBS)
     machines = [load_system(name) for name in arguments.systems]
     records: list[SweepRecord] = []
     with progress_bar() as say, _executor(arguments.jobs) as pool, _rows(arguments.output) as file:
@@ -75,10 +74,7 @@ def _counts(text: str | None) -> list[int | None]:
     if text is None:
         return [None]
     words = text.split(",")
-    bad = [word for word in words if word != "all" and not (word.isdigit() and int(word))]
-    if bad:
-        raise SupernodeError(f"--ranks {text!r}: {bad[0]!r} is neither a number of ranks nor all")
-    return [None if word == "all" else int(word) for word in words]
+    return [None if word == "all" else border.counts(word, "--ranks")[0] for word in words]
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def test_any_rank_can_be_the_root(kind: str, root: int) -> None:
 
 @pytest.mark.parametrize("root", [-1, 5, 1.5, True])
 def test_a_root_that_is_not_there_is_refused(root: object) -> None:
-    with pytest.raises(ScheduleError, match=r"root is .*; it must be a position, 0 to 4"):
+    with pytest.raises(ScheduleError, match=r"root is .*; it must be a whole number, 0 to 4"):
         find_algorithm("broadcast", "binomial_tree")(Team(5), root=root)
 
 

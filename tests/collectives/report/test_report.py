@@ -126,7 +126,7 @@ class TestCommand:
         ("words", "said"),
         [
             (["-o", "r.pdf"], "written as .html"),
-            (["-o", "nowhere/r.html", "--collectives", "all-reduce"], "cannot write"),
+            (["-o", "nowhere/r.html", "--collectives", "all-reduce"], "cannot be written"),
             (["-o", "r.html", "--size", "64"], "no unit"),
             (["-o", "r.html", "--collectives", "all-reduse"], "did you mean all_reduce"),
         ],

@@ -105,7 +105,7 @@ def test_links_by_dimension_as_in_ub_mesh() -> None:
     [
         (lambda: topology.full_mesh(0, link=LINK), "full_mesh: npus is 0"),
         (lambda: topology.nd_full_mesh((4, -1), link=LINK), "nd_full_mesh: dims[1] is -1"),
-        (lambda: topology.hyperx((), link=LINK), "hyperx: dims is empty"),
+        (lambda: topology.hyperx((), link=LINK), "hyperx: dims has 0 widths"),
         (
             lambda: topology.hyperx((4,), link=LINK, npus_per_switch=-1),
             "hyperx: npus_per_switch is -1",

@@ -202,7 +202,7 @@ def test_twisted_4x4x8_balances_what_the_torus_does_not() -> None:
     [
         (lambda: topology.torus((4, 0), link=LINK), "torus: dims[1] is 0"),
         (lambda: topology.torus((4, 2.5), link=LINK), "torus: dims[1] is 2.5"),
-        (lambda: topology.mesh((), link=LINK), "mesh: dims is empty"),
+        (lambda: topology.mesh((), link=LINK), "mesh: dims has 0 widths"),
         (lambda: topology.mesh("44", link=LINK), "mesh: dims is '44'"),
         (lambda: topology.mesh(None, link=LINK), "mesh: dims is None"),
         (lambda: topology.ring(0, link=LINK), "ring: npus is 0"),

@@ -257,12 +257,12 @@ def test_subsets_of_ranks_keep_to_themselves() -> None:
 
 @pytest.mark.parametrize("nodes", [0, -1, 49, 2.5, "4", None, True])
 def test_a_bad_number_of_nodes_is_told(nodes: object) -> None:
-    with pytest.raises(GraphError, match=r"nodes is .*; it must be 1 to 48"):
+    with pytest.raises(GraphError, match=r"nodes is .*; it must be a whole number, 1 to 48"):
         topology.cloudmatrix384(nodes)  # type: ignore[arg-type]
 
 
 def test_other_bad_parameters_are_told() -> None:
-    with pytest.raises(GraphError, match="'npu', 'die'"):
+    with pytest.raises(GraphError, match="one of npu, die"):
         topology.cloudmatrix384(2, ranks="chip")
     with pytest.raises(GraphError, match="nods"):
         topology.system("cloudmatrix384", nods=2)
