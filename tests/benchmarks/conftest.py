@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -44,6 +48,39 @@ def record(request: pytest.FixtureRequest) -> Record:
             rows.append(Ratio(what, found, asked, unit))
 
     return add
+
+
+@dataclass(frozen=True)
+class Process:
+    """What one command took: seconds, seconds of processors, and bytes of memory at the most."""
+
+    seconds: float
+    processor: float
+    peak: float
+
+
+# A small process of its own counts: a child forked from this one would start with its memory.
+_COUNT = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+command = [sys.executable, "-m", "collectives", *sys.argv[1:]]
+subprocess.run(command, capture_output=True, check=True)
+seconds = time.perf_counter() - start
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))
+"""
+
+
+@pytest.fixture
+def run() -> Callable[..., Process]:
+    """Run ``supernode`` with these words as a process, of another tree if one is given."""
+
+    def run(words: Sequence[str], tree: Path | None = None) -> Process:
+        command = [sys.executable, "-c", _COUNT, *words]
+        said = subprocess.run(command, capture_output=True, check=True, text=True, cwd=tree).stdout
+        return Process(*json.loads(said))
+
+    return run
 
 
 @pytest.fixture
