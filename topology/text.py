@@ -1,18 +1,33 @@
-"""Lay out answers for people: sentences and tables, in colour on a terminal, plain elsewhere."""
+"""Lay out answers for people: sentences and tables, in colour on a terminal, plain elsewhere.
+
+Lines are broken between words, never inside one, and a number stays with its unit. A table that
+is too wide even so is printed in pieces, each with the columns that name the rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from io import StringIO
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import TypeAlias
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-_PLAIN_WIDTH = 110
+_WIDTH = 80
+_BETWEEN, _EDGES = 3, 2
+"""Columns of text between the cells of a row, and at its two ends together."""
+_MOST_KEYS = 2
+_ANY = 1 << 16
+_TIE = "\N{NO-BREAK SPACE}"
+_TIED = re.compile(r"(?<=\d) (?=[^\W\d_]|%)|(?<=[≈×]) (?=\d)|(?<=\d) (?=[×→] )|(?<= [×→]) (?=\d)")
 
 
 @dataclass(frozen=True)
@@ -37,47 +52,152 @@ class Table:
 Part: TypeAlias = str | Table
 
 
-def rich_parts(parts: Iterable[Part]) -> list[RenderableType]:
-    """Return the parts as rich renderables; the first sentence stands out."""
-    shown: list[RenderableType] = []
+def print_parts(console: Console, parts: Iterable[Part]) -> None:
+    """Print parts on a console at its width; the first sentence stands out."""
+    width = console.width
+    console.width = _ANY  # lines are broken here, and rich must not break them again
     for at, part in enumerate(parts):
         if isinstance(part, Table):
-            shown.append(_rich_table(part))
+            for piece in _pieces(part, width):
+                console.print(_rich_table(piece, width), crop=False)
         else:
-            shown.append(Text(part, style="bold" if at == 0 else ""))
-    return shown
+            said = Text(_wrapped(part, width), style="bold" if at == 0 else "")
+            console.print(said, crop=False)
+    console.width = width
 
 
-def _rich_table(table: Table) -> RichTable:
+def plain(*parts: Part, width: int | None = None) -> str:
+    """Return the parts as text without colour.
+
+    Parameters
+    ----------
+    *parts
+        Sentences and tables.
+    width
+        Columns of text; by default those of the terminal or of ``COLUMNS``, or 80.
+    """
+    room = width or get_terminal_size((_WIDTH, 0)).columns
+    file = StringIO()
+    console = Console(file=file, width=room, color_system=None, highlight=False)
+    print_parts(console, parts)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def html_parts(parts: Iterable[Part]) -> str:
+    """Return the parts as HTML: paragraphs and tables, without a style of their own."""
+    return "\n".join(
+        _html_table(part) if isinstance(part, Table) else f"<p>{escape(part)}</p>" for part in parts
+    )
+
+
+def _html_table(table: Table) -> str:
+    words = "" if any(table.headers) else ' class="words"'
+    out = [f"<table{words}>"]
+    if table.title:
+        out.append(f"<caption>{escape(table.title)}</caption>")
+    rows = [("td", row) for row in table.rows]
+    if any(table.headers):
+        rows.insert(0, ("th", table.headers))
+    for tag, row in rows:
+        cells = "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row)
+        out.append(f"<tr>{cells}</tr>")
+    return "\n".join([*out, "</table>"])
+
+
+def _rich_table(table: Table, width: int) -> RichTable:
     made = RichTable(
-        title=table.title or None,
+        title=Text(_wrapped(table.title, width), style="bold") if table.title else None,
         title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD,
         show_header=any(table.headers),
         pad_edge=False,
     )
-    for at, header in enumerate(table.headers):
-        figures = bool(header) and _figures([row[at] for row in table.rows])
-        made.add_column(header, justify="right" if figures else "left", overflow="fold")
+    columns = _columns(table)
+    rooms = _rooms(columns, width)
+    for (header, *cells), room in zip(columns, rooms, strict=True):
+        figures = bool(header) and _figures(cells)
+        title = Text(_wrapped(header, room))
+        made.add_column(title, justify="right" if figures else "left", no_wrap=True)
     for row in table.rows:
-        made.add_row(*(Text(str(cell)) for cell in row))
+        pairs = zip(row, rooms, strict=True)
+        made.add_row(*(Text(_wrapped(str(cell), room)) for cell, room in pairs))
     return made
+
+
+def _columns(table: Table) -> list[list[str]]:
+    """Return the header and the cells of each column."""
+    rows = [table.headers, *table.rows]
+    return [[str(row[at]) for row in rows] for at in range(len(table.headers))]
+
+
+def _pieces(table: Table, width: int) -> Iterator[Table]:
+    """Yield the table, or groups of its columns that fit, each after those that name the rows."""
+    least = [_widest(column, words=True) for column in _columns(table)]
+    keys = next(
+        (
+            n
+            for n in range(1, _MOST_KEYS)
+            if len({tuple(r[:n]) for r in table.rows}) == len(table.rows)
+        ),
+        _MOST_KEYS,
+    )
+    groups: list[list[int]] = [[]]
+    for at in range(len(least)):
+        held = [*range(keys), *groups[-1]] if len(groups) > 1 else groups[-1]
+        taken = sum(least[i] + _BETWEEN for i in held) + least[at] + _EDGES
+        if groups[-1] and taken > width and at > keys:
+            groups.append([])
+        groups[-1].append(at)
+    for number, group in enumerate(groups):
+        chosen = group if number == 0 else [*range(keys), *group]
+        yield Table(
+            "" if number else table.title,
+            [table.headers[i] for i in chosen],
+            [[row[i] for i in chosen] for row in table.rows],
+        )
+
+
+def _rooms(columns: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the width of each column: that of its longest word, and a share of what is left."""
+    rooms = [_widest(column, words=True) for column in columns]
+    wished = [_widest(column, words=False) for column in columns]
+    left = width - _EDGES - _BETWEEN * (len(columns) - 1) - sum(rooms)
+    while left > 0:
+        short = [i for i, room in enumerate(rooms) if room < wished[i]]
+        if not short:
+            break
+        # The column with the most text to a line gets the next place.
+        at = max(short, key=lambda i: wished[i] / rooms[i])
+        rooms[at] += 1
+        left -= 1
+    return rooms
+
+
+def _widest(cells: Iterable[str], *, words: bool) -> int:
+    """Return the longest word of some cells, or the longest line; at least 1."""
+    lines = [line for cell in cells for line in _tied(cell).split("\n")]
+    found = [word for line in lines for word in line.split(" ")] if words else lines
+    return max([1, *map(cell_len, found)])
+
+
+def _tied(text: str) -> str:
+    """Return a text whose numbers are one word with their units."""
+    return _TIED.sub(_TIE, text)
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Return a text broken between words, so that lines have a width where words allow."""
+    lines = (
+        wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]
+        for line in _tied(text).split("\n")
+    )
+    return "\n".join(line for part in lines for line in part).replace(_TIE, " ")
 
 
 def _figures(cells: Sequence[str]) -> bool:
     """Tell whether most cells of a column begin with a digit."""
     begun = sum(str(cell).lstrip("-≈<>×")[:1].isdigit() for cell in cells if cell)
     return 2 * begun >= sum(bool(cell) for cell in cells) > 0
-
-
-def plain(*parts: Part, width: int = _PLAIN_WIDTH) -> str:
-    """Return the parts as text without colour."""
-    file = StringIO()
-    console = Console(file=file, width=width, color_system=None, highlight=False)
-    for part in rich_parts(parts):
-        console.print(part)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
 class Printed:
@@ -93,3 +213,6 @@ class Printed:
     def __repr__(self) -> str:
         first = next((part for part in self.parts() if isinstance(part, str)), "")
         return f"<{type(self).__name__}: {first}>"
+
+    def _repr_html_(self) -> str:
+        return html_parts(self.parts())

@@ -16,7 +16,7 @@ from collectives.cli.commands import COMMANDS
 from collectives.cli.commands.answer import Answer
 from topology.border import MOST_LINKS, MOST_NODES, budget
 from topology.errors import SupernodeError, unknown_name
-from topology.text import plain, rich_parts
+from topology.text import plain, print_parts
 
 _INTERRUPTED = 130
 _FAULT = 2
@@ -82,8 +82,7 @@ def show(answer: Answer, *, as_json: bool = False) -> None:
         return
     console = Console(highlight=False)
     if console.is_terminal:
-        for part in rich_parts(answer.parts):
-            console.print(part)
+        print_parts(console, answer.parts)
     else:
         _put(plain(*answer.parts))
 

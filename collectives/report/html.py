@@ -21,7 +21,7 @@ from collectives.model.collective import collective
 from topology import border, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
-from topology.text import Part, Table
+from topology.text import Part, Table, html_parts
 
 COLLECTIVES = ("all_to_all", "all_reduce")
 """What a report is about by default."""
@@ -244,25 +244,10 @@ def _section(section: Section) -> str:
     ]
     if section.tables:
         out.append("<details open><summary>Tables</summary>")
-        out += [_table(table) for table in section.tables]
+        out.append(html_parts(section.tables))
         out.append("</details>")
     if section.notes:
         out.append("<details><summary>Sources and assumptions</summary><ul>")
         out += [f"<li>{escape(note)}</li>" for note in section.notes]
         out.append("</ul></details>")
     return "\n".join([*out, "</section>"])
-
-
-def _table(table: Table) -> str:
-    words = "" if any(table.headers) else ' class="words"'
-    out = [f"<table{words}>"]
-    if table.title:
-        out.append(f"<caption>{escape(table.title)}</caption>")
-    if any(table.headers):
-        cells = "".join(f"<th>{escape(str(header))}</th>" for header in table.headers)
-        out.append(f"<tr>{cells}</tr>")
-    out += [
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
-        for row in table.rows
-    ]
-    return "\n".join([*out, "</table>"])

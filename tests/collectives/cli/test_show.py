@@ -67,7 +67,10 @@ def test_a_saved_machine_and_its_faults_are_shown(
     assert "no published figures" in said
 
 
-def test_sources_print_every_source(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sources_print_every_source(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
     assert main(["show", "cloudmatrix384", "--sources"]) == 0
     said = "".join(capsys.readouterr().out.split())
     for subject in ("ascend910c", "ub-switch-l1", "kunpeng920"):
