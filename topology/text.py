@@ -10,22 +10,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from io import StringIO
+from itertools import zip_longest
 from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TypeAlias
-
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
 _WIDTH = 80
 _BETWEEN, _EDGES = 3, 2
 """Columns of text between the cells of a row, and at its two ends together."""
 _MOST_KEYS = 2
-_ANY = 1 << 16
 _TIE = "\N{NO-BREAK SPACE}"
 _TIED = re.compile(r"(?<=\d) (?=[^\W\d_]|%)|(?<=[≈×]) (?=\d)|(?<=\d) (?=[×→] )|(?<= [×→]) (?=\d)")
 
@@ -52,18 +45,14 @@ class Table:
 Part: TypeAlias = str | Table
 
 
-def print_parts(console: Console, parts: Iterable[Part]) -> None:
-    """Print parts on a console at its width; the first sentence stands out."""
-    width = console.width
-    console.width = _ANY  # lines are broken here, and rich must not break them again
+def styled_lines(parts: Iterable[Part], width: int) -> Iterator[tuple[bool, str]]:
+    """Yield the lines of parts, and whether each stands out: the first sentence, and titles."""
     for at, part in enumerate(parts):
         if isinstance(part, Table):
             for piece in _pieces(part, width):
-                console.print(_rich_table(piece, width), crop=False)
+                yield from _table_lines(piece, width)
         else:
-            said = Text(_wrapped(part, width), style="bold" if at == 0 else "")
-            console.print(said, crop=False)
-    console.width = width
+            yield from ((at == 0, line) for line in _wrapped(part, width))
 
 
 def plain(*parts: Part, width: int | None = None) -> str:
@@ -77,10 +66,7 @@ def plain(*parts: Part, width: int | None = None) -> str:
         Columns of text; by default those of the terminal or of ``COLUMNS``, or 80.
     """
     room = width or get_terminal_size((_WIDTH, 0)).columns
-    file = StringIO()
-    console = Console(file=file, width=room, color_system=None, highlight=False)
-    print_parts(console, parts)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+    return "\n".join(line for _, line in styled_lines(parts, room))
 
 
 def html_parts(parts: Iterable[Part]) -> str:
@@ -104,24 +90,33 @@ def _html_table(table: Table) -> str:
     return "\n".join([*out, "</table>"])
 
 
-def _rich_table(table: Table, width: int) -> RichTable:
-    made = RichTable(
-        title=Text(_wrapped(table.title, width), style="bold") if table.title else None,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_header=any(table.headers),
-        pad_edge=False,
-    )
+def _table_lines(table: Table, width: int) -> Iterator[tuple[bool, str]]:
+    """Yield the lines of a table: its title, headers over a rule, and rows."""
+    if table.title:
+        yield from ((True, line) for line in _wrapped(table.title, width))
+    yield False, ""
     columns = _columns(table)
     rooms = _rooms(columns, width)
-    for (header, *cells), room in zip(columns, rooms, strict=True):
-        figures = bool(header) and _figures(cells)
-        title = Text(_wrapped(header, room))
-        made.add_column(title, justify="right" if figures else "left", no_wrap=True)
-    for row in table.rows:
-        pairs = zip(row, rooms, strict=True)
-        made.add_row(*(Text(_wrapped(str(cell), room)) for cell, room in pairs))
-    return made
+    cells = [
+        [_wrapped(cell, room) for cell in column]
+        for column, room in zip(columns, rooms, strict=True)
+    ]
+    rooms = [max(len(line) for cell in column for line in cell) for column in cells]
+    right = [bool(column[0]) and _figures(column[1:]) for column in columns]
+    headed = any(table.headers)
+    for number, row in enumerate(zip(*cells, strict=True)):
+        if number == 0 and not headed:
+            continue
+        for line in zip_longest(*row, fillvalue=""):
+            padded = (
+                " " * (room - len(text)) + text if figures
+                else text + " " * (room - len(text))
+                for text, room, figures in zip(line, rooms, right, strict=True)
+            )  # fmt: skip
+            yield False, f" {(' ' * _BETWEEN).join(padded)}".rstrip()
+        if number == 0:
+            yield False, " " + "─" * (sum(rooms) + _BETWEEN * (len(rooms) - 1))
+    yield False, ""
 
 
 def _columns(table: Table) -> list[list[str]]:
@@ -177,7 +172,7 @@ def _widest(cells: Iterable[str], *, words: bool) -> int:
     """Return the longest word of some cells, or the longest line; at least 1."""
     lines = [line for cell in cells for line in _tied(cell).split("\n")]
     found = [word for line in lines for word in line.split(" ")] if words else lines
-    return max([1, *map(cell_len, found)])
+    return max([1, *map(len, found)])
 
 
 def _tied(text: str) -> str:
@@ -185,13 +180,13 @@ def _tied(text: str) -> str:
     return _TIED.sub(_TIE, text)
 
 
-def _wrapped(text: str, width: int) -> str:
-    """Return a text broken between words, so that lines have a width where words allow."""
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return a text as lines, broken between words, that have a width where words allow."""
     lines = (
         wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]
         for line in _tied(text).split("\n")
     )
-    return "\n".join(line for part in lines for line in part).replace(_TIE, " ")
+    return [line.replace(_TIE, " ") for part in lines for line in part]
 
 
 def _figures(cells: Sequence[str]) -> bool:

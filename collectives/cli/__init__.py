@@ -16,7 +16,7 @@ from collectives.cli.commands import COMMANDS
 from collectives.cli.commands.answer import Answer
 from topology.border import MOST_LINKS, MOST_NODES, budget
 from topology.errors import SupernodeError, unknown_name
-from topology.text import plain, print_parts
+from topology.text import plain, styled_lines
 
 _INTERRUPTED = 130
 _FAULT = 2
@@ -82,7 +82,8 @@ def show(answer: Answer, *, as_json: bool = False) -> None:
         return
     console = Console(highlight=False)
     if console.is_terminal:
-        print_parts(console, answer.parts)
+        for bold, line in styled_lines(answer.parts, console.width):
+            console.print(line, style="bold" if bold else None, soft_wrap=True, markup=False)
     else:
         _put(plain(*answer.parts))
 
