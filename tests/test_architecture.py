@@ -106,7 +106,10 @@ def _tree(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
-USES = {name: sorted(set(_imports(_tree(name)))) for name in MODULES}
+@cache
+def _uses() -> dict[str, list[str]]:
+    """Return what every module imports."""
+    return {name: sorted(set(_imports(_tree(name)))) for name in MODULES}
 
 
 def _inside(name: str, packages: tuple[str, ...]) -> bool:
@@ -129,7 +132,7 @@ def _storey(room: str) -> int:
 def _arrows() -> set[tuple[str, str]]:
     """Return which room imports from which."""
     found = {(_room(module), _room(str(_resolve(use))))
-             for module, uses in USES.items() for use in uses if _resolve(use)}  # fmt: skip
+             for module, uses in _uses().items() for use in uses if _resolve(use)}  # fmt: skip
     return {(one, other) for one, other in found if one != other}
 
 
@@ -146,7 +149,7 @@ def test_rooms_of_one_storey_do_not_need_each_other() -> None:
 
 def test_one_room_calls_a_solver() -> None:
     found = {
-        module for module, uses in USES.items()
+        module for module, uses in _uses().items()
         if not _inside(module, ("topology.solvers", "collectives.bounds.certificates"))
         and any(part in SOLVERS for use in uses for part in use.split("."))
     }  # fmt: skip
@@ -172,14 +175,14 @@ def test_files_and_functions_are_short() -> None:
 
 
 def test_nothing_but_the_pictures_imports_matplotlib() -> None:
-    wrong = [m for m, uses in USES.items() if not _inside(m, DRAWS)
+    wrong = [m for m, uses in _uses().items() if not _inside(m, DRAWS)
              and any(_inside(name, ("matplotlib",)) for name in uses)]  # fmt: skip
     assert wrong == []
 
 
 def test_no_module_imports_itself_in_a_loop() -> None:
     graph = nx.DiGraph()
-    for module, uses in USES.items():
+    for module, uses in _uses().items():
         for use in uses:
             target = _resolve(use)
             if target is not None and target != module:
