@@ -76,7 +76,7 @@ def _read(value: Any, wanted: Any, kinds: Kinds, path: str) -> Any:
         return _read(value, next(o for o in options if o is not NoneType), kinds, path)
     elif wanted is float and _is_number(value):
         return float(value)
-    elif isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool):
+    elif not options and isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool):
         return value
     raise CertificateError(f"{path}: {_short(value)} does not fit")
 
