@@ -71,9 +71,10 @@ def _read(value: Any, wanted: Any, kinds: Kinds, path: str) -> Any:
     elif NoneType in options and value is None:
         return None
     elif options and get_origin(wanted) is not tuple:
-        if any(is_dataclass(option) for option in options):
-            return from_plain(value, kinds, path)
-        return _read(value, next(o for o in options if o is not NoneType), kinds, path)
+        if not any(is_dataclass(option) for option in options):
+            return _read(value, next(o for o in options if o is not NoneType), kinds, path)
+        if isinstance(found := from_plain(value, kinds, path), options):
+            return found
     elif wanted is float and _is_number(value):
         return float(value)
     elif not options and isinstance(value, wanted) and isinstance(value, bool) == (wanted is bool):
