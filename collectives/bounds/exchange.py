@@ -30,7 +30,7 @@ from collectives.model.schedule import IntArray
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing.quotient import Quotient, quotient
-from topology.solvers.linear import InfeasibleError, least_level
+from topology.solvers.linear import InfeasibleError, UnfinishedError, least_level
 from topology.supernode import Supernode
 from topology.symmetry import Coloured, codes, equitable_partition, is_equitable
 
@@ -160,6 +160,8 @@ def solve(net: Network, views: list[Around]) -> Prices:
         If a rank cannot reach another it has something for.
     """
     fabric, q = net.fabric, net.quotient
+    if not len(fabric.tail):
+        raise unreachable()
     unit = float(fabric.capacity.max())
     offered = np.bincount(net.orbits.arc, q.capacity * q.count) / unit
     limit = np.where(np.isfinite(fabric.node_capacity), fabric.node_capacity, 0.0)[q.member]
@@ -310,16 +312,21 @@ def best_prices(
     for rank, weight in sources(net, amounts):
         view = around(net, rank, weight, amounts)
         left -= len(view.tail)
-        too_much = len(net.rank_groups) * len(net.quotient.tail) > _MOST_SEARCHED
-        if left < 0 and (gap is None or too_much):
-            return None
-        if left < 0 and gap is not None:
-            return _searched(net, amounts, gap, progress)
+        if left < 0:
+            return searched(net, amounts, gap, progress)
         views.append(view)
-    return solve(net, views)
+    try:
+        return solve(net, views)
+    except UnfinishedError:
+        return searched(net, amounts, gap, progress)
 
 
-def _searched(net: Network, amounts: Amounts, gap: float, progress: Progress | None) -> Prices:
+def searched(
+    net: Network, amounts: Amounts, gap: float | None, progress: Progress | None
+) -> Prices | None:
+    """Return prices near the optimum, as `best_prices`; None if the search is too long."""
+    if gap is None or len(net.rank_groups) * len(net.quotient.tail) > _MOST_SEARCHED:
+        return None
     laid = halves(net)
     if amounts.matrix is None:
         wanted = np.outer(laid.size, laid.size) / net.ranks

@@ -27,6 +27,7 @@ import numpy as np
 
 from collectives.bounds.network import Network
 from collectives.model.schedule import IntArray
+from topology import units
 from topology.approximation import Approximation
 from topology.errors import SupernodeError
 from topology.fabric import BoolArray
@@ -38,7 +39,7 @@ _WORK = 200_000_000
 _FEWEST = 64
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GatherOptimum:
     """The tightest cut of an all-gather, exactly; see `Network.even` for where it is the optimum.
 
@@ -82,6 +83,13 @@ class GatherOptimum:
         """Return what was left out, if anything."""
         why = "the tightest cut before some of the ranks; there may be a tighter one"
         return () if self.proven else (Approximation("bound", why),)
+
+    def __str__(self) -> str:
+        said = f"all-gather of {self.ranks:,} ranks: at most {units.format_rate(float(self.algbw))}"
+        return f"{said}, {self.trees:,} trees of {units.format_rate(float(self.tree))} a rank"
+
+    def __repr__(self) -> str:
+        return f"<GatherOptimum of {self.ranks} ranks: {self.algbw} B/s, {self.trees} trees>"
 
     @property
     def tree(self) -> Fraction:

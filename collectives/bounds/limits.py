@@ -21,7 +21,7 @@ from collectives.bounds.certificates import (
     TokenNeed,
 )
 from collectives.bounds.describe import cut_words
-from collectives.bounds.exchange import amounts_of, best_prices, marked, proof_of
+from collectives.bounds.exchange import Prices, amounts_of, best_prices, marked, proof_of, searched
 from collectives.bounds.frank_wolfe import Progress
 from collectives.bounds.gather import (
     GatherOptimum,
@@ -47,6 +47,7 @@ from topology.supernode import Supernode
 _PAIR = 2
 _NOTHING_LEFT = 1e-12
 _CLEARLY = 1 + 1e-9
+_SOLVED = 1e-6
 _REVERSED = ("reduce_scatter", "reduce", "scatter")
 _WHOLE = ("broadcast", "reduce", "all_reduce")
 _COPIED = ("all_gather", "reduce_scatter", "broadcast", "reduce")  # for one each, if no one helps
@@ -365,12 +366,22 @@ class _Task:
             proof = best_cut(self.supernode, self.net, (self.need,))
             why = f"the best all-to-all of {self.net.ranks:,} ranks was too much to look for"
             return self.made(proof, Approximation("bound", f"{why}; the tightest natural cut"))
+        made = self.priced(net, prices)
+        if gap is not None and (made.gap or 0.0) > gap and not prices.searched:
+            # Capacities too far apart for the digits of the program.
+            other = searched(net, amounts, gap, self.question.progress)
+            made = min(made, self.priced(net, other or prices), key=lambda b: b.gap or 0.0)
+        return made
+
+    def priced(self, net: Network, prices: Prices) -> Bound:
+        """Return the bound by link lengths, and how far it may be from the optimum."""
         lengths = proof_of(self.supernode, net, prices, self.need)
         made = replace(self.made(lengths), reached=prices.rate)
-        if prices.searched and made.gap:
-            why = "the best all-to-all was searched for, until near enough"
-            made = replace(made, approximations=(Approximation("bound", why, made.gap),))
-        return made
+        if (made.gap or 0.0) <= _SOLVED:
+            return made
+        how = "was searched for, until near enough" if prices.searched else "has few digits"
+        short = Approximation("bound", f"the best all-to-all {how}", made.gap)
+        return replace(made, approximations=(short,))
 
     def cut(self, found: GatherOptimum, *, against: bool) -> Cut:
         """Return an optimum's cut as a certificate."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from collectives.bounds.bound import Bound
 from collectives.bounds.limits import bound
 from collectives.model.collective import Collective
+from topology import units
 from topology.errors import SupernodeError
 from topology.fabric import Fabric, FloatArray
 from topology.supernode import Supernode
@@ -44,6 +45,10 @@ class Worth:
     change: float
     most: float
     gain: float
+
+    def __str__(self) -> str:
+        given, got = (units.format_percent(x) for x in (self.change, self.gain))
+        return f"{self.links:,} {self.name} links, {self.medium}: +{given} capacity, +{got} algbw"
 
 
 def sensitivity(

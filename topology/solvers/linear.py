@@ -49,7 +49,7 @@ class Level:
         The lowest possible: what the solver says.
     reached
         What ``flow`` does come to, worked out from it: its highest use over room, and more by
-        as much as it falls short of what is wanted.
+        as much as sending what it falls short of what is wanted can take.
     price
         What each room is worth, shape (rows of use,): Σ room · price = 1, and no flow comes below
         what is wanted along its cheapest way.
@@ -107,9 +107,9 @@ def least_level(
     flow = np.maximum(np.asarray(found.x[:-1], dtype=float), 0.0)
     price = np.maximum(-np.asarray(found.ineqlin.marginals, dtype=float), 0.0)
     most = float((use @ flow / room).max(initial=0.0))
-    missing = float(np.abs(balance @ flow - wanted).max(initial=0.0))
-    least = float(np.abs(wanted[wanted != 0]).min(initial=np.inf))
-    reached = most / max(1e-3, 1 - missing / least) if np.isfinite(least) else most
+    missing = float(np.abs(balance @ flow - wanted).sum())
+    whole = sparse.coo_array(use)  # what is missing takes some way, over each link once
+    reached = most + missing * float((whole.data / room[whole.coords[0]]).max(initial=0.0))
     return Level(flow, float(found.x[-1]), reached, price)
 
 

@@ -27,7 +27,9 @@ from collectives.bounds import (
     bound,
     bound_needs,
     certificates,
+    gather_bound,
     read_certificate,
+    sensitivity,
 )
 from collectives.cli import main
 from collectives.model.collective import collective_names
@@ -276,12 +278,13 @@ def test_the_command_writes_and_checks(tmp_path: Path, capsys: pytest.CaptureFix
         assert capsys.readouterr().err.startswith("supernode: ")
 
 
-def test_certificates_print_well() -> None:
+def test_results_print_well() -> None:
     machine = topology.cloudmatrix384()
+    worth = sensitivity(topology.star(3, link=GB), "all_gather")[0]
     for kind in ("all_gather", "all_to_all", "all_reduce", "barrier"):
         found = bound(machine, kind).at(1e6)
-        for one in (found, found.certificate):
+        for one in (found, found.certificate, gather_bound(machine), worth):
             assert max(map(len, str(one).splitlines())) <= 80
             assert len(str(one).splitlines()) <= 8
             assert "\n" not in repr(one)
-            assert len(repr(one)) <= 100
+            assert len(repr(one)) <= 110

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 
 import networkx as nx
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
 import topology
-from collectives.bounds import bound
-from collectives.bounds.latency import spreading
+from collectives.bounds import bound, latency
+from collectives.bounds.latency import _laid, _nearest, spreading
+from collectives.bounds.network import network
 from collectives.model.schedule import ScheduleError
+from collectives.timing import Endpoint
 from tests.strategies import networks, rank_choices
 from topology import Supernode
 from topology.routing import ecmp
@@ -102,3 +105,57 @@ def test_the_bound_at_a_size_is_the_larger_of_both() -> None:
     assert found.at(1e3).algbw == pytest.approx(1e3 / found.latency)
     assert "latency" in found.at(1e3).words
     assert math.isclose(float(found.at(1e9)), found.at(1e9).time)
+
+
+def _uneven_star(slow: int) -> Supernode:
+    """Return 8 NPUs on a switch, one of them 1 ms away, the others 1 ns."""
+    graph = nx.Graph()
+    graph.add_node("switch/0", kind="switch")
+    for n in range(8):
+        late = 1e-3 if n == slow else 1 * ns
+        graph.add_edge(f"npu/{n}", "switch/0", capacity=50 * GB, latency=late)
+    return topology.from_networkx(graph, npus=[f"npu/{n}" for n in range(8)])
+
+
+@pytest.mark.parametrize("slow", [0, 3])
+@pytest.mark.parametrize("kind", ["broadcast", "all_gather", "scatter", "all_to_all"])
+def test_the_nearest_pair_need_not_hold_the_root(slow: int, kind: str) -> None:
+    """The root is far from all, and the others near one another: once over, then 1 ns a step."""
+    machine = _uneven_star(slow)
+    for name in collectives.algorithm_names(kind):
+        try:
+            found = collectives.analyze(machine, kind, 0, algorithm=name, alpha=0.0, message=1e-4)
+        except ScheduleError:
+            continue
+        limit = bound(machine, kind, alpha=0.0, message=1e-4)
+        assert found.time >= limit.latency * (1 - 1e-9), name
+
+
+@settings(max_examples=15)
+@given(networks(), st.data())
+def test_the_nearest_pair_is_the_nearest_of_all(machine: Supernode, data: st.DataObject) -> None:
+    """By bits of the ranks' numbers, against every pair by Dijkstra."""
+    ranks = data.draw(rank_choices(len(machine.npus)))
+    net = network(machine.fabric, np.array(ranks))
+    laid, delay = _laid(machine.fabric, net, Endpoint(1e-6, 2e-6, "given"))
+    every = laid.distances(delay, np.arange(len(laid.senders)))[:, laid.receivers]
+    every[np.diag(laid.size == 1)] = np.inf
+    assert _nearest(laid, delay) == pytest.approx(every.min(), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["all_gather", "all_to_all", "barrier", "broadcast"])
+def test_far_from_a_few_ranks_is_said(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sampled, the bound is lower by no more than it says; and none, where nothing is lost."""
+    for machine in (topology.torus((5, 7), link=50 * GB), topology.cloudmatrix384(3),
+                    _timed(nx.path_graph(9))):  # fmt: skip
+        with monkeypatch.context() as patch:
+            whole = bound(machine, kind, alpha=0.0, message=0.0)
+            patch.setattr(latency, "_CELLS", 0)
+            some = bound(machine, kind, alpha=0.0, message=0.0)
+        assert some.latency <= whole.latency * (1 + 1e-12)
+        assert not whole.approximations
+        for one in some.approximations:
+            assert one.error is not None
+            assert whole.latency <= some.latency * (1 + one.error) * (1 + 1e-12)
+        if not some.approximations:
+            assert some.latency == pytest.approx(whole.latency, rel=1e-12)
