@@ -13,9 +13,11 @@ import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
+from topology import units
 from topology.errors import RoutingError
 from topology.hardware.media import Link
 from topology.naming import label, natural_sort
+from topology.text import Part, Printed, Table, span
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -47,8 +49,8 @@ class ArcClass:
         return f"{self.tail}→{self.head}"
 
 
-@dataclass(frozen=True, eq=False)
-class Fabric:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fabric(Printed):
     """A supernode's graph as arrays; nodes in natural order of their ids, arcs by their ends.
 
     Attributes
@@ -99,6 +101,23 @@ class Fabric:
     node_capacity: FloatArray
     reduces: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     multicasts: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads: how many nodes and links of each sort there are."""
+        rows = [
+            (
+                cls.name,
+                cls.medium,
+                f"{len(cls.arcs):,}",
+                span(rates.min(), rates.max(), units.format_rate),
+                units.format_rate(rates.sum()),
+            )
+            for cls in self.classes
+            for rates in [self.capacity[cls.arcs]]
+        ]
+        headers = ("directed links", "medium", "links", "each", "all")
+        said = f"{len(self.nodes):,} nodes and {len(self.tail):,} directed links"
+        return [f"{len(self.npus):,} ranks, {said}", Table("", headers, rows)]
 
     @cached_property
     def arcs(self) -> list[tuple[str, str]]:

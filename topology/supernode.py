@@ -17,6 +17,7 @@ from topology.fabric import Fabric, compile_fabric
 from topology.hardware.devices import device as find_device
 from topology.hardware.media import LinkType, link_type
 from topology.naming import natural_sort, node_id
+from topology.text import Part, Printed
 from topology.validation import complete, lane_counts
 
 Edge = tuple[Hashable, Hashable]
@@ -25,7 +26,7 @@ _Row = tuple[str, str, dict[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Supernode:
+class Supernode(Printed):
     """A machine as a graph of NPUs, switches, CPUs and NICs, joined by links.
 
     Attributes
@@ -78,6 +79,19 @@ class Supernode:
     def __repr__(self) -> str:
         nodes, edges = self.graph.number_of_nodes(), self.graph.number_of_edges()
         return f"<Supernode {self.name}: {len(self.npus)} NPUs, {nodes} nodes, {edges} edges>"
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads: what there is of each kind, changes, links and sources."""
+        counts = Counter(self.fabric.kind)
+        words = {"npu": "NPU", "switch": "switch chip", "cpu": "CPU", "nic": "NIC"}
+        said = (
+            f"{counts[kind]:,} {word}{'s' if counts[kind] > 1 else ''}"
+            for kind, word in words.items()
+            if counts[kind]
+        )
+        changes = (f"changed: {change}" for change in self.history)
+        links = self.fabric.parts()[1:]
+        return [f"{self.name}: {', '.join(said)}", *changes, *links, *self.sources]
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "fabric"}

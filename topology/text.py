@@ -7,7 +7,7 @@ is too wide even so is printed in pieces, each with the columns that name the ro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
@@ -67,6 +67,12 @@ def plain(*parts: Part, width: int | None = None) -> str:
     """
     room = width or get_terminal_size((_WIDTH, 0)).columns
     return "\n".join(line for _, line in styled_lines(parts, room))
+
+
+def span(low: float, high: float, printer: Callable[[float], str]) -> str:
+    """Return a range as printed, "100 GB/s to 125 GB/s"; one figure where the ends print alike."""
+    few, many = printer(low), printer(high)
+    return many if few == many else f"{few} to {many}"
 
 
 def html_parts(parts: Iterable[Part]) -> str:
@@ -207,7 +213,7 @@ class Printed:
 
     def __repr__(self) -> str:
         first = next((part for part in self.parts() if isinstance(part, str)), "")
-        return f"<{type(self).__name__}: {first}>"
+        return f"<{type(self).__name__}: {' '.join(first.split())}>"
 
     def _repr_html_(self) -> str:
         return html_parts(self.parts())

@@ -9,10 +9,11 @@ from typing import TypeAlias
 from topology import border
 from topology.registry import Registry
 from topology.supernode import Supernode
+from topology.text import Part, Printed
 
 
-@dataclass(frozen=True)
-class FailureUnit:
+@dataclass(frozen=True, repr=False)
+class FailureUnit(Printed):
     """What fails together.
 
     Attributes
@@ -32,14 +33,12 @@ class FailureUnit:
     lanes: tuple[tuple[str, str, int], ...] = ()
     sort: str = ""
 
-    def __str__(self) -> str:
+    def parts(self) -> list[Part]:
+        """Return what a person reads: the unit, and what it takes with it."""
         said = [f"node {node}" for node in self.nodes]
         said += [f"{n} of {u} → {v}" for u, v, n in self.lanes]
         more = f" and {len(said) - 4} more" if len(said) > 4 else ""
-        return f"{self.name} takes {', '.join(said[:4]) or 'nothing'}{more}"
-
-    def __repr__(self) -> str:
-        return f"<FailureUnit {self.name}: {len(self.nodes)} nodes, {len(self.lanes)} links>"
+        return [f"{self.name} takes {', '.join(said[:4]) or 'nothing'}{more}"]
 
 
 Finder: TypeAlias = Callable[[Supernode], Iterator[FailureUnit]]

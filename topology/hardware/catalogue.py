@@ -18,6 +18,8 @@ from types import MappingProxyType
 
 from topology import units
 from topology.errors import CatalogueError
+from topology.hardware.printing import figure_name, figure_text
+from topology.text import Part, Printed, Table
 
 CONFIDENCES = ("vendor", "measured", "derived", "estimate")
 """How a figure is known, best first; ``estimate`` covers press, analysts and guesses."""
@@ -44,8 +46,8 @@ _UNITS: Mapping[str, tuple[float, str]] = MappingProxyType(
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
-@dataclass(frozen=True)
-class Figure:
+@dataclass(frozen=True, repr=False)
+class Figure(Printed):
     """One number, in SI units, and how it is known."""
 
     name: str
@@ -56,9 +58,25 @@ class Figure:
     confidence: str
     note: str = ""
 
+    @property
+    def title(self) -> str:
+        """The figure's name in words."""
+        return figure_name(self.name)
 
-@dataclass(frozen=True)
-class Entry:
+    @property
+    def text(self) -> str:
+        """The value with its unit."""
+        return figure_text(self.name, self.value, self.unit)
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads: the figure, and how it is known."""
+        note = f" ({self.note})" if self.note else ""
+        said = f"{self.title} {self.text}"
+        return [said, f"{self.confidence}: {self.source}, {self.date}{note}"]
+
+
+@dataclass(frozen=True, repr=False)
+class Entry(Printed):
     """Everything the catalogue knows about one subject: words, and figures with sources."""
 
     name: str
@@ -74,6 +92,16 @@ class Entry:
         """Return a figure's value in SI units, or the default where there is none."""
         figure = self.figure(name)
         return default if figure is None else figure.value
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads: every figure with its source."""
+        rows = [
+            (figure.title, figure.text, figure.confidence, f"{figure.source}, {figure.date}")
+            for known in self.figures.values()
+            for figure in known
+        ]
+        first = f"{self.words.get('title', self.name)}: {len(rows)} figures"
+        return [first, Table("", ("figure", "value", "confidence", "source"), rows)]
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from topology import border
+from topology import border, units
 from topology.errors import GraphError, shown, unknown_name
 from topology.hardware.catalogue import Entry, load_catalogue
+from topology.text import Part, Printed
 
 MEDIA = ("copper", "optical")
 _RATE = "bytes/s, such as 50 * GB"
 
 
-@dataclass(frozen=True)
-class Link:
+@dataclass(frozen=True, repr=False)
+class Link(Printed):
     """What the link on an edge is made of; shared by every edge made the same way.
 
     Attributes
@@ -53,14 +54,21 @@ class Link:
     def __post_init__(self) -> None:
         _check_record("link", self)
 
+    def parts(self) -> list[Part]:
+        """Return what a person reads: what the link is, and where its latency comes from."""
+        named = ("propagation", "transceivers", "fec")
+        split = (f"{part} {units.format_time(getattr(self, part))}" for part in named)
+        first = f"{self.type}: {self.medium}, {self.length:g} m"
+        return [f"{first}, {units.format_time(self.latency)} one way", ", ".join(split)]
+
     @property
     def latency(self) -> float:
         """Seconds from one end to the other: propagation + transceivers + FEC."""
         return self.propagation + self.transceivers + self.fec
 
 
-@dataclass(frozen=True, kw_only=True)
-class LinkType:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LinkType(Printed):
     """A kind of link: its rate per lane, one direction, and where its latency comes from.
 
     Attributes
@@ -107,6 +115,12 @@ class LinkType:
         border.number(self.capacity, f"{what}: capacity", above=0, unit=_RATE)
         if self.reach != math.inf:
             border.number(self.reach, f"{what}: reach", unit="metres")
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads: the rate and the medium, and where they are from."""
+        reach = "" if self.reach == math.inf else f", up to {self.reach:g} m"
+        rate = units.format_rate(self.capacity)
+        return [f"{self.name}: {rate} a lane, one way, {self.medium}{reach}", *self.sources]
 
     def at(self, length: float) -> LinkType:
         """Return the same type at another length in metres."""

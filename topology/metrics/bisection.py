@@ -15,20 +15,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from topology import units
 from topology.errors import GraphError
 from topology.fabric import Fabric, IntArray
 from topology.metrics.carrying import carriers
 from topology.metrics.flow import max_flow
 from topology.naming import natural_key, node_id
 from topology.supernode import Supernode
+from topology.text import Part, Printed
 
 Split: TypeAlias = str | tuple[Collection[Hashable], Collection[Hashable]]
 
 _DIGITS = re.compile(r"\d+")
 
 
-@dataclass(frozen=True)
-class BisectionCut:
+@dataclass(frozen=True, repr=False)
+class BisectionCut(Printed):
     """A smallest cut between two sets of NPUs.
 
     Attributes
@@ -51,6 +53,13 @@ class BisectionCut:
     backward: float
     sizes: tuple[int, int]
     side: tuple[str, ...]
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads: what crosses between the two sets, and either way."""
+        rates = units.format_rate
+        first = f"{rates(self.capacity)} between {self.sizes[0]:,} and {self.sizes[1]:,} NPUs"
+        ways = f"{rates(self.forward)} one way, {rates(self.backward)} back"
+        return [f"{first}, split by {self.split}", ways]
 
 
 def bisection(supernode: Supernode, split: Split | None = None, *, relay: bool = True) -> float:

@@ -22,13 +22,14 @@ from topology.naming import node_id
 from topology.routing.distances import UNREACHABLE, npu_distances
 from topology.routing.quotient import twin_groups
 from topology.supernode import Supernode
+from topology.text import Part, Printed
 
 _DENSE = 600
 _ROWS = 1024
 
 
-@dataclass(frozen=True)
-class PathDiversity:
+@dataclass(frozen=True, repr=False)
+class PathDiversity(Printed):
     """How many ways lead from one NPU to another, through forwarding nodes.
 
     Attributes
@@ -44,6 +45,11 @@ class PathDiversity:
     hops: int
     shortest: int
     disjoint: int
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads."""
+        several = f"shortest paths: {self.shortest:,}, of {self.hops} hops"
+        return [f"{several}; paths that share no link: {self.disjoint:,}"]
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.symmetry import Coloured, codes, equitable_partition
+from topology.text import Part, Printed
 
 _MOST = 2**31 - 1
 
 
-@dataclass(frozen=True, eq=False)
-class MaxFlow:
+@dataclass(frozen=True, eq=False, repr=False)
+class MaxFlow(Printed):
     """The largest flow between two sets of nodes, and a cut that proves it.
 
     Attributes
@@ -42,6 +43,11 @@ class MaxFlow:
 
     value: float
     side: BoolArray
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads: the value, and how the cut divides the nodes."""
+        near = int(self.side.sum())
+        return [f"{self.value:g} across a cut of {near:,} and {len(self.side) - near:,} nodes"]
 
 
 def max_flow(

@@ -7,25 +7,26 @@ own. A link with one direction only (a directed network, or half of a broken cab
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from topology import border
+from topology import border, units
 from topology.errors import GraphError
 from topology.fabric import Fabric
 from topology.hardware.catalogue import Entry, load_catalogue
 from topology.hardware.devices import device_catalogue
 from topology.hardware.media import MEDIA, Link
 from topology.supernode import Supernode
+from topology.text import Part, Printed, Table
 
 _FIT_HOURS = 1e9
 
 
-@dataclass(frozen=True)
-class Cables:
+@dataclass(frozen=True, repr=False)
+class Cables(Printed):
     """Equal cables between two sorts of nodes.
 
     Attributes
@@ -42,6 +43,10 @@ class Cables:
     link: Link
     count: float
 
+    def parts(self) -> list[Part]:
+        """Return what a person reads: how many cables of which link."""
+        return [f"{self.count:,} cables {'–'.join(self.ends)} of {self.link.parts()[0]}"]
+
     @property
     def modules(self) -> float:
         """Pluggable transceivers, both ends together."""
@@ -53,8 +58,8 @@ class Cables:
         return self.count * self.link.length
 
 
-@dataclass(frozen=True)
-class NetworkPower:
+@dataclass(frozen=True, repr=False)
+class NetworkPower(Printed):
     """What the network draws, in watts.
 
     Attributes
@@ -71,14 +76,20 @@ class NetworkPower:
     nics: float
     missing: Mapping[str, float]
 
+    def parts(self) -> list[Part]:
+        """Return what a person reads: watts in all, by part, and what is not known."""
+        each = {part: getattr(self, part) for part in ("optics", "switches", "nics")}
+        total = f"the network draws {units.format_power(self.total)}"
+        return _summed(total, each, self.missing, units.format_power)
+
     @property
     def total(self) -> float:
         """Watts of all whose power is known."""
         return self.optics + self.switches + self.nics
 
 
-@dataclass(frozen=True)
-class NetworkCost:
+@dataclass(frozen=True, repr=False)
+class NetworkCost(Printed):
     """What the network costs at given prices.
 
     Attributes
@@ -92,14 +103,18 @@ class NetworkCost:
     items: Mapping[str, float]
     missing: Mapping[str, float]
 
+    def parts(self) -> list[Part]:
+        """Return what a person reads: the cost in all, by part, and what has no price."""
+        return _summed(f"the network costs {self.total:,.0f}", self.items, self.missing, _plain)
+
     @property
     def total(self) -> float:
         """Cost of all parts with a price."""
         return sum(self.items.values())
 
 
-@dataclass(frozen=True)
-class Reliability:
+@dataclass(frozen=True, repr=False)
+class Reliability(Printed):
     """How often a network part fails, from failures per 1e9 hours (FIT).
 
     Attributes
@@ -113,6 +128,11 @@ class Reliability:
     items: Mapping[str, float]
     missing: Mapping[str, float]
 
+    def parts(self) -> list[Part]:
+        """Return what a person reads: how often something fails, by part, and what is unknown."""
+        hours = f"every {self.mtbf / 3600:,.0f} hours" if self.items else "at an unknown rate"
+        return _summed(f"a part fails {hours}, FIT by part", self.items, self.missing, _plain)
+
     @property
     def fit(self) -> float:
         """Failures per 1e9 hours, all parts together."""
@@ -122,6 +142,23 @@ class Reliability:
     def mtbf(self) -> float:
         """Mean seconds between two failures anywhere; infinite where no rate is known."""
         return _FIT_HOURS * 3600 / self.fit if self.fit else float("inf")
+
+
+def _summed(
+    first: str,
+    items: Mapping[str, float],
+    missing: Mapping[str, float],
+    printer: Callable[[float], str],
+) -> list[Part]:
+    """Return a sum in words, what it is made of, and how many parts are not in it."""
+    rows = [(name, printer(value)) for name, value in items.items()]
+    absent = ", ".join(f"{count:,g} {name}" for name, count in missing.items())
+    notes = [f"not known, and not in the sum: {absent}"] if absent else []
+    return [first, *notes, Table("", ("part", "in all"), rows)]
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}"
 
 
 def cables(supernode: Supernode) -> tuple[Cables, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from collectives.cli.commands.answer import Answer
 from collectives.cli.commands.arguments import add_system, load_system
 from topology import units
-from topology.hardware.catalogue import Entry, Figure
+from topology.hardware.catalogue import Entry
 from topology.hardware.devices import device_catalogue
 from topology.hardware.media import MEDIA, link_catalogue
 from topology.inventory import Inventory, LinkGroup, NodeGroup, inventory
@@ -18,41 +18,12 @@ from topology.metrics.physical import cable_catalogue
 from topology.metrics.tiers import npu_bandwidths
 from topology.supernode import Supernode
 from topology.systems import system_entry
-from topology.text import Part, Table
+from topology.text import Part, Table, span
 
 NAME = "show"
 HELP = "what a machine is made of, and with --sources where every figure comes from"
 
 _THIN = "estimate"
-_WORDS: Mapping[str, str] = {
-    "npus": "NPUs", "cpus": "CPUs", "nics": "NICs", "switches": "switch chips",
-    "npu_bandwidth": "bandwidth of an NPU, one way", "bf16": "BF16, dense",
-    "hbm": "HBM", "memory": "memory bandwidth", "optics": "optical modules",
-    "optics_scale_up": "optical modules, scale-up",
-    "optics_scale_out": "optical modules, scale-out",
-    "copper_cables": "copper cables", "port": "bandwidth of a port, one way",
-    "network": "network bandwidth in all, one way", "bisection": "bisection, one way",
-    "bandwidth": "bandwidth, one way", "lane": "bandwidth of a lane, one way",
-    "alpha": "endpoint time a step", "message": "endpoint time a message",
-    "latency": "latency, port to port", "reduces": "reduces in the network",
-    "module_power": "power of a module", "modules": "modules to a lane, both ends",
-    "cable": "failures of a cable", "module": "failures of a module", "FIT": "failures, FIT",
-    "pairs": "differential pairs of a lane", "module_price": "price of a module",
-    "fec": "error correction", "efficiency": "software reaches, of line rate",
-}  # fmt: skip
-_BYTES = ((units.PB, "PB"), (units.TB, "TB"), (units.GB, "GB"))
-_FLOPS = ((1e18, "EFLOPS"), (1e15, "PFLOPS"), (1e12, "TFLOPS"))
-_PRINTERS: Mapping[str, Callable[[float], str]] = {
-    "B/s": units.format_rate,
-    "B": lambda value: _scaled(value, _BYTES),
-    "s": units.format_time,
-    "W": units.format_power,
-    "m": lambda value: f"{value:g} m",
-    "s/m": lambda value: f"{value / units.ns:g} ns/m",
-    "FLOP/s": lambda value: _scaled(value, _FLOPS),
-    "USD": lambda value: f"{value:,.0f} USD",
-    "FIT": lambda value: f"{value:g} FIT",
-}
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -99,7 +70,7 @@ def _made_of(machine: Supernode, made_of: Inventory, entry: Entry | None) -> lis
     counts = [_counted(made_of.count(kind), word) for kind, word in kinds if made_of.count(kind)]
     where = f" in {_counted(made_of.racks, 'rack')}" if made_of.racks else ""
     rates = " and ".join(
-        f"{_span(*ends, units.format_rate)} per NPU, one way, {name}"
+        f"{span(*ends, units.format_rate)} per NPU, one way, {name}"
         for name, ends in bandwidths.items()
     )
     first = f"{title}{said}: {', '.join(counts)}{where}; {rates or 'no way between NPUs'}"
@@ -159,16 +130,11 @@ def _link_row(group: LinkGroup) -> tuple[str, ...]:
         group.type,
         f"{group.links:,}",
         f"{group.lanes:,}",
-        _span(*group.rate, units.format_rate),
+        span(*group.rate, units.format_rate),
         units.format_rate(group.capacity),
         units.format_rate(group.per_npu) if group.per_npu else "",
-        _span(*group.length, lambda value: f"{value:.3g} m"),
+        span(*group.length, lambda value: f"{value:.3g} m"),
     )
-
-
-def _span(low: float, high: float, printer: Callable[[float], str]) -> str:
-    few, many = printer(low), printer(high)
-    return many if few == many else f"{few} to {many}"
 
 
 def _published(entry: Entry | None) -> list[Part]:
@@ -214,30 +180,12 @@ def _rows(entry: Entry, only: str | None = None) -> list[tuple[str, str, str, st
             if only is not None and (at > 0 or figure.confidence != only):
                 continue
             row = (figure.confidence, figure.source, figure.date, figure.note)
-            said = f"{figure_name(figure)} {figure_text(figure)}"
+            said = f"{figure.title} {figure.text}"
             groups.setdefault(row, []).append(said if at == 0 else f"{said} (another source)")
     return [
         ("; ".join(said), confidence, source if date in source else f"{source}, {date}", note)
         for (confidence, source, date, note), said in groups.items()
     ]
-
-
-def figure_name(figure: Figure) -> str:
-    """Return a figure's name in words."""
-    return _WORDS.get(figure.name, figure.name.replace("_", " "))
-
-
-def figure_text(figure: Figure) -> str:
-    """Return a figure's value with its unit."""
-    if figure.name in ("reduces", "multicasts"):
-        return "yes" if figure.value else "no"
-    printer = _PRINTERS.get(figure.unit)
-    return printer(figure.value) if printer else f"{figure.value:,g}"
-
-
-def _scaled(value: float, steps: Sequence[tuple[float, str]]) -> str:
-    factor, unit = next((step for step in steps if value >= step[0]), steps[-1])
-    return f"{value / factor:.5g} {unit}"
 
 
 def _data(
