@@ -74,8 +74,8 @@ def as_triples(count: int, demand: Pairs | Uniform | None) -> list[tuple[int, in
     if demand is None:
         demand = Uniform(np.arange(count))
     if isinstance(demand, Uniform):
-        ranks = demand.ranks.tolist()
-        return [(u, v, demand.amount) for u in ranks for v in ranks if u != v]
+        rows = demand.rows.tolist()
+        return [(u, v, demand.amount) for row in rows for u in row for v in row if u != v]
     rows = zip(demand.src.tolist(), demand.dst.tolist(), demand.amount.tolist(), strict=True)
     return [(u, v, amount) for u, v, amount in rows if u != v]
 

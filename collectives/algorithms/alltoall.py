@@ -268,11 +268,10 @@ def grid_steps(grid: IntArray, phases: Sequence[str] | None = None) -> tuple[Ste
 def _axis_step(grid: IntArray, axis: int, phase: str) -> Step:
     p, width = grid.size, grid.shape[axis]
     block = grid.reshape(prod(grid.shape[:axis]), width, -1)  # earlier axes, this one, later ones
-    apart = ~np.eye(width, dtype=bool)
-    here, there = (np.nonzero(apart)[i] for i in (0, 1))
-    src, dst = block[:, here], block[:, there]  # (earlier, pairs, later)
 
     def transfers(_: int) -> Transfers:
+        here, there = np.nonzero(~np.eye(width, dtype=bool))
+        src, dst = block[:, here], block[:, there]  # (earlier, pairs, later)
         origin = src.transpose(1, 2, 0)  # from any earlier point; to any later point of dst:
         chunk = origin[None, :, :, :, None] * p + dst[:, :, None, None, :]
         each = chunk.shape[3] * chunk.shape[4]
@@ -280,8 +279,8 @@ def _axis_step(grid: IntArray, axis: int, phase: str) -> Step:
             np.repeat(src.reshape(-1), each), np.repeat(dst.reshape(-1), each), chunk.reshape(-1)
         )
 
-    share = np.full(src.size, 1 / width)
-    return Step(transfers, Pairs(src.reshape(-1), dst.reshape(-1), share), 1, phase)
+    rows = block.transpose(0, 2, 1).reshape(-1, width)
+    return Step(transfers, Uniform(rows, 1 / width), 1, phase)
 
 
 def check_matrix(matrix: npt.ArrayLike, ranks: int) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from collectives.algorithms.compose import Steps
 from collectives.model.schedule import IntArray, Step, Transfers, permutation
-from topology.routing import Pairs
+from topology.routing import Uniform
 
 
 def scatter_along(
@@ -101,14 +101,15 @@ def _ring_step(block: IntArray, phase: str, *, reduce: bool) -> Step:
 
 def _direct_step(block: IntArray, phase: str, *, reduce: bool) -> Step:
     _, width, later = block.shape
-    here, there = np.nonzero(~np.eye(width, dtype=bool))
-    src, dst = block[:, here].reshape(-1), block[:, there].reshape(-1)
 
     def transfers(_: int) -> Transfers:
+        here, there = np.nonzero(~np.eye(width, dtype=bool))
+        src, dst = block[:, here].reshape(-1), block[:, there].reshape(-1)
         part = block[:, there if reduce else here]
         chunk = np.repeat(part[:, :, None], later, axis=2)
         return Transfers(
             np.repeat(src, later), np.repeat(dst, later), chunk.reshape(-1), reduce=reduce
         )
 
-    return Step(transfers, Pairs(src, dst, np.full(len(src), later / block.size)), 1, phase)
+    rows = block.transpose(0, 2, 1).reshape(-1, width)
+    return Step(transfers, Uniform(rows, later / block.size), 1, phase)

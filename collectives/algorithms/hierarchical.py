@@ -28,10 +28,9 @@ from collectives.model.schedule import (
     Team,
     Transfers,
     as_team,
-    permutation,
     require_groups,
 )
-from topology.routing import Pairs
+from topology.routing import Uniform
 
 _WORDS = ["in the node", "along the rails"]
 
@@ -159,9 +158,9 @@ def hierarchical_all_to_all(team: Team | int) -> Schedule:
 
     steps = []
     if g > 1:
-        steps.append(Step(in_node, _traffic(groups, 1 / g), 1, "to the rail"))
+        steps.append(Step(in_node, Uniform(groups, 1 / g), 1, "to the rail"))
     if m > 1:
-        steps.append(Step(along_rail, _traffic(groups.T, 1 / m), 1, "along the rail"))
+        steps.append(Step(along_rail, Uniform(groups.T, 1 / m), 1, "along the rail"))
     return Schedule("hierarchical", collective("all_to_all"), p, p * p, tuple(steps))
 
 
@@ -186,8 +185,3 @@ def _pairs(rows: IntArray) -> tuple[IntArray, IntArray]:
     dst = np.broadcast_to(rows[:, None], (count, width, width))
     apart = src != dst
     return src[apart], dst[apart]
-
-
-def _traffic(rows: IntArray, fraction: float) -> Pairs:
-    src, dst = _pairs(rows)
-    return permutation(src, dst, fraction)

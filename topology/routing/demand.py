@@ -102,32 +102,42 @@ class Demand(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Uniform(Demand):
-    """The same amount from every rank to every other rank of a set.
+    """The same amount from every rank to every other rank of its set.
 
     Attributes
     ----------
     ranks
-        The ranks, shape (p,), all different.
+        The ranks, all different: of one set, shape (p,), or of several of equal size that
+        exchange nothing with each other, shape (sets, p).
     amount
-        What each ordered pair of them exchanges.
+        What each ordered pair of a set exchanges.
     """
 
     ranks: IntArray
     amount: float = 1.0
 
     @property
+    def rows(self) -> IntArray:
+        """Return the ranks of each set, shape (sets, p)."""
+        rows: IntArray = np.atleast_2d(self.ranks)
+        return rows
+
+    @property
     def key(self) -> tuple[object, ...]:
         """Return ranks and amount."""
-        return ("uniform", self.ranks.tobytes(), self.amount)
+        return ("uniform", self.rows.shape, self.ranks.tobytes(), self.amount)
 
     @property
     def ends(self) -> IntArray:
         """Return the ranks."""
-        return self.ranks
+        flat: IntArray = self.ranks.reshape(-1)
+        return flat
 
     def pairs(self) -> Pairs:
         """Return every ordered pair, by sender."""
-        src, dst = np.repeat(self.ranks, len(self.ranks)), np.tile(self.ranks, len(self.ranks))
+        rows = self.rows
+        width = rows.shape[1]
+        src, dst = np.repeat(rows, width), np.repeat(rows, width, axis=0).reshape(-1)
         apart = src != dst
         return Pairs(src[apart], dst[apart], np.full(int(apart.sum()), float(self.amount)))
 
@@ -146,17 +156,21 @@ class Uniform(Demand):
     def ports(self, count: int) -> tuple[FloatArray, FloatArray]:
         """Return p - 1 times the amount for each of the ranks."""
         sent = np.zeros(count)
-        sent[self.ranks] = self.amount * (len(self.ranks) - 1)
+        sent[self.ends] = self.amount * (self.rows.shape[1] - 1)
         return sent, sent
 
     def messages(self) -> IntArray:
         """Return p - 1 for each of the ranks."""
-        return (np.bincount(self.ranks) * (len(self.ranks) - 1)).astype(np.int64)
+        sent: IntArray = np.bincount(self.ends) * (self.rows.shape[1] - 1)
+        return sent
 
     def checked(self, count: int) -> Uniform:
         """Return it; raise `RoutingError` if it does not fit."""
         amount = border.number(self.amount, "demand: amount", error=RoutingError)
-        return Uniform(check_ranks(self.ranks, count), amount)
+        if np.ndim(self.ranks) != 2:
+            return Uniform(check_ranks(self.ranks, count), amount)
+        ranks = check_ranks(self.ends, count).reshape(self.ranks.shape)
+        return Uniform(ranks[0] if len(ranks) == 1 else ranks, amount)
 
     def routed(self, router: Router) -> RoutedFlow:
         """Return it on the router's own paths."""

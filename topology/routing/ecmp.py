@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from topology.approximation import Approximation
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray, IntArray
+from topology.routing.alike import Alike, carried, twins_alone
 from topology.routing.demand import Pairs, Uniform
 from topology.routing.distances import (
     UNREACHABLE,
@@ -24,13 +25,7 @@ from topology.routing.distances import (
 )
 from topology.routing.flow import RoutedFlow, Router, Slowest
 from topology.routing.policies import router, routing
-from topology.routing.quotient import (
-    Quotient,
-    coloured_quotient,
-    node_colours,
-    quotient,
-    twin_groups,
-)
+from topology.routing.quotient import Quotient, quotient, twin_groups
 from topology.routing.spreading import (
     Blocks,
     Sources,
@@ -41,44 +36,14 @@ from topology.routing.spreading import (
     worst_of,
 )
 from topology.supernode import Supernode
-from topology.symmetry import codes, orbits
+from topology.symmetry import codes
 
-_MANY = 2_000_000
+_MANY = 2_000_000  # hops that are routed without looking for symmetries
+_CELLS = 2_000_000
+_SORTS = 32  # sorts of targets, with lengths, that are worth a search
+_PAYS = 0.5  # of the work must be left at most
 _EQUAL = 1e-12
 _LONGEST = "links that are alike but for their length or record count as the longest of their kind"
-
-
-@dataclass(frozen=True, eq=False)
-class _Alike:
-    """Groups of twins, and which groups and which merged arcs symmetry carries to each other.
-
-    Attributes
-    ----------
-    whole
-        The twins.
-    node, arc
-        Orbit of each group and of each merged arc: under automorphisms, checked one by one.
-    placeless
-        Whether links of an orbit may differ in length and record.
-    """
-
-    whole: Quotient
-    node: IntArray
-    arc: IntArray
-    placeless: bool
-
-    def lift(self, q: Quotient, merged: FloatArray) -> FloatArray:
-        """Return the fabric's loads from those of one target of each orbit.
-
-        The loads of all targets together are the same on all arcs of an orbit, and their sum
-        over the orbit is that of the one target, times the targets it stands for.
-        """
-        orbit = self.arc[self.whole.arc[q.sample]]
-        count = int(self.arc.max(initial=-1)) + 1
-        total = np.bincount(orbit, merged * q.count, minlength=count)
-        arcs = np.bincount(self.arc, self.whole.count, minlength=count)
-        share = np.divide(total, arcs, out=np.zeros(count), where=arcs > 0)
-        return share[self.arc][self.whole.arc]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +63,7 @@ class EcmpFlow(RoutedFlow):
     _router: Ecmp = field(repr=False)
     _quotient: Quotient = field(repr=False)
     _blocks: Blocks = field(repr=False)
-    _alike: _Alike | None = field(repr=False)
+    _alike: Alike = field(repr=False)
 
     @property
     def words(self) -> str:
@@ -119,17 +84,11 @@ class EcmpFlow(RoutedFlow):
         return Slowest(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
     def _most(self, value: FloatArray, sign: float = 1.0) -> FloatArray:
-        """Return the most of a value of each arc over those it is merged with, shape (a,)."""
-        q, alike = self._quotient, self._alike
-        if alike is None or not alike.placeless:
-            return value[q.sample]
-        most = np.full(int(alike.arc.max(initial=-1)) + 1, -np.inf)
-        np.maximum.at(most, alike.arc[alike.whole.arc], sign * value)
-        return sign * most[alike.arc[alike.whole.arc[q.sample]]]
+        return self._alike.most(self._quotient, value, sign)
 
     def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
         """Return how far the slowest path may be too long: where orbits hold unequal links."""
-        if self._alike is None or not self._alike.placeless:
+        if not self._alike.placeless:
             return ()
         high, low = (
             self._meets(
@@ -211,41 +170,59 @@ class Ecmp(Router):
 
     def spread(self, demand: Uniform | Pairs) -> EcmpFlow:
         """Return a demand on its shortest paths."""
-        alike = self._alike(demand.ranks) if isinstance(demand, Uniform) else None
-        spread = (
-            self._uniform(demand, alike)
-            if isinstance(demand, Uniform) and alike is not None
-            else self._pairs(demand.pairs())
-        )
-        blocks = Blocks(spread)
-        q = spread.q
+        alike, spread = self._least_work(demand)
+        blocks, q = Blocks(spread), spread.q
         merged = np.zeros(len(q.tail))
         for block in blocks:
             for level in block.levels:
                 weight = block.weight[level.following % block.width]
                 merged += np.bincount(level.arc, level.flow * weight, minlength=len(merged))
-        loads = merged[q.arc] if alike is None else alike.lift(q, merged)
-        return EcmpFlow(self.fabric, loads, self, q, blocks, alike)
+        return EcmpFlow(self.fabric, alike.lift(q, merged), self, q, blocks, alike)
 
-    def _alike(self, ranks: IntArray) -> _Alike:
-        """Return which NPUs are targets alike: twins, and on large machines all of an orbit.
+    def _least_work(self, demand: Uniform | Pairs) -> tuple[Alike, Spread]:
+        """Return which targets are alike, and one of each to route: twins, or more if it pays.
 
-        On large machines lengths are left out, so that a flow sees the longest link of an orbit
-        for all of it, and says so; loads are exact.
+        Where twins are not enough, all targets of an orbit are one; where that is not enough
+        either, lengths are left out, if that at least halves the work: a flow then sees the
+        longest link of an orbit for all of it, and says so. Loads are exact.
         """
-        member = np.zeros(len(self.fabric.nodes), dtype=np.int64)
-        member[self.fabric.npus[ranks]] = 1
-        whole = quotient(self.fabric, self._twins * 2 + member)
-        targets = np.unique(whole.group[self.fabric.npus[ranks]])
-        if self.exact or len(targets) * len(whole.tail) < _MANY:
-            same = np.arange(len(whole.size)), np.arange(len(whole.tail))
-            return _Alike(whole, *same, placeless=False)
-        fabric = self._placeless
-        whole = quotient(fabric, twin_groups(fabric, member))
-        targets = np.unique(whole.group[fabric.npus[ranks]])
-        colour = node_colours(fabric, member)[whole.member]
-        seen = orbits(coloured_quotient(whole, colour, codes([whole.latency])), targets)
-        return _Alike(whole, seen.node, seen.arc, placeless=True)
+        alike = self._by_twins(demand)
+        spread = self._one_of_each(demand, alike)
+        work = spread.work()
+        if work <= _MANY:
+            return alike, spread
+        for same in self._by_symmetry(demand, alike):
+            fewer = self._one_of_each(demand, same)
+            if (less := fewer.work()) < _PAYS * work:
+                alike, spread, work = same, fewer, less
+            if work <= _MANY:
+                break
+        return alike, spread
+
+    def _by_symmetry(self, demand: Uniform | Pairs, twins: Alike) -> Iterator[Alike]:
+        """Yield which targets symmetries carry to each other: all that counts, or no lengths."""
+        exactly = carried(self.fabric, twins.whole, demand, most=_SORTS)
+        if exactly is not None:
+            yield exactly
+        if not self.exact:
+            groups = twin_groups(self._placeless, self._set_of(demand))
+            placeless = carried(self._placeless, quotient(self._placeless, groups), demand)
+            if placeless is not None:
+                yield replace(placeless, placeless=True)
+
+    def _by_twins(self, demand: Uniform | Pairs) -> Alike:
+        if isinstance(demand, Pairs):
+            return twins_alone(self._separate)
+        return twins_alone(quotient(self.fabric, codes([self._twins, self._set_of(demand)])))
+
+    def _set_of(self, demand: Uniform | Pairs) -> IntArray:
+        """Return the number of each node's set; every rank is its own if pairs are listed."""
+        found = np.zeros(len(self.fabric.nodes), dtype=np.int64)
+        if isinstance(demand, Pairs):
+            found[self.fabric.npus] = 1 + np.arange(len(self.fabric.npus))
+        else:
+            found[self.fabric.npus[demand.rows.T]] = 1 + np.arange(len(demand.rows))
+        return found
 
     @cached_property
     def _placeless(self) -> Fabric:
@@ -258,47 +235,46 @@ class Ecmp(Router):
             link=np.zeros_like(fabric.link),
         )
 
-    def _uniform(self, demand: Uniform, alike: _Alike) -> Spread:
-        fabric, whole = self.fabric, alike.whole
-        nodes = fabric.npus[demand.ranks]
-        group = whole.group[nodes]
-        orbit, first, number = np.unique(alike.node[group], return_index=True, return_inverse=True)
-        weight = np.bincount(number.reshape(-1), minlength=len(orbit)).astype(float)
-        split = whole.group.copy()
-        split[nodes[first]] = len(whole.size) + np.arange(len(first))
-        q = quotient(fabric, split)
-        targets = q.group[nodes[first]]
-        ranks = demand.ranks[first]
-        table = self._table(q, ranks)
-        senders = np.unique(q.group[nodes])
-        sender = np.tile(senders, len(targets))
-        column = np.repeat(np.arange(len(targets)), len(senders))
-        other = sender != targets[column]
-        amount = np.full(int(other.sum()), demand.amount)
-        sources = Sources(sender[other], column[other], amount)
-        return Spread(fabric, q, table, ranks, weight, sources)
+    def _one_of_each(self, demand: Uniform | Pairs, alike: Alike) -> Spread:
+        """Return a demand to one target of each sort, with how many there are of it."""
+        whole, npus = alike.whole, self.fabric.npus
+        ranks = np.unique(demand.dst) if isinstance(demand, Pairs) else demand.ends
+        orbit = alike.node[whole.group[npus[ranks]]]
+        _, first, weight = np.unique(orbit, return_index=True, return_counts=True)
+        ranks = ranks[first]
+        if isinstance(demand, Pairs):
+            q, sources = whole, self._listed(demand, whole)
+        else:
+            split = whole.group.copy()
+            split[npus[ranks]] = len(whole.size) + np.arange(len(ranks))
+            q = quotient(self.fabric, split)
+            sources = self._members(demand, q)
+        return Spread(self.fabric, q, partial(self._table, q), ranks, weight.astype(float), sources)
+
+    def _members(self, demand: Uniform, q: Quotient) -> Sources:
+        """Return the sets: all of its set send to each rank."""
+        of = self._set_of(demand)
+        group = np.unique(q.group[self.fabric.npus[demand.ends]])
+        group = group[np.argsort(of[q.member[group]], kind="stable")]
+        starts = np.searchsorted(of[q.member[group]], np.arange(len(demand.rows) + 2))
+        amount = np.full(len(group), demand.amount)
+        return Sources(of[self.fabric.npus], starts, group, amount)
+
+    def _listed(self, demand: Pairs, q: Quotient) -> Sources:
+        """Return who sends to each rank."""
+        order, count = np.argsort(demand.dst, kind="stable"), len(self.fabric.npus)
+        starts = np.searchsorted(demand.dst[order], np.arange(count + 1))
+        group = q.group[self.fabric.npus[demand.src[order]]]
+        return Sources(np.arange(count), starts, group, demand.amount[order].astype(float))
 
     def _table(self, q: Quotient, ranks: IntArray) -> Distances:
         """Return distances to some ranks: all ranks' table, unless a few are quicker."""
-        if "_distances" in self.__dict__ or len(ranks) * len(q.tail) > _MANY:
+        if "_distances" in self.__dict__ or len(ranks) * len(q.tail) > _CELLS:
             return self._distances
         column_of = np.full(len(self.fabric.npus), -1)
         column_of[ranks] = np.arange(len(ranks))
         targets = q.group[self.fabric.npus[ranks]]
         return Distances(distances(q, targets), q.group, column_of)
-
-    def _pairs(self, demand: Pairs) -> Spread:
-        q = self._separate
-        target_rank, column = np.unique(demand.dst, return_inverse=True)
-        order = np.argsort(column, kind="stable")
-        sources = Sources(
-            q.group[self.fabric.npus[demand.src]][order],
-            column.reshape(-1)[order],
-            demand.amount[order].astype(float),
-        )
-        weight = np.ones(len(target_rank))
-        table = self._table(q, target_rank)
-        return Spread(self.fabric, q, table, target_rank, weight, sources)
 
     def hops(self) -> IntArray:
         """Return hops from rank to rank, shape (ranks, ranks); -1 where there is no path."""

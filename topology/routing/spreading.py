@@ -6,8 +6,9 @@ their capacity; all targets of a block are spread at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from topology.routing.distances import UNREACHABLE, CostArray, Distances
 from topology.routing.quotient import Quotient, expand
 
 _CELLS = 2_000_000
+_SAMPLE = 4
 _KEPT_HOPS = 20_000_000
 
 
@@ -41,6 +43,11 @@ class Block:
     source_key: IntArray  # where the demand enters
     levels: list[Level]
 
+    @property
+    def hops(self) -> int:
+        """How many hops its flows take."""
+        return sum(len(level.arc) for level in self.levels)
+
 
 class Blocks:
     """The routed blocks of a demand: kept while they are small, routed again when not."""
@@ -56,7 +63,7 @@ class Blocks:
         kept: list[Block] | None = []
         hops = 0
         for block in self.route:
-            hops += sum(len(level.arc) for level in block.levels)
+            hops += block.hops
             if hops > _KEPT_HOPS:
                 kept = None
             if kept is not None:
@@ -71,14 +78,42 @@ class Blocks:
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """Route one demand on a quotient, some targets at a time."""
+    """Route one demand on a quotient, some targets at a time.
+
+    Attributes
+    ----------
+    fabric, q
+        Where.
+    table
+        Returns the distances to some ranks.
+    target_rank, weight
+        One rank of each sort of target, and how many there are of it, shape (t,).
+    sources
+        Where the demand enters.
+    """
 
     fabric: Fabric
     q: Quotient
-    distances: Distances
+    table: Callable[[IntArray], Distances] = field(repr=False)
     target_rank: IntArray
     weight: FloatArray
     sources: Sources
+
+    @cached_property
+    def distances(self) -> Distances:
+        """Distances to the targets."""
+        return self.table(self.target_rank)
+
+    def work(self) -> float:
+        """Return how many hops there are to route, at most or by a sample."""
+        targets = len(self.target_rank)
+        if targets * len(self.q.tail) <= _CELLS:
+            return targets * len(self.q.tail)
+        chosen = np.unique(np.linspace(0, targets - 1, _SAMPLE).astype(np.int64))
+        part = replace(
+            self, target_rank=self.target_rank[chosen], weight=self.weight[chosen]
+        )  # fmt: skip
+        return sum(block.hops for block in part) * targets / len(chosen)
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Yield which targets are routed together."""
@@ -94,7 +129,7 @@ class Spread:
         q, width = self.q, hi - lo
         ranks = self.target_rank[lo:hi]
         target = q.group[self.fabric.npus[ranks]]
-        group, column, amount = self.sources.slice(lo, hi)
+        group, column, amount = self.sources.into(ranks, target)
         keys = group * width + column
         cost = self._cost(group, column, ranks, target)
         if (cost == UNREACHABLE).any():
@@ -155,16 +190,35 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """Where a demand enters: group, target column and amount, sorted by column."""
+    """Where a demand enters: who sends to each target, in rows that targets may share.
 
+    Attributes
+    ----------
+    row
+        Row of each rank, shape (ranks,).
+    starts
+        Where each row begins, shape (rows + 1,).
+    group, amount
+        Who sends, and how much, by row, shape (k,).
+    """
+
+    row: IntArray
+    starts: IntArray
     group: IntArray
-    column: IntArray
     amount: FloatArray
 
-    def slice(self, lo: int, hi: int) -> tuple[IntArray, IntArray, FloatArray]:
-        """Return the part for the targets from lo to hi, columns counted from lo."""
-        a, b = np.searchsorted(self.column, [lo, hi])
-        return self.group[a:b], self.column[a:b] - lo, self.amount[a:b]
+    def into(self, ranks: IntArray, target: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return group, column and amount of what some ranks get, from others than themselves.
+
+        Parameters
+        ----------
+        ranks, target
+            The ranks, and the groups they are, shape (k,).
+        """
+        column, at = expand(self.starts, self.row[ranks])
+        other = self.group[at] != target[column]
+        at, column = at[other], column[other]
+        return self.group[at], column, self.amount[at]
 
 
 def worst_of(
@@ -208,8 +262,9 @@ def ends_of(q: Quotient, spread: Spread) -> tuple[IntArray, IntArray]:
     """Return a source and a target node for each transfer of `worst_of`, of all blocks."""
     src, dst = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for lo, hi in spread.spans():
-        target = q.group[spread.fabric.npus[spread.target_rank[lo:hi]]]
-        group, column, _ = spread.sources.slice(lo, hi)
+        ranks = spread.target_rank[lo:hi]
+        target = q.group[spread.fabric.npus[ranks]]
+        group, column, _ = spread.sources.into(ranks, target)
         group, column = np.divmod(np.unique(group * (hi - lo) + column), hi - lo)
         src.append(q.member[group])
         dst.append(q.member[target[column]])

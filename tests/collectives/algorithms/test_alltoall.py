@@ -29,7 +29,6 @@ from collectives.algorithms.hierarchical import hierarchical_all_to_all
 from collectives.model.schedule import Team, consecutive_groups
 from tests.strategies import byte_matrices, two_levels, widths
 from topology.fabric import FloatArray
-from topology.routing import Uniform
 from topology.units import GB, MiB
 
 RANKS = [*range(1, 10), 12, 16, 17, 27, 33, 72]
@@ -69,10 +68,8 @@ def _matrix(schedule: Schedule) -> FloatArray:
     p = schedule.ranks
     total = np.zeros((p, p))
     for step in schedule.steps:
-        if isinstance(step.traffic, Uniform):
-            total += step.repeat * step.traffic.amount * (1 - np.eye(p))
-        else:
-            np.add.at(total, (step.traffic.src, step.traffic.dst), step.traffic.amount)
+        pairs = step.traffic.pairs()
+        np.add.at(total, (pairs.src, pairs.dst), step.repeat * pairs.amount)
     return total
 
 
