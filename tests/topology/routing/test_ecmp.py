@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 import networkx as nx
 import numpy as np
@@ -424,7 +425,7 @@ def test_big_demands_are_routed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> No
     machine = topology.cloudmatrix384(4)
     whole = ecmp(machine).route(np.ones((32, 32)))
     for room in ("spreading", "distances", "ecmp"):
-        monkeypatch.setattr(f"topology.routing.{room}._CELLS", 0)
+        monkeypatch.setattr(import_module(f"topology.routing.{room}"), "_CELLS", 0)
     monkeypatch.setattr("topology.routing.spreading._KEPT_HOPS", 0)
     small = topology.routing.Ecmp(machine.fabric).route(np.ones((32, 32)))
     assert small.loads == pytest.approx(whole.loads, rel=1e-12)
