@@ -30,6 +30,7 @@ _SHORTEST = 1e-5
 _WHOLE = 1e-6
 _EQUAL = 1e-9
 _ROUNDS = 3
+_APART = 1
 _NODES = 20
 _GAP = 0.01
 _FEW_VARIABLES = 2_000
@@ -172,7 +173,8 @@ class _Rounding:
     def __init__(self, found: ConcurrentFlow, pieces: int) -> None:
         self.overlay = found.overlay
         self.pieces = pieces
-        self.flow = found.flow * pieces
+        self.ideal = found.flow * pieces
+        self.flow = self.ideal.copy()
         scale = float(found.overlay.busy.max())
         busy = found.overlay.busy / scale
         self.busy = sparse.csr_array(busy)
@@ -185,13 +187,13 @@ class _Rounding:
     def run(self) -> IntArray:
         """Round every origin's flow, then take each up again while that helps."""
         for origin in range(len(self.flow)):
-            self._round(origin, tight=True)
+            self._round(origin, apart=0)
         best, kept = self._over(), self.flow.copy()
         for _ in range(_ROUNDS):
             if best <= _EQUAL:
                 break
             for origin in self.random.permutation(len(self.flow)).tolist():
-                self._round(origin, tight=False)
+                self._round(origin, apart=_APART)
             if self._over() < best:
                 best, kept = self._over(), self.flow.copy()
         return np.rint(kept).astype(np.int64)
@@ -200,7 +202,7 @@ class _Rounding:
         """Return how far the busiest link is above its target, as a fraction."""
         return float((self.busy @ self.flow.sum(axis=0) / self.target).max()) - 1
 
-    def _round(self, origin: int, *, tight: bool) -> None:
+    def _round(self, origin: int, *, apart: int) -> None:
         """Replace one origin's flow by the whole one that overloads links least.
 
         What a link is over its target by up to a piece costs 1 each, and more costs 3.
@@ -209,9 +211,8 @@ class _Rounding:
         used = np.flatnonzero(self.overlay.head != origin)
         rows = len(self.unit)
         hop = _SHORTEST * (1 + self.random.random(len(used)))
-        low, high = np.zeros(len(used)), np.full(len(used), np.inf)
-        if tight:
-            low, high = np.floor(now[used] + _WHOLE), np.ceil(now[used] - _WHOLE)
+        low = np.maximum(0.0, np.floor(self.ideal[origin, used] + _WHOLE) - apart)
+        high = np.ceil(self.ideal[origin, used] - _WHOLE) + apart
         found = milp(
             np.concatenate([hop, 1 / self.unit, 3 / self.unit]),
             constraints=self._rules(origin, used, self.busy @ (self.flow.sum(axis=0) - now)),

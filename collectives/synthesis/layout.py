@@ -24,6 +24,7 @@ _LAGS = (1, 2, 3)
 _COPIES = (1, 2, 4, 8)
 _NEAR = 1.001
 _MOST_HOPS = 50_000
+_MOST_SLOTS = 4_000
 _MOST_TRANSFERS = 4_000_000
 
 
@@ -120,18 +121,24 @@ def _locksteps(hops: H, make: Make[H]) -> Iterator[Schedule]:
 def _timetables(
     supernode: Supernode, ranks: IntArray, hops: H, make: Make[H]
 ) -> Iterator[Schedule]:
-    """Yield timetables of several lags, with pieces as they are and finer; one of many hops."""
-    count = len(hops.link) * hops.shifts
-    lags = _LAGS if count <= _MOST_HOPS else _LAGS[:1]
+    """Yield timetables of several lags, with pieces as they are and finer; one if it is long."""
+    count, slots = len(hops.link) * hops.shifts, 0
     for copies in _COPIES:
         if copies > 1 and copies * count > _MOST_HOPS:
             return
         finer = hops.finer(copies)
         lasting = _lasting(supernode, ranks, finer)
-        tables = {len(t): t for t in (timetable(finer, lag, lasting) for lag in lags)}
-        for slots in tables.values():  # of equally long ones, the one with the longest lag
-            steps = tuple(_slot(finer, slot) for slot in slots)
-            yield make(finer, steps, 1)
+        tables: dict[int, list[IntArray]] = {}
+        for lag in _LAGS if count <= _MOST_HOPS else _LAGS[:1]:
+            table = timetable(finer, lag, lasting)
+            tables[len(table)] = table  # of equally long ones, the one with the longest lag
+            slots += len(table)
+            if slots > _MOST_SLOTS:
+                break
+        for table in tables.values():
+            yield make(finer, tuple(_slot(finer, slot) for slot in table), 1)
+        if slots > _MOST_SLOTS:
+            return
 
 
 def _slot(hops: Hops, slot: IntArray) -> Step:
