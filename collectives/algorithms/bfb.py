@@ -18,8 +18,7 @@ from functools import lru_cache
 from math import lcm
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array
+from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 
 from collectives.algorithms.compose import Steps, reverse
@@ -37,6 +36,7 @@ from collectives.model.schedule import (
 )
 from topology.fabric import FloatArray
 from topology.routing import Pairs
+from topology.solvers.linear import least_level
 
 Counts = tuple[tuple[int, int], ...]
 """(set of neighbours as bits, how many shards these can bring), sorted."""
@@ -115,7 +115,7 @@ def _gather(team: Team, lanes: IntArray) -> tuple[Steps, int]:
     p = team.size
     if p > _MOST_RANKS:
         raise DoesNotFitError(f"bfb solves a program for each of {p} ranks; at most {_MOST_RANKS}")
-    distance = shortest_path(csr_array(lanes > 0), unweighted=True)
+    distance = shortest_path(sparse.csr_array(lanes > 0), unweighted=True)
     if np.isinf(distance).any():
         u, v = (int(i) for i in np.argwhere(np.isinf(distance))[0])
         raise DoesNotFitError(f"bfb: position {v} cannot be reached from {u} over direct links")
@@ -156,19 +156,15 @@ def _least(counts: Counts, senders: int) -> tuple[Fraction, tuple[tuple[float, .
     U = max_W (shards only W can bring) / |W|, so its denominator is at most the senders.
     """
     cells = [(i, w) for i, (mask, _) in enumerate(counts) for w in range(senders) if mask >> w & 1]
-    a_eq = np.zeros((len(counts), len(cells) + 1))
-    a_ub = np.zeros((senders, len(cells) + 1))
-    a_ub[:, -1] = -1
-    for column, (i, w) in enumerate(cells):
-        a_eq[i, column] = a_ub[w, column] = 1
-    cost = np.zeros(len(cells) + 1)
-    cost[-1] = 1
-    needs = [n for _, n in counts]
-    found = linprog(cost, a_ub, np.zeros(senders), a_eq, needs, method="highs-ds")
-    least = Fraction(float(found.fun)).limit_denominator(senders)
+    row, column = np.array(cells).T
+    ones, each = np.ones(len(cells)), np.arange(len(cells))
+    use = sparse.csr_array((ones, (column, each)), shape=(senders, len(cells)))
+    brought = sparse.csr_array((ones, (row, each)), shape=(len(counts), len(cells)))
+    needs = np.array([n for _, n in counts], dtype=float)
+    found = least_level(use, np.ones(senders), brought, needs, vertex=True)
+    least = Fraction(found.level).limit_denominator(senders)
     amounts = np.zeros((len(counts), senders))
-    for value, (i, w) in zip(found.x[:-1], cells, strict=True):
-        amounts[i, w] = value
+    amounts[row, column] = found.flow
     return least, tuple(map(tuple, amounts.tolist()))
 
 

@@ -19,11 +19,11 @@ from functools import cached_property
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from collectives.model.schedule import IntArray, ScheduleError
+from collectives.model.schedule import IntArray
 from collectives.synthesis.overlay import OverlayLinks
 from topology.fabric import BoolArray, FloatArray
+from topology.solvers.linear import InfeasibleError, least_level, least_whole
 
 _SHORTER = 1e-2
 _SHORTEST = 1e-5
@@ -33,7 +33,6 @@ _ROUNDS = 3
 _APART = 1
 _NODES = 20
 _GAP = 0.01
-_FEW_VARIABLES = 2_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,29 +96,24 @@ def max_concurrent_flow(overlay: OverlayLinks) -> ConcurrentFlow | None:
     -------
     ConcurrentFlow | None
         None if some rank cannot be reached.
+
+    Raises
+    ------
+    SolverError
+        If the linear program fails for another reason, which it says.
     """
     if not len(overlay.tail):
         return None
     row, link = np.nonzero(_allowed(overlay))
     balance, wanted = _balance(overlay, overlay.origins, row, link)
-    busy = sparse.csc_array(overlay.busy / float(overlay.busy.max()))[:, link]
-    top = sparse.hstack([busy, -np.ones((busy.shape[0], 1))], format="csr")
-    still = sparse.hstack([balance, sparse.csr_array((len(wanted), 1))], format="csr")
-    found = linprog(
-        np.append(np.full(len(link), _SHORTER / len(link)), 1.0),
-        A_ub=top,
-        b_ub=np.zeros(top.shape[0]),
-        A_eq=still,
-        b_eq=wanted,
-        method="highs" if len(link) < _FEW_VARIABLES else "highs-ipm",
-    )
-    if found.status == 2:  # infeasible: some rank cannot be reached
+    use = sparse.csr_array(sparse.csc_array(overlay.busy / float(overlay.busy.max()))[:, link])
+    hops = np.full(len(link), _SHORTER / len(link))
+    try:
+        found = least_level(use, np.ones(use.shape[0]), balance, wanted, cost=hops)
+    except InfeasibleError:
         return None
-    if found.status:
-        raise ScheduleError(f"all-to-all: the flow was not found, status {found.status}: "
-                            f"{found.message}")  # fmt: skip
     flow = np.zeros((len(overlay.origins), len(overlay.tail)))
-    flow[row, link] = np.where(found.x[:-1] > _EQUAL, found.x[:-1], 0.0)
+    flow[row, link] = np.where(found.flow > _EQUAL, found.flow, 0.0)
     return ConcurrentFlow(overlay, flow)
 
 
@@ -213,23 +207,24 @@ class _Rounding:
         hop = _SHORTEST * (1 + self.random.random(len(used)))
         low = np.maximum(0.0, np.floor(self.ideal[origin, used] + _WHOLE) - apart)
         high = np.ceil(self.ideal[origin, used] - _WHOLE) + apart
-        found = milp(
+        found = least_whole(
             np.concatenate([hop, 1 / self.unit, 3 / self.unit]),
-            constraints=self._rules(origin, used, self.busy @ (self.flow.sum(axis=0) - now)),
-            integrality=np.repeat([1, 0], [len(used), 2 * rows]),
-            bounds=Bounds(
+            self._rules(origin, used, self.busy @ (self.flow.sum(axis=0) - now)),
+            np.repeat([1.0, 0.0], [len(used), 2 * rows]),
+            (
                 np.append(low, np.zeros(2 * rows)),
                 np.concatenate([high, self.unit, np.full(rows, np.inf)]),
             ),
-            options={"node_limit": _NODES, "mip_rel_gap": _GAP},
+            node_limit=_NODES,
+            mip_rel_gap=_GAP,
         )
-        if found.x is not None:
+        if found is not None:
             self.flow[origin] = 0.0
-            self.flow[origin, used] = np.rint(found.x[: len(used)])
+            self.flow[origin, used] = np.rint(found[: len(used)])
 
     def _rules(
         self, origin: int, used: IntArray, others: FloatArray
-    ) -> tuple[LinearConstraint, LinearConstraint]:
+    ) -> list[tuple[sparse.csr_array, FloatArray, FloatArray]]:
         """Return what a flow must keep: pieces for all, and links at their targets.
 
         The columns are the flow, and what links are over their targets by, in two parts.
@@ -238,12 +233,12 @@ class _Rounding:
         over = -sparse.eye_array(len(self.unit))
         none = sparse.csr_array((len(each), 2 * len(self.unit)))
         load = sparse.hstack([self.busy[:, used], over, over])
-        return (
-            LinearConstraint(
-                sparse.hstack([balance, none]), each * self.pieces, each * self.pieces
-            ),
-            LinearConstraint(load, -np.inf, self.target - others),
-        )
+        enough = each * self.pieces
+        still = sparse.hstack([balance, none])
+        return [
+            (still, enough, enough),
+            (load, np.full(load.shape[0], -np.inf), self.target - others),
+        ]
 
 
 def decompose(

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import maximum_flow
 
 from collectives.bounds.network import Network
 from collectives.model.schedule import IntArray
 from topology.fabric import BoolArray, FloatArray
 from topology.solvers.fractions import as_fraction, common_unit
+from topology.solvers.maxflow import flow_network
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +145,9 @@ def _complete(rows: IntArray, columns: IntArray, allowed: BoolArray) -> IntArray
     source, sink = m + n, m + n + 1
     tail = np.concatenate([np.full(m, source), a, m + np.arange(n)])
     head = np.concatenate([np.arange(m), m + b, np.full(n, sink)])
-    weight = np.concatenate([rows, np.minimum(rows[a], columns[b]), columns]).astype(np.int32)
-    graph = sparse.csr_matrix((weight, (tail, head)), shape=(m + n + 2, m + n + 2))
-    flow = maximum_flow(graph, source, sink).flow.toarray()
-    used: IntArray = np.maximum(flow[:m, m : m + n], 0).astype(np.int64)
+    weight = np.concatenate([rows, np.minimum(rows[a], columns[b]), columns])
+    net = flow_network(m + n + 2, tail, head)
+    flow = net.max_flow(weight, source, sink)[2]
+    used = np.zeros((m, n), dtype=np.int64)
+    used[a, b] = flow[net.pair[m : m + len(a)]]
     return used

@@ -15,10 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import maximum_flow
 
 from collectives.model.schedule import IntArray, ScheduleError
+from topology.solvers.maxflow import flow_network
 
 _OUTSIDE = -2
 _TRIES = 4
@@ -95,7 +94,7 @@ class Packing:
             ends.append((np.array([x]), np.array([node]), np.array([count])))
             ends.append((np.full(len(inside), node), inside, np.full(len(inside), count)))
             node += 1
-        return max_flow(ends, node, x, y)
+        return _max_flow(ends, node, x, y)
 
     def grow(self, batch: Batch) -> None:
         """Add one edge to a batch; what cannot take it is set aside as a batch of its own."""
@@ -125,13 +124,12 @@ class Packing:
         return best
 
 
-def max_flow(
+def _max_flow(
     ends: list[tuple[IntArray, IntArray, IntArray]], nodes: int, source: int, target: int
 ) -> int:
     """Return the max-flow between two nodes of arcs given as (tails, heads, whole capacities)."""
     tail, head, weight = (np.concatenate(part) for part in zip(*ends, strict=True))
-    graph = sparse.csr_matrix((weight.astype(np.int32), (tail, head)), shape=(nodes, nodes))
-    return int(maximum_flow(graph, source, target).flow_value)
+    return flow_network(nodes, tail, head).max_flow(weight, source, target)[0]
 
 
 def feasible(capacity: IntArray, trees: int) -> bool:
@@ -147,8 +145,9 @@ def feasible(capacity: IntArray, trees: int) -> bool:
     p = len(capacity)
     tails, heads = np.nonzero(capacity)
     source = (np.full(p, p), np.arange(p), np.full(p, trees))
-    ends = [(tails, heads, capacity[tails, heads]), source]
-    return all(max_flow(ends, p + 1, p, v) >= p * trees for v in range(p))
+    net = flow_network(p + 1, np.append(tails, source[0]), np.append(heads, source[1]))
+    weight = np.append(capacity[tails, heads], source[2])
+    return all(net.max_flow(weight, p, v)[0] >= p * trees for v in range(p))
 
 
 def pack(capacity: IntArray, trees: int) -> list[Batch]:

@@ -22,7 +22,7 @@ from math import lcm
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
+from scipy import sparse
 
 from collectives.algorithms.compose import Steps
 from collectives.bounds import bound, gather_bound
@@ -40,6 +40,7 @@ from collectives.synthesis.trees import Moves, Tree, grow, moves_of
 from topology import border
 from topology.errors import RoutingError
 from topology.routing import Ecmp, Pairs, Uniform, check_ranks, ecmp
+from topology.solvers.linear import least_level
 from topology.supernode import Supernode
 from topology.units import MiB
 
@@ -220,17 +221,13 @@ def _needed(moves: Moves, size: int) -> tuple[int, float]:
     That is a small linear program over how often a tree uses each move.
     """
     kinds = moves.busy.shape[1]
-    scale = moves.busy.max()
-    count = len(moves.shift)
-    top = np.hstack([moves.busy.T / scale, -np.ones((kinds, 1))])
-    total = np.append(np.ones(count), 0.0)[None, :]
-    cost = np.append(np.zeros(count), 1.0)
-    solved = linprog(cost, A_ub=top, b_ub=np.zeros(kinds), A_eq=total, b_eq=[size - 1])
-    if not solved.success:
-        return 1, np.inf
-    parts = [Fraction(float(x)).limit_denominator(_MOST_TREES).denominator for x in solved.x[:-1]]
+    scale = float(moves.busy.max())
+    use = sparse.csr_array(moves.busy.T / scale)
+    total = sparse.csr_array(np.ones((1, len(moves.shift))))
+    found = least_level(use, np.ones(kinds), total, np.array([size - 1.0]), vertex=True)
+    parts = [Fraction(x).limit_denominator(_MOST_TREES).denominator for x in found.flow.tolist()]
     needed = lcm(*parts)
-    return (needed if needed <= _MOST_TREES else 1), float(solved.fun) * scale / size
+    return (needed if needed <= _MOST_TREES else 1), found.level * scale / size
 
 
 def synthesize(
