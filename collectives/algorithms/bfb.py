@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 
-from collectives.algorithms.compose import Steps, reverse
+from collectives.algorithms.compose import Steps, finer, reverse
 from collectives.algorithms.neighbours import direct_lanes
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
@@ -89,25 +89,8 @@ def bfb_all_reduce(team: Team | int) -> Schedule:
     back, more = _gather(made, lanes.T)
     there, pieces = (back, more) if (lanes == lanes.T).all() else _gather(made, lanes)
     both = lcm(pieces, more)
-    steps = (*_finer(reverse(back), both // more), *_finer(there, both // pieces))
+    steps = (*finer(reverse(back), both // more), *finer(there, both // pieces))
     return Schedule("bfb", collective("all_reduce"), made.size, made.size * both, steps)
-
-
-def _finer(steps: Steps, times: int) -> Steps:
-    """Return steps on chunks that are cut in ``times`` each."""
-    if times == 1:
-        return steps
-
-    def cut(step: Step) -> Step:
-        def transfers(t: int) -> Transfers:
-            moved = step.transfers(t)
-            chunk = (moved.chunk[:, None] * times + np.arange(times)).reshape(-1)
-            ends = np.repeat(moved.src, times), np.repeat(moved.dst, times)
-            return Transfers(*ends, chunk, reduce=moved.reduce)
-
-        return Step(transfers, step.traffic, step.repeat, step.phase)
-
-    return tuple(cut(step) for step in steps)
 
 
 def _gather(team: Team, lanes: IntArray) -> tuple[Steps, int]:

@@ -65,6 +65,31 @@ def _relabelled_step(step: Step, positions: IntArray, piece: int) -> Step:
     return replace(step, transfers=transfers, traffic=step.traffic.placed(positions))
 
 
+def finer(steps: Steps, times: int) -> Steps:
+    """Return steps on chunks that are cut in ``times`` each, which move as one.
+
+    Parameters
+    ----------
+    steps
+        Any.
+    times
+        Chunks in place of each.
+    """
+    if times == 1:
+        return steps
+
+    def cut(step: Step) -> Step:
+        def transfers(t: int) -> Transfers:
+            moved = step.transfers(t)
+            chunk = (moved.chunk[:, None] * times + np.arange(times)).reshape(-1)
+            ends = np.repeat(moved.src, times), np.repeat(moved.dst, times)
+            return Transfers(*ends, chunk, reduce=moved.reduce)
+
+        return Step(transfers, step.traffic, step.repeat, step.phase)
+
+    return tuple(cut(step) for step in steps)
+
+
 def in_parallel(copies: Sequence[Steps], chunks: int, shards: int = 1) -> Steps:
     """Return copies of a collective run side by side, each on its part of the data.
 

@@ -35,10 +35,10 @@ from collectives.synthesis.overlay import (
     regular_overlays,
 )
 from collectives.synthesis.paths import Paths, paths_of
-from collectives.synthesis.steady import EQUAL, SteadyState
+from collectives.synthesis.steady import EQUAL, SteadyState, busy_of
 from topology import border
 from topology.errors import RoutingError
-from topology.routing import Demand, Ecmp, Pairs, Uniform, check_ranks, ecmp
+from topology.routing import Ecmp, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode
 from topology.units import MiB
 
@@ -142,15 +142,10 @@ class _Task:
     def direct(self) -> Exchange | None:
         """Return the direct exchange; None if two ranks have no path of their own."""
         try:
-            busy = self.busy(Uniform(self.ranks, 1 / len(self.ranks)))
+            busy = float(busy_of(self.routing, Uniform(self.ranks, 1 / len(self.ranks))).max())
         except RoutingError:
             return None
         return Exchange(self.ranks, None, busy, self.limit)
-
-    def busy(self, demand: Demand) -> float:
-        """Return seconds that the busiest link or switch is busy with a demand."""
-        flow = self.routing.route(demand)
-        return max(float(flow.busy().max(initial=0.0)), float(flow.node_busy().max(initial=0.0)))
 
     @property
     def fits(self) -> bool:
@@ -211,9 +206,8 @@ class _Task:
         tries = 1 if flow.flow.size > _MOST_WORK else _TRIES
         for pieces in [self.pieces] if self.pieces else flow.promises(most)[:tries]:
             paths = paths_of(overlay, whole_flow(flow, pieces), pieces)
-            traffic = paths.traffic()
-            placed = Pairs(self.ranks[traffic.src], self.ranks[traffic.dst], traffic.amount)
-            found = Exchange(self.ranks, paths, self.busy(placed), self.limit, overlay.neighbours)
+            busy = float(busy_of(self.routing, paths.traffic().placed(self.ranks)).max())
+            found = Exchange(self.ranks, paths, busy, self.limit, overlay.neighbours)
             yield found
             if found.optimal:
                 return

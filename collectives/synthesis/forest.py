@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import lcm
 from typing import Self
 
 import numpy as np
 
-from collectives.algorithms.compose import Steps, reverse
+from collectives.algorithms.compose import Steps, finer, reverse
 from collectives.model.collective import collective
 from collectives.model.schedule import IntArray, Schedule, Transfers
 from collectives.synthesis.arrangement import Arrangement
@@ -200,12 +201,18 @@ class Forest(Grove):
         return Transfers(tail, head, chunk)
 
 
-def as_schedule(
-    kind: str, forest: Grove, steps: Steps, segments: int, notes: tuple[str, ...]
-) -> Schedule:
-    """Return the schedule of a collective from the steps of its all-gather."""
-    p = forest.size
-    back = reverse(steps, "reduce up the trees")
-    chosen = {"all_gather": steps, "reduce_scatter": back, "all_reduce": (*back, *steps)}[kind]
-    chunks = p * forest.pieces * segments
-    return Schedule("forest", collective(kind), p, chunks, chosen, notes)
+def gathering(forest: Grove, steps: Steps, segments: int) -> Schedule:
+    """Return the all-gather down a forest from its steps."""
+    chunks = forest.size * forest.pieces * segments
+    return Schedule("forest", collective("all_gather"), forest.size, chunks, steps)
+
+
+def reducing(kind: str, up: Schedule, down: Schedule) -> Schedule:
+    """Return a reduce-scatter, or an all-reduce, from all-gathers: ``up`` is run backwards."""
+    back = reverse(up.steps, "reduce up the trees")
+    if kind == "reduce_scatter":
+        return replace(up, collective=collective(kind), steps=back)
+    chunks = lcm(up.chunks, down.chunks)
+    steps = (*finer(back, chunks // up.chunks), *finer(down.steps, chunks // down.chunks))
+    overlaps = up.overlaps and down.overlaps
+    return Schedule("forest", collective(kind), up.ranks, chunks, steps, overlaps=overlaps)

@@ -14,6 +14,7 @@ import numpy as np
 
 from collectives.model.schedule import IntArray
 from collectives.synthesis.arrangement import Arrangement, arrangements
+from collectives.synthesis.steady import busy_of
 from topology.fabric import FloatArray
 from topology.routing import Ecmp, Pairs
 from topology.supernode import Supernode
@@ -66,9 +67,8 @@ def every_overlay_link(routing: Ecmp, ranks: IntArray) -> OverlayLinks:
     if is_direct(routing, ranks):
         return _links(routing, ranks)
     tail, head = _reachable(routing, ranks)
-    busy = np.array(
-        [_busy(routing, ranks[[u]], ranks[[v]]) for u, v in zip(tail, head, strict=True)]
-    )
+    each = zip(ranks[tail][:, None], ranks[head][:, None], strict=True)
+    busy = np.array([busy_of(routing, Pairs(u, v, np.ones(1))) for u, v in each])
     return OverlayLinks(len(ranks), tail, head, _distinct(busy), neighbours=False)
 
 
@@ -98,7 +98,7 @@ def regular_overlays(
             if (far < 1).any() or (direct and (far > 1).any()):
                 continue
             shifts.append(shift)
-            rows.append(_busy(routing, at, target))
+            rows.append(busy_of(routing, Pairs(at, target, np.ones(len(at)))))
         if shifts:
             yield _of_shifts(grid, np.array(shifts), np.array(rows), direct=direct)
 
@@ -135,12 +135,6 @@ def _links(routing: Ecmp, ranks: IntArray) -> OverlayLinks:
 def _reachable(routing: Ecmp, ranks: IntArray) -> tuple[IntArray, IntArray]:
     tail, head = np.nonzero(routing.hops()[np.ix_(ranks, ranks)] > 0)
     return tail.astype(np.int64), head.astype(np.int64)
-
-
-def _busy(routing: Ecmp, src: IntArray, dst: IntArray) -> FloatArray:
-    """Return seconds that links and switches are busy if each sends a byte."""
-    flow = routing.route(Pairs(src, dst, np.ones(len(src))))
-    return np.concatenate([flow.busy(), flow.node_busy()])
 
 
 def _distinct(rows: FloatArray) -> FloatArray:

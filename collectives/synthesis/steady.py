@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from topology.approximation import Approximation
+from topology.fabric import FloatArray
+from topology.routing import Demand, Router
 
 EQUAL = 1e-9
+
+
+def busy_of(routing: Router, demand: Demand) -> FloatArray:
+    """Return seconds that each link, and each limited switch, is busy with a demand."""
+    flow = routing.route(demand)
+    return np.concatenate([flow.busy(), flow.node_busy()])
+
+
+def near_bound(bound: float, reached: float) -> str:
+    """Say how near a steady state is to the bound, both in seconds per byte."""
+    share = min(1.0, bound / reached) if reached else 1.0
+    return f"steady state at {100 * share:.4g} % of the bound"
 
 
 class SteadyState:
@@ -34,7 +50,7 @@ class SteadyState:
     @property
     def near(self) -> str:
         """Say how near the bound it is."""
-        return f"steady state at {100 * self.efficiency:.4g} % of the bound"
+        return near_bound(self.bound, self.seconds_per_byte)
 
     @property
     def approximations(self) -> tuple[Approximation, ...]:

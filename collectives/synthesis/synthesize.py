@@ -15,31 +15,32 @@ first broadcast on symmetric graphs).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
 
+import networkx as nx
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from collectives.algorithms.compose import Steps
 from collectives.bounds import bound, gather_bound
 from collectives.bounds.network import network
 from collectives.model.collective import collective
-from collectives.model.schedule import IntArray, Schedule, ScheduleError
+from collectives.model.schedule import IntArray, Schedule, ScheduleError, merged
 from collectives.synthesis.arrangement import Arrangement, arrangements
 from collectives.synthesis.edge_splitting import merge
 from collectives.synthesis.exchange import exchange_schedule, find_exchange
-from collectives.synthesis.forest import Forest, Grove, as_schedule
+from collectives.synthesis.forest import Forest, Grove, gathering, reducing
 from collectives.synthesis.layout import quickest
 from collectives.synthesis.packing import Batch, feasible, pack
-from collectives.synthesis.steady import SteadyState
+from collectives.synthesis.steady import SteadyState, busy_of, near_bound
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
 from topology import border
 from topology.errors import RoutingError
-from topology.routing import Ecmp, Pairs, Uniform, check_ranks, ecmp
+from topology.routing import Ecmp, Uniform, check_ranks, ecmp
 from topology.solvers.linear import least_level
 from topology.supernode import Supernode
 from topology.units import MiB
@@ -193,14 +194,9 @@ def _measured(
     routing: Ecmp, ranks: IntArray, forest: Grove, limit: float, *, neighbours: bool
 ) -> Synthesis:
     """Route a forest's traffic on the fabric."""
-    if isinstance(forest, Forest) and forest.depth <= 1:
-        loads = routing.loads(Uniform(ranks, 1 / len(ranks)))
-    else:
-        traffic = forest.traffic()
-        placed = Pairs(ranks[traffic.src], ranks[traffic.dst], traffic.amount)
-        loads = routing.loads(placed)
-    busy = float((loads / routing.fabric.capacity).max(initial=0.0))
-    return Synthesis(forest, busy, limit, neighbours)
+    direct = isinstance(forest, Forest) and forest.depth <= 1
+    traffic = Uniform(ranks, 1 / len(ranks)) if direct else forest.traffic().placed(ranks)
+    return Synthesis(forest, float(busy_of(routing, traffic).max()), limit, neighbours)
 
 
 def _all_links(routing: Ecmp, ranks: IntArray, grid: Arrangement, moves: Moves) -> bool:
@@ -268,10 +264,38 @@ def synthesize(
         return Schedule("forest", collective(wanted), 1, 1, ())
     if wanted == "all_to_all":
         return exchange_schedule(supernode, find_exchange(supernode, chosen, pieces=trees), size)
-    found = find_forest(supernode, chosen, trees=trees)
+    down = up = _gathered(supernode, chosen, trees, size)
+    if wanted != "all_gather":
+        back = _reversed(supernode)
+        up = up if back is supernode else _gathered(back, chosen, trees, size)
+    made = down if wanted == "all_gather" else reducing(wanted, up, down)
+    return replace(made, notes=(_near(supernode, made, chosen),))
 
-    def make(forest: Grove, steps: Steps, segments: int) -> Schedule:
-        return as_schedule(wanted, forest, steps, segments, (found.near,))
 
+def _gathered(supernode: Supernode, ranks: IntArray, trees: int | None, size: float) -> Schedule:
+    """Return an all-gather down the best forest found."""
+    found = find_forest(supernode, ranks, trees=trees)
     neighbours = found.neighbours and found.forest.depth > 1
-    return quickest(supernode, chosen, found.forest, make, size, neighbours=neighbours)
+    return quickest(supernode, ranks, found.forest, gathering, size, neighbours=neighbours)
+
+
+def _reversed(supernode: Supernode) -> Supernode:
+    """Return a machine with its links turned round; itself where that changes no capacity."""
+    graph = supernode.graph
+    both = all(
+        graph.has_edge(v, u) and graph.edges[v, u]["capacity"] == capacity
+        for u, v, capacity in graph.edges.data("capacity")
+    )
+    return supernode if both else replace(supernode, graph=nx.DiGraph(graph).reverse())
+
+
+def _near(supernode: Supernode, schedule: Schedule, ranks: IntArray) -> str:
+    """Say how near the bound the busiest links of a schedule's phases are, taken together."""
+    routing, phases = ecmp(supernode), defaultdict(list)
+    for step in schedule.steps:
+        phases[step.phase].append(step.traffic.pairs().scaled(step.repeat))
+    busy = sum(
+        float(busy_of(routing, merged(parts).placed(ranks)).max()) for parts in phases.values()
+    )
+    limit = bound(supernode, schedule.collective, ranks).seconds_per_byte
+    return near_bound(limit, busy)

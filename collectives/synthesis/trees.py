@@ -13,6 +13,7 @@ import numpy as np
 
 from collectives.model.schedule import IntArray
 from collectives.synthesis.arrangement import Arrangement
+from collectives.synthesis.steady import busy_of
 from topology.fabric import FloatArray
 from topology.routing import Ecmp, Pairs
 
@@ -26,8 +27,8 @@ class Moves:
     shift
         Cell that each move takes the origin to, shape (k,).
     busy
-        Seconds per byte that each kind of link is busy if every rank sends by that move, shape
-        (k, kinds of links).
+        Seconds per byte that each kind of link or switch is busy if every rank sends by that
+        move, shape (k, kinds).
     """
 
     shift: IntArray
@@ -62,15 +63,13 @@ def moves_of(routing: Ecmp, ranks: IntArray, grid: Arrangement) -> Moves:
     grid
         The ranks' arrangement.
     """
-    fabric = routing.fabric
     cells = np.arange(grid.size)
     shifts = _near_shifts(routing, ranks, grid)
     rows = []
     for shift in shifts.tolist():
         target = grid.shifted(cells, np.full(grid.size, shift))
         src, dst = ranks[grid.position[cells]], ranks[grid.position[target]]
-        loads = routing.loads(Pairs(src, dst, np.ones(grid.size)))
-        rows.append(loads / fabric.capacity)
+        rows.append(busy_of(routing, Pairs(src, dst, np.ones(grid.size))))
     kinds = np.unique(np.round(np.array(rows).T, 25), axis=0)
     return Moves(shifts, np.ascontiguousarray(kinds[kinds.any(axis=1)].T))
 
