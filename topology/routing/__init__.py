@@ -12,6 +12,7 @@ from topology.routing.demand import (
 from topology.routing.ecmp import Ecmp, EcmpFlow, ecmp
 from topology.routing.flow import RoutedFlow, Router, Slowest, Sum, SumFlow, add_demands
 from topology.routing.in_network import InNetwork, InNetworkFlow, in_network_trees
+from topology.routing.one_path import OnePath, PathFlow
 from topology.routing.policies import router, routing, routing_names
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "EcmpFlow",
     "InNetwork",
     "InNetworkFlow",
+    "OnePath",
     "Pairs",
+    "PathFlow",
     "RoutedFlow",
     "Router",
     "Slowest",
