@@ -9,15 +9,17 @@ Huangfu and Hall, Parallelizing the dual revised simplex method, Math. Prog. Com
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from topology.errors import SupernodeError
-from topology.fabric import FloatArray
+from topology.fabric import FloatArray, IntArray
 
+Rule: TypeAlias = tuple[sparse.csr_array, FloatArray, FloatArray]
+"""A matrix, and the least and the most of each of its rows."""
 _FEW_VARIABLES = 2_000
 
 
@@ -115,8 +117,8 @@ def least_level(
 
 def least_whole(
     cost: FloatArray,
-    rules: list[tuple[sparse.csr_array, FloatArray, FloatArray]],
-    whole: FloatArray,
+    rules: list[Rule],
+    whole: IntArray,
     limits: tuple[FloatArray, FloatArray],
     **options: Any,
 ) -> FloatArray | None:
