@@ -38,6 +38,7 @@ from collectives.workloads.groups import (
 )
 from collectives.workloads.moe import MoEAnalysis, analyze_moe, scale_experts
 from collectives.workloads.moe_traffic import MoELayer, deepseek_v3
+from topology.calls import check_calls
 
 if TYPE_CHECKING:
     from collectives.plots import (
@@ -120,6 +121,8 @@ __all__ = [
     "tune",
     "verify",
 ]
+
+check_calls(__name__)
 
 
 def __getattr__(name: str) -> Any:

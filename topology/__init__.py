@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from topology import formats, metrics, routing, shapes, systems, units
 from topology.border import budget
+from topology.calls import check_calls
 from topology.composition import ScaleOut, compose
 from topology.conversion import from_networkx
 from topology.errors import SupernodeError
@@ -200,6 +201,8 @@ __all__ = [
     "vera_rubin_nvl72",
     "xgft",
 ]
+
+check_calls(__name__)
 
 
 def __getattr__(name: str) -> Any:

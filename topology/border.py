@@ -210,7 +210,12 @@ def ordered(value: object, what: str, error: Error = GraphError) -> list[Any]:
     """Return the members of a sequence; sets, whose order is by chance, and texts are refused."""
     if isinstance(value, set | frozenset | str | bytes) or not isinstance(value, Iterable):
         refuse(value, what, "in a fixed order: a list or tuple", error)
-    return list(value)
+    if getattr(value, "ndim", 1) != 1:
+        refuse(value, what, "flat: a list or tuple", error)
+    found = list(islice(value, MOST_LINKS + 1))
+    if len(found) > MOST_LINKS:
+        raise error(f"{what} has more than {MOST_LINKS:,} members")
+    return found
 
 
 def rank_numbers(text: str, count: float = math.inf) -> list[int]:

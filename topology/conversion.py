@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 
 from topology import border
-from topology.errors import GraphError
+from topology.errors import GraphError, shown
 from topology.naming import natural_sort, node_id
 from topology.supernode import Supernode
 from topology.validation import graph_faults, raise_faults
@@ -90,5 +90,7 @@ def _import_faults(graph: nx.Graph, ranks: Sequence[Hashable]) -> list[str]:
     for node in graph:
         other = names.setdefault(node_id(node), node)
         if other != node:
-            faults.append(f"nodes {other!r} and {node!r} have the same id {node_id(node)!r}")
+            faults.append(
+                f"nodes {shown(other)} and {shown(node)} have the same id {shown(node_id(node))}"
+            )
     return faults

@@ -21,6 +21,10 @@ class Place:
     rack: int
     slot: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("rack", "slot"):
+            border.whole(getattr(self, name), f"place: {name}", least=-border.MOST_COUNT)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Floor:
@@ -64,6 +68,9 @@ class Floor:
         GraphError
             If a slot is above the rack's top, or a rack or slot is below zero.
         """
+        for place in (a, b):
+            if not isinstance(place, Place):
+                border.refuse(place, "floor: a place", "a topology.Place")
         low, high = self._height(a), self._height(b)
         if a.rack == b.rack:
             return abs(low - high) + self.slack

@@ -17,6 +17,7 @@ from collectives.analysis.analyze import team_of
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import Schedule, ScheduleError, Team
 from collectives.timing import Plan, plan
+from topology import border
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
@@ -169,6 +170,8 @@ def crossovers(
 def _as_candidate(given: Candidate | Plan) -> Candidate:
     if isinstance(given, Candidate):
         return given
+    if not isinstance(given, Plan):
+        border.refuse(given, "crossovers: a and b", "plans", ScheduleError)
     schedule = given.schedule
     return Candidate(schedule.name, lambda _: schedule, lambda _: given)
 
@@ -181,7 +184,8 @@ def size_grid(low: float, high: float, per_octave: float = _PER_OCTAVE) -> Float
     ScheduleError
         If the range is empty or begins at 0 or below.
     """
-    if not 0 < low < high < np.inf:
+    low, high = (border.size(end, "a size", ScheduleError) for end in (low, high))
+    if not 0 < low < high:
         raise ScheduleError(f"sizes from {low!r} to {high!r}: they must be above 0 and rising")
     count = max(2, int(np.ceil(np.log2(high / low) * per_octave - 1e-9)) + 1)
     grid = np.geomspace(low, high, count)

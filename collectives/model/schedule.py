@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.model.collective import Collective
+from topology import border
 from topology.errors import SupernodeError
 from topology.routing import Demand, Pairs
 from topology.supernode import Supernode
@@ -58,7 +59,8 @@ class Transfers:
         for name in ("src", "dst", "chunk"):
             given = getattr(self, name)
             if not isinstance(given, np.ndarray):
-                made = np.array(given) if len(given) else np.zeros(0, dtype=np.int64)
+                given = border.ordered(given, f"transfers: {name}", ScheduleError)
+                made = np.array(given) if given else np.zeros(0, dtype=np.int64)
                 object.__setattr__(self, name, made)
         self._check()
 

@@ -86,7 +86,8 @@ class Plan:
         size
             S in bytes.
         """
-        return self._engine.critical_path(step, size)
+        at = border.whole(step, "step", least=0, error=ScheduleError)
+        return self._engine.critical_path(at, border.size(size, error=ScheduleError))
 
     def __str__(self) -> str:
         return (

@@ -10,7 +10,7 @@ Serving Large Language Models on Huawei CloudMatrix384, arXiv:2506.12708v2, for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ from collectives.model.schedule import (
 from collectives.workloads.all_to_all_v import even_schedules, fastest
 from collectives.workloads.dedup import token_schedule
 from collectives.workloads.moe_traffic import Copies, MoELayer, route_tokens
-from topology import units
+from topology import border, units
 from topology.errors import unknown_name
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
@@ -176,7 +176,7 @@ def analyze_moe(
     SupernodeError
         One clear message for anything that does not fit.
     """
-    if dedup not in DEDUPS:
+    if not isinstance(dedup, str) or dedup not in DEDUPS:
         raise unknown_name("dedup", dedup, DEDUPS)
     team = team_of(supernode, ranks, group_size)
     if dedup == "node":
@@ -356,11 +356,9 @@ def scale_experts(
     ScheduleError
         If a number is not between 1 and the machine's.
     """
-    counts: Sequence[int] = sorted(set(sizes))
-    most = len(supernode.npus)
-    for count in counts:
-        if not 1 <= count <= most:
-            raise ScheduleError(f"moe: EP{count} on {supernode.name}; it has {most} ranks")
+    most, what = len(supernode.npus), f"moe: a number of ranks of {supernode.name}"
+    given = border.ordered(sizes, "moe: numbers of ranks", ScheduleError)
+    counts = sorted({border.whole(n, what, most=most, error=ScheduleError) for n in given})
     if not counts:
         raise ScheduleError("moe: give one number of ranks or more")
     found = (analyze_moe(supernode, layer, ranks=range(count), **options) for count in counts)

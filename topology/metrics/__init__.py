@@ -1,5 +1,6 @@
 """Measure a supernode: bisection, distances, cables, transceivers, watts, cost."""
 
+from topology.calls import check_calls
 from topology.metrics.bisection import BisectionCut, bisection, bisection_cut, natural_splits
 from topology.metrics.carrying import carriers, live_arcs
 from topology.metrics.distance import (
@@ -61,3 +62,5 @@ __all__ = [
     "reliability",
     "spectral_gap",
 ]
+
+check_calls(__name__)

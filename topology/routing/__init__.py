@@ -1,5 +1,6 @@
 """Which way traffic goes: a demand in, link loads and paths out."""
 
+from topology.calls import check_calls
 from topology.routing.demand import (
     Demand,
     DemandLike,
@@ -41,3 +42,5 @@ __all__ = [
     "routing",
     "routing_names",
 ]
+
+check_calls(__name__)

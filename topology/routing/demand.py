@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from topology import border
-from topology.errors import RoutingError
+from topology.errors import RoutingError, shown
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.naming import natural_sort, node_id
 
@@ -350,13 +350,16 @@ def check_ranks(ranks: npt.ArrayLike, count: int) -> IntArray:
         How many ranks there are.
     """
     try:
-        raw = np.asarray(ranks)
-    except ValueError:
+        flat = isinstance(ranks, np.ndarray)
+        raw = np.asarray(ranks if flat else border.ordered(ranks, "ranks", RoutingError))
+    except ValueError:  # rows of different lengths
         raw = np.empty(0)
     if raw.ndim != 1 or not raw.size:
         raise RoutingError("ranks: give one rank or more, as a flat list such as [0, 1, 2]")
     if raw.dtype.kind not in "iu":
-        raise RoutingError(f"ranks: {raw[0]!r} is not a whole number; ranks are 0 to {count - 1}")
+        raise RoutingError(
+            f"ranks: {shown(raw[0])} is not a whole number; ranks are 0 to {count - 1}"
+        )
     chosen = raw.astype(np.int64)
     if chosen.min() < 0 or chosen.max() >= count:
         worst = chosen.min() if chosen.min() < 0 else chosen.max()

@@ -1,0 +1,110 @@
+"""Check the arguments of public calls against their annotations, where a package lets them in.
+
+Only what is told by its type is looked at: the project's own things, graphs, callables, mappings,
+iterables and truth values. Numbers, words and ranks are looked at by the function itself, which
+knows their limits (see `topology.border`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, wraps
+from inspect import Parameter, isfunction, signature
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import networkx as nx
+import numpy as np
+
+from topology import border
+from topology.errors import SupernodeError, shown
+
+F = TypeVar("F", bound=Callable[..., Any])
+_ROOTS = ("topology.", "collectives.")
+_SELVES = ("shapes", "systems")
+"""Rooms whose functions take numbers and words only, are known by name, and check them."""
+
+
+class ArgumentError(SupernodeError, TypeError):
+    """An argument of a call has a type that it cannot have."""
+
+
+def check_calls(package: str) -> None:
+    """Check the arguments of every function that a package exports, from now on.
+
+    Parameters
+    ----------
+    package
+        Its ``__name__``. The functions are replaced in the package and where they were defined.
+    """
+    room = sys.modules[package]
+    for name in room.__all__:
+        function = room.__dict__.get(name)
+        own = isfunction(function) and function.__module__.split(".")[1] in _SELVES
+        if isfunction(function) and not own and not hasattr(function, "__wrapped__"):
+            home = sys.modules[function.__module__]
+            checked = _checking(function)
+            if getattr(home, function.__name__, None) is function:
+                setattr(home, function.__name__, checked)  # so that it can be pickled
+            setattr(room, name, checked)
+
+
+def _checking(function: F) -> F:
+    taken = signature(function)
+
+    @wraps(function)
+    def call(*given: Any, **named: Any) -> Any:
+        bound = taken.bind(*given, **named)
+        for name, kind in _kinds(function).items():
+            if name in bound.arguments:
+                value, what = bound.arguments[name], f"{function.__name__}: {name}"
+                if kind is bool:
+                    bound.arguments[name] = border.flag(value, what)
+                elif not _fits(value, kind):
+                    said = getattr(kind, "__name__", None) or str(kind)
+                    raise ArgumentError(f"{what} is {shown(value)}; it must be a {said}")
+        return function(*bound.args, **bound.kwargs)
+
+    return call  # type: ignore[return-value]
+
+
+@cache
+def _kinds(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the annotations of the parameters that are looked at."""
+    hints = get_type_hints(function)
+    many = (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)
+    return {
+        name: hints[name]
+        for name, one in signature(function).parameters.items()
+        if one.kind not in many and hints.get(name, Any) is not Any
+    }
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Tell whether a value has the type of an annotation; True for what is not looked at."""
+    origin, inside = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inside)
+    if kind is NoneType:
+        return value is None
+    if origin is Callable:
+        return callable(value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, Mapping)
+    if isinstance(origin, type) and issubclass(origin, Iterable) and origin is not np.ndarray:
+        members = value if isinstance(value, list | tuple) and origin is not tuple else ()
+        return _is_iterable(value) and all(_fits(one, inside[0]) for one in members)
+    own = isinstance(kind, type) and (
+        kind.__module__.startswith(_ROOTS) or issubclass(kind, nx.Graph)
+    )
+    return isinstance(value, kind) if own and not _is_protocol(kind) else True
+
+
+def _is_iterable(value: object) -> bool:
+    """Tell whether a value can be gone through; an array without dimensions says it can."""
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
+
+
+def _is_protocol(kind: type) -> bool:
+    return bool(getattr(kind, "_is_protocol", False))
