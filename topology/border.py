@@ -1,4 +1,4 @@
-"""Check what comes from outside: the one place where numbers, words, ids, ranks and files enter.
+"""Check what comes from outside: the one place where numbers, words, ids and ranks enter.
 
 The command line, spec files, saved machines, graphs, shapes, systems and public calls all ask
 here. A check returns the value in its plain type, or raises an error that names the argument,
@@ -7,15 +7,12 @@ shows the value and says what it must be.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 from numbers import Real
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -177,7 +174,9 @@ def choice(value: object, what: str, known: Iterable[str], error: Error = GraphE
 def size(value: Any, what: str = "size", error: Error = GraphError) -> float:
     """Return bytes from a number, zero or more, or from a text with a unit such as "64 MiB"."""
     given = parse_size(value) if isinstance(value, str) else value
-    return number(given, what, above=None if given == 0 else 0, unit="bytes", error=error)
+    return number(
+        given, what, above=None if is_number(given) and given == 0 else 0, unit="bytes", error=error
+    )
 
 
 def label(value: object, what: str, error: Error = GraphError) -> int | str:
@@ -208,10 +207,15 @@ def seed(value: object, what: str = "seed", error: Error = GraphError) -> int:
 
 def ordered(value: object, what: str, error: Error = GraphError) -> list[Any]:
     """Return the members of a sequence; sets, whose order is by chance, and texts are refused."""
-    if isinstance(value, set | frozenset | str | bytes) or not isinstance(value, Iterable):
+    if isinstance(value, set | frozenset | str | bytes):
         refuse(value, what, "in a fixed order: a list or tuple", error)
-    if getattr(value, "ndim", 1) != 1:
-        refuse(value, what, "flat: a list or tuple", error)
+    return members(value, what, error)
+
+
+def members(value: object, what: str, error: Error = GraphError) -> list[Any]:
+    """Return what an iterable yields."""
+    if not isinstance(value, Iterable) or getattr(value, "ndim", 1) != 1:
+        refuse(value, what, "in a fixed order: a list or tuple", error)
     found = list(islice(value, MOST_LINKS + 1))
     if len(found) > MOST_LINKS:
         raise error(f"{what} has more than {MOST_LINKS:,} members")
@@ -270,77 +274,6 @@ def counts(text: str, what: str) -> list[int]:
     """Return the whole numbers, 1 or more, of a text such as ``8,64``."""
     words = [part.strip() for part in text.split(",")]
     return [whole(_digits(part) if _is_digits(part) else part, what) for part in words]
-
-
-# --- files
-
-
-def path(value: object, what: str = "file") -> Path:
-    """Return a path; raise `SupernodeError` if it is none."""
-    if not isinstance(value, str | os.PathLike):
-        refuse(value, what, "a path", SupernodeError)
-    found = os.fspath(value)
-    if not isinstance(found, str) or not found or "\0" in found:
-        refuse(value, what, "the path of a file", SupernodeError)
-    return Path(found)
-
-
-@contextmanager
-def opening(file: object, doing: str = "read") -> Iterator[None]:
-    """Turn what the system says against a file into a `SupernodeError`."""
-    try:
-        yield
-    except OSError as error:
-        raise SupernodeError(f"{file} cannot be {doing}: {error.strerror or error}") from error
-    except UnicodeError as error:
-        raise SupernodeError(f"{shown(str(file))} is not text in UTF-8") from error
-
-
-def read_text(file: object) -> str:
-    """Return the text of a file; raise `SupernodeError` if it cannot be read."""
-    where = path(file)
-    with opening(where):
-        return where.read_text(encoding="utf-8")
-
-
-def write_text(file: object, text: str) -> Path:
-    """Write a file anew and return its path; raise `SupernodeError` if it cannot be written."""
-    where = path(file)
-    with opening(where, "written"):
-        where.write_text(text, encoding="utf-8")
-    return where
-
-
-@contextmanager
-def nesting(where: str) -> Iterator[None]:
-    """Refuse data that is nested too deeply to be read."""
-    try:
-        yield
-    except RecursionError as error:
-        raise SupernodeError(f"{where} is nested too deeply") from error
-
-
-def parsed(load: Callable[[str], T], text: str, where: str) -> T:
-    """Return what a parser of JSON or TOML makes of a text; its own errors pass.
-
-    Python refuses whole numbers of more than 4,300 digits with a bare `ValueError`.
-    """
-    with nesting(where):
-        try:
-            return load(text)
-        except ValueError as error:
-            if type(error) is ValueError:
-                raise SupernodeError(f"{where}: {error}") from error
-            raise
-
-
-def read_json(text: str, where: str) -> Any:
-    """Return the data of a JSON text."""
-    try:
-        return parsed(json.loads, text, where)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise SupernodeError(f"{where}, {place}: not JSON: {error.msg}") from error
 
 
 # --- how large a machine may be

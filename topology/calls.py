@@ -1,8 +1,7 @@
 """Check the arguments of public calls against their annotations, where a package lets them in.
 
-Only what is told by its type is looked at: the project's own things, graphs, callables, mappings,
-iterables and truth values. Numbers, words and ranks are looked at by the function itself, which
-knows their limits (see `topology.border`).
+Numbers and ranks are looked at by the function itself, which knows their limits (see
+`topology.border`); what else has a type is looked at here.
 """
 
 from __future__ import annotations
@@ -14,14 +13,13 @@ from inspect import Parameter, isfunction, signature
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import networkx as nx
 import numpy as np
 
 from topology import border
 from topology.errors import SupernodeError, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
-_ROOTS = ("topology.", "collectives.")
+_NUMBERS = (int, float, object)
 _SELVES = ("shapes", "systems")
 """Rooms whose functions take numbers and words only, are known by name, and check them."""
 
@@ -38,15 +36,16 @@ def check_calls(package: str) -> None:
     package
         Its ``__name__``. The functions are replaced in the package and where they were defined.
     """
-    room = sys.modules[package]
+    room: Any = sys.modules[package]
     for name in room.__all__:
         function = room.__dict__.get(name)
-        own = isfunction(function) and function.__module__.split(".")[1] in _SELVES
-        if isfunction(function) and not own and not hasattr(function, "__wrapped__"):
-            home = sys.modules[function.__module__]
+        if not isfunction(function) or hasattr(function, "__wrapped__"):
+            continue
+        if str(function.__module__).split(".")[1] not in _SELVES:
+            home: Any = sys.modules[function.__module__]
             checked = _checking(function)
-            if getattr(home, function.__name__, None) is function:
-                setattr(home, function.__name__, checked)  # so that it can be pickled
+            if getattr(home, name, None) is function:
+                setattr(home, name, checked)  # so that it can be pickled
             setattr(room, name, checked)
 
 
@@ -94,11 +93,10 @@ def _fits(value: object, kind: Any) -> bool:
         return isinstance(value, Mapping)
     if isinstance(origin, type) and issubclass(origin, Iterable) and origin is not np.ndarray:
         members = value if isinstance(value, list | tuple) and origin is not tuple else ()
+        members = [value] if isinstance(value, str) else members  # its letters are words too
         return _is_iterable(value) and all(_fits(one, inside[0]) for one in members)
-    own = isinstance(kind, type) and (
-        kind.__module__.startswith(_ROOTS) or issubclass(kind, nx.Graph)
-    )
-    return isinstance(value, kind) if own and not _is_protocol(kind) else True
+    looked_at = isinstance(kind, type) and kind not in _NUMBERS and not _is_protocol(kind)
+    return isinstance(value, kind) if looked_at else True
 
 
 def _is_iterable(value: object) -> bool:

@@ -177,7 +177,11 @@ def compose(
         tiers of switches do not reach.
     """
     count = border.whole(count, "compose: count")
-    kinds = [supernode] if isinstance(supernode, Supernode) else list(supernode)
+    kinds = (
+        [supernode]
+        if isinstance(supernode, Supernode)
+        else border.ordered(supernode, "compose: supernode")
+    )
     if not kinds:
         raise GraphError("compose: there is no supernode; give one or more")
     size = [sum(n) for n in zip(*(_size(kind) for kind in kinds), strict=True)]

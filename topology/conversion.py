@@ -75,9 +75,14 @@ def from_networkx(
 def _ranks(graph: nx.Graph, npus: Iterable[Hashable] | None) -> list[Hashable]:
     if npus is not None:
         return border.ordered(npus, "npus")
-    chosen = [node for node, data in graph.nodes(data=True) if data.get("kind") == "npu"]
+    chosen = [node for node, data in graph.nodes(data=True) if _says_npu(data)]
     by_id = {node_id(node): node for node in chosen}
     return [by_id[name] for name in natural_sort(by_id)]
+
+
+def _says_npu(data: Mapping[str, Any]) -> bool:
+    kind = data.get("kind")
+    return isinstance(kind, str) and kind == "npu"
 
 
 def _kind(node: Hashable, data: Mapping[str, Any], members: set[Hashable]) -> str:
@@ -90,7 +95,6 @@ def _import_faults(graph: nx.Graph, ranks: Sequence[Hashable]) -> list[str]:
     for node in graph:
         other = names.setdefault(node_id(node), node)
         if other != node:
-            faults.append(
-                f"nodes {shown(other)} and {shown(node)} have the same id {shown(node_id(node))}"
-            )
+            both = f"{shown(other)} and {shown(node)}"
+            faults.append(f"nodes {both} have the same id {shown(node_id(node))}")
     return faults

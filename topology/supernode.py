@@ -163,7 +163,7 @@ class Supernode(Printed):
     def _known_nodes(self, nodes: Iterable[Hashable]) -> set[str]:
         if isinstance(nodes, str):
             nodes = [nodes]
-        known = {node_id(node) for node in nodes}
+        known = {node_id(node) for node in border.members(nodes, "nodes")}
         absent = natural_sort(node for node in known if node not in self.graph)
         if absent:
             raise GraphError(f"{self.name} has no node {', '.join(absent[:5])}")
@@ -171,11 +171,12 @@ class Supernode(Printed):
 
     def _known_links(self, links: Iterable[Edge], *, both_directions: bool) -> set[tuple[str, str]]:
         known = set()
-        for edge in map(_ends, links):
+        both = border.flag(both_directions, "both_directions")
+        for edge in map(_ends, border.members(links, "links")):
             if not self.graph.has_edge(*edge):
                 raise GraphError(f"{self.name} has no link {edge[0]} -> {edge[1]}")
             known.add(edge)
-            if both_directions and self.graph.has_edge(*edge[::-1]):
+            if both and self.graph.has_edge(*edge[::-1]):
                 known.add(edge[::-1])
         return known
 

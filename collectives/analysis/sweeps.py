@@ -17,7 +17,7 @@ from collectives.algorithms import find_algorithm
 from collectives.analysis.analyze import Analysis, analyze_sizes
 from collectives.model.collective import collective
 from collectives.model.schedule import ScheduleError
-from topology import border, units
+from topology import border, files, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.systems import system
@@ -321,7 +321,7 @@ def to_csv(records: Iterable[SweepRecord]) -> str:
 
 def write_csv(records: Iterable[SweepRecord], path: str | Path) -> None:
     """Write records to a CSV file; raise `SupernodeError` if it cannot be written."""
-    border.write_text(path, to_csv(records))
+    files.write_text(path, to_csv(records))
 
 
 def read_csv(path: str | Path) -> list[SweepRecord]:

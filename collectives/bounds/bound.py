@@ -112,6 +112,7 @@ class Bound:
 
     def scaled(self, weight: float) -> Bound:
         """Return the bound of the same data per byte of an S that is 1/weight times as large."""
+        weight = border.number(weight, "weight", above=0)
         if weight == 1.0:
             return self
         proof = self.certificate

@@ -318,7 +318,7 @@ def require_groups(team: Team, algorithm: str) -> IntArray:
 
 def consecutive_groups(size: int, group_size: int) -> IntArray:
     """Return positions in rows of ``group_size``; raise `ScheduleError` if it does not divide."""
-    if group_size < 1 or size % group_size:
+    if size % border.whole(group_size, "group_size", error=ScheduleError):
         raise ScheduleError(
             f"group_size is {group_size}; it must divide the number of ranks, {size}"
         )

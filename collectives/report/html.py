@@ -18,7 +18,7 @@ from typing import Any
 from collectives.analysis.analyze import Analysis, analyze_sizes
 from collectives.analysis.comparison import compare
 from collectives.model.collective import collective
-from topology import border, units
+from topology import files, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.text import Part, Table, html_parts
@@ -128,12 +128,12 @@ def write_report(path: str | Path, supernodes: Sequence[Supernode], **choices: A
     """
     target = check_target(path)
     text = report(supernodes, **choices)
-    return border.write_text(target, text)
+    return files.write_text(target, text)
 
 
 def check_target(path: str | Path) -> Path:
     """Return the path of a report; raise `SupernodeError` if it does not end in .html."""
-    target = border.path(path)
+    target = files.path(path)
     if target.suffix.lower() not in (".html", ".htm"):
         raise SupernodeError(f"{str(path)!r}: a report is written as .html")
     return target

@@ -86,8 +86,7 @@ class Plan:
         size
             S in bytes.
         """
-        at = border.whole(step, "step", least=0, error=ScheduleError)
-        return self._engine.critical_path(at, border.size(size, error=ScheduleError))
+        return self._engine.critical_path(step, border.size(size, error=ScheduleError))
 
     def __str__(self) -> str:
         return (

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from collectives.model.schedule import IntArray, Step
+from collectives.model.schedule import IntArray, ScheduleError, Step
 from collectives.timing.cost import Latency, StepCost, split_path
 from collectives.timing.endpoint import Endpoint
+from topology import border
 from topology.approximation import Approximation
 from topology.fabric import Fabric, FloatArray
 from topology.routing import RoutedFlow, Router, Slowest
@@ -129,7 +130,8 @@ class Stepwise:
 
     def critical_path(self, step: int, size: float) -> list[int]:
         """Return the arcs of the slowest transfer of a step; none where it sends nothing."""
-        on = self.steps[step][1]
+        at = border.whole(step, "step", least=0, most=len(self.steps) - 1, error=ScheduleError)
+        on = self.steps[at][1]
         kind = on.at(size)
         return [] if kind is None else on.path(kind)
 

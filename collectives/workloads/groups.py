@@ -181,7 +181,7 @@ class Job:
     @property
     def bytes(self) -> float:
         """Return S in bytes."""
-        return units.parse_size(self.size) if isinstance(self.size, str) else float(self.size)
+        return border.size(self.size, error=ScheduleError)
 
 
 @dataclass(frozen=True, eq=False)

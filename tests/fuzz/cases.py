@@ -83,7 +83,7 @@ def of_function(name: str, function: Callable[..., object], rng: Random) -> Case
     return Case(name, tuple(parts), partial(_call, function))
 
 
-_NEVER = {"budget", "register", "validate", "write", "save", "algorithm", "draw"}
+_NEVER = {"budget", "check_ranks", "register", "validate", "write", "save", "algorithm", "draw"}
 
 
 @cache
@@ -138,7 +138,7 @@ def _from_graph(parts: Sequence[Any], make: Callable[..., object]) -> object:
             graph.add_edge(key, value, capacity=1e9)
         else:
             held = graph.nodes if where == "node" else graph.edges
-            at = sorted(held, key=repr)
+            at = list(held)
             at[len(at) // 2 : len(at) // 2 + 1] = at[len(at) // 2 : len(at) // 2 + 1] or [None]
             held[at[len(at) // 2]][key] = value
     return make(graph, npus)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topology import border
+from topology import border, files
 from topology.errors import GraphError, SupernodeError, shown, unknown_name
 from topology.units import parse_size
 
@@ -24,7 +24,7 @@ ODD: list[Any] = [
 ]  # fmt: skip
 CHECKS: list[Callable[[Any, str], object]] = [
     border.number, border.whole, border.flag, border.word, border.size, border.probability,
-    border.seed, border.ordered, border.path,
+    border.seed, border.ordered, files.path,
     lambda value, what: border.choice(value, what, ("a", "b")),
 ]  # fmt: skip
 
@@ -86,7 +86,7 @@ def test_ranks_are_read_in_order_and_never_by_the_million() -> None:
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
     for read in (border.rank_numbers, parse_size, lambda t: border.counts(t, "n"),
-                 lambda t: border.read_json(t, "it"), border.read_text):  # fmt: skip
+                 lambda t: files.read_json(t, "it"), files.read_text):  # fmt: skip
         try:
             read(text)
         except SupernodeError:
@@ -98,15 +98,15 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     for file in (tmp_path, tmp_path / "absent", tmp_path / "bytes", "a\0b", "", None, "x" * 5000):
         with pytest.raises(SupernodeError):
-            border.read_text(file)
+            files.read_text(file)
     with pytest.raises(SupernodeError, match="cannot be written"):
-        border.write_text(tmp_path, "text")
+        files.write_text(tmp_path, "text")
 
 
 def test_deep_and_long_json_is_refused() -> None:
     for text in ("[" * 100_000, "9" * 5000, '{"a":' * 50_000):
         with pytest.raises(SupernodeError, match="it"):
-            border.read_json(text, "it")
+            files.read_json(text, "it")
 
 
 def test_the_budget_is_kept_and_lifted() -> None:

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from topology import border
+from topology import files
 from topology.drawing.style import DrawStyle
 from topology.errors import SupernodeError
 
@@ -143,10 +143,10 @@ def save(figure: Figure, path: str | Path, *, dpi: float = 150.0) -> Path:
     SupernodeError
         If the name ends in none of these, or the file cannot be written.
     """
-    target = border.path(path)
+    target = files.path(path)
     kind = check_format(target)
     look = mpl.rc_context({"svg.hashsalt": "supernode", "svg.fonttype": "path"})
-    with border.opening(target, "written"), look:
+    with files.opening(target, "written"), look:
         figure.savefig(
             target,
             dpi=dpi,
@@ -159,7 +159,7 @@ def save(figure: Figure, path: str | Path, *, dpi: float = 150.0) -> Path:
 
 def check_format(path: str | Path) -> str:
     """Return the format a file name asks for; raise `SupernodeError` if it is not known."""
-    kind = border.path(path).suffix.lower().removeprefix(".")
+    kind = files.path(path).suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise SupernodeError(
             f"{str(path)!r} ends in {'.' + kind if kind else 'nothing'!r}; a picture is written "

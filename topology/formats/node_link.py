@@ -14,7 +14,7 @@ from typing import Any
 
 import networkx as nx
 
-from topology import border
+from topology import border, files
 from topology.conversion import from_networkx
 from topology.errors import GraphError, SupernodeError, shown
 from topology.formats.registry import format  # noqa: A004
@@ -43,9 +43,9 @@ def save(supernode: Supernode, path: str | Path) -> None:
     SupernodeError
         If the file cannot be written, or an attribute is something JSON cannot hold.
     """
-    with border.nesting(supernode.name):
+    with files.nesting(supernode.name):
         text = "".join(_lines(to_node_link(supernode)))
-    border.write_text(path, text)
+    files.write_text(path, text)
 
 
 def load(path: str | Path) -> Supernode:
@@ -62,7 +62,7 @@ def load(path: str | Path) -> Supernode:
     SupernodeError
         If the file cannot be read or is not such a file; the message names what is wrong.
     """
-    return from_node_link(border.read_json(border.read_text(path), str(path)), where=str(path))
+    return from_node_link(files.read_json(files.read_text(path), str(path)), where=str(path))
 
 
 @format("node-link", ".json")
@@ -133,7 +133,7 @@ def from_node_link(data: object, *, where: str = "node-link data") -> Supernode:
     where
         What to call it in messages.
     """
-    with border.nesting(where):
+    with files.nesting(where):
         return _read(data, where)
 
 

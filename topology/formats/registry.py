@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from topology import border
+from topology import files
 from topology.errors import SupernodeError
 from topology.registry import Registry
 from topology.supernode import Supernode
@@ -52,13 +52,13 @@ def read(path: str | Path, *, format: str | None = None) -> Supernode:  # noqa: 
     SupernodeError
         If the file cannot be read or is not what its name says, or no format fits.
     """
-    found: Supernode = _way("read", path, format)(border.path(path))
+    found: Supernode = _way("read", path, format)(files.path(path))
     return found
 
 
 def write(supernode: Supernode, path: str | Path, *, format: str | None = None) -> None:  # noqa: A002
     """Write a machine to a file, which is replaced; parameters and errors as in `read`."""
-    _way("write", path, format)(supernode, border.path(path))
+    _way("write", path, format)(supernode, files.path(path))
 
 
 def format_names() -> list[str]:

@@ -11,7 +11,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
-from topology import border
+from topology import files
 from topology.composition import SCALE_OUTS, ScaleOut, compose
 from topology.errors import UnknownNameError
 from topology.formats.registry import format  # noqa: A004
@@ -38,7 +38,7 @@ _PLACE = re.compile(r"(.*) \(at line (\d+), column \d+\)")
 
 def load_spec(path: str | Path) -> Supernode:
     """Return the supernode that a spec file describes; see `parse_spec`."""
-    return parse_spec(border.read_text(path), where=str(path))
+    return parse_spec(files.read_text(path), where=str(path))
 
 
 @format("spec", ".toml")
@@ -85,11 +85,11 @@ def parse_spec(text: str, *, where: str = "spec") -> Supernode:
         Listing every fault with file, line, field and allowed values.
     """
     try:
-        data = border.parsed(tomllib.loads, text, where)
+        data = files.parsed(tomllib.loads, text, where)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(_syntax(str(error), where)) from error
     faults = Faults(where, field_lines(text))
-    with border.nesting(where):
+    with files.nesting(where):
         return _described(data, faults)
 
 

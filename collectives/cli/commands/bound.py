@@ -18,7 +18,7 @@ from collectives.bounds import (
 from collectives.cli.commands.answer import Answer
 from collectives.cli.commands.arguments import add_ranks, add_system, load_system, parse_ranks
 from collectives.cli.commands.progress import progress_bar
-from topology import border, units
+from topology import files, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.text import Part, Table
@@ -81,7 +81,7 @@ def run(arguments: Namespace) -> Answer:
     said = parts(machine, found, worth)
     if arguments.output is not None:
         kept = {"system": machine.name, "certificate": proof.to_dict()}
-        said.append(f"{border.write_text(arguments.output, json.dumps(kept))}: the proof")
+        said.append(f"{files.write_text(arguments.output, json.dumps(kept))}: the proof")
     return Answer(said, data)
 
 
@@ -89,7 +89,7 @@ def _checked(machine: Supernode, arguments: Namespace) -> Answer:
     """Check a proof, and say what it proves."""
     if arguments.collective is not None:
         raise SupernodeError("bound: --check FILE says itself which collective it is about")
-    data = border.read_json(border.read_text(arguments.check), arguments.check)
+    data = files.read_json(files.read_text(arguments.check), arguments.check)
     for key in ("bound", "certificate"):
         data = data.get(key, data) if isinstance(data, dict) else data
     proof = read_certificate(data)
