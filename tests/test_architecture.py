@@ -23,6 +23,7 @@ STOREYS = (
     "topology.errors",
     "topology.units topology.naming topology.registry topology.approximation topology.text",
     "topology.border",
+    "topology.calls topology.files",
     "topology.hardware",
     "topology.validation",
     "topology.fabric",

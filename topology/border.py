@@ -174,9 +174,8 @@ def choice(value: object, what: str, known: Iterable[str], error: Error = GraphE
 def size(value: Any, what: str = "size", error: Error = GraphError) -> float:
     """Return bytes from a number, zero or more, or from a text with a unit such as "64 MiB"."""
     given = parse_size(value) if isinstance(value, str) else value
-    return number(
-        given, what, above=None if is_number(given) and given == 0 else 0, unit="bytes", error=error
-    )
+    found = number(given, what, unit="bytes", error=error)
+    return number(found, what, above=0, unit="bytes", error=error) if found else 0.0
 
 
 def label(value: object, what: str, error: Error = GraphError) -> int | str:
