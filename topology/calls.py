@@ -61,8 +61,7 @@ def _checking(function: F) -> F:
                 if kind is bool:
                     bound.arguments[name] = border.flag(value, what)
                 elif not _fits(value, kind):
-                    said = getattr(kind, "__name__", None) or str(kind)
-                    raise ArgumentError(f"{what} is {shown(value)}; it must be a {said}")
+                    raise ArgumentError(f"{what} is {shown(value)}; it must be {_words(kind)}")
         return function(*bound.args, **bound.kwargs)
 
     return call  # type: ignore[return-value]
@@ -97,6 +96,12 @@ def _fits(value: object, kind: Any) -> bool:
         return _is_iterable(value) and all(_fits(one, inside[0]) for one in members)
     looked_at = isinstance(kind, type) and kind not in _NUMBERS and not _is_protocol(kind)
     return isinstance(value, kind) if looked_at else True
+
+
+def _words(kind: Any) -> str:
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(map(_words, get_args(kind)))
+    return "None" if kind is NoneType else f"a {getattr(kind, '__name__', kind)}"
 
 
 def _is_iterable(value: object) -> bool:

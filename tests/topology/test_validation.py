@@ -13,7 +13,7 @@ import topology
 from tests.strategies import supernodes
 from topology import Supernode
 from topology.border import is_number
-from topology.errors import GraphError
+from topology.errors import GraphError, SupernodeError
 from topology.units import GB
 from topology.validation import graph_faults, lane_counts
 
@@ -134,13 +134,13 @@ def test_what_a_graph_leaves_out_is_filled_in() -> None:
 @pytest.mark.parametrize(
     ("npus", "said"),
     [
-        ({"npu/0", "npu/1"}, "fixed order"), ("npu/0", "fixed order"), (7, "fixed order"),
+        ({"npu/0", "npu/1"}, "fixed order"), ("npu/0", "fixed order"), (7, "7; it must be"),
         (["npu/0", "switch/0"], "switch/0 has kind 'switch'"), ([[]], "not the id of a node"),
         (["npu/0", 10**5000], "is not a node"),
     ],
 )  # fmt: skip
 def test_ranks_are_endpoints_in_an_order(npus: object, said: str) -> None:
-    with pytest.raises(GraphError, match=said):
+    with pytest.raises(SupernodeError, match=said):
         topology.from_networkx(_pair(), npus)
     with pytest.raises(GraphError, match=said):
         Supernode("mine", _pair(), npus)
