@@ -7,7 +7,7 @@ Numbers and ranks are looked at by the function itself, which knows their limits
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache, wraps
 from inspect import Parameter, isfunction, signature
 from types import NoneType, UnionType
@@ -19,7 +19,7 @@ from topology import border
 from topology.errors import SupernodeError, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
-_NUMBERS = (int, float, object)
+_ANY = (int, float, object, Hashable)
 _SELVES = ("shapes", "systems")
 """Rooms whose functions take numbers and words only, are known by name, and check them."""
 
@@ -61,7 +61,9 @@ def _checking(function: F) -> F:
                 if kind is bool:
                     bound.arguments[name] = border.flag(value, what)
                 elif not _fits(value, kind):
-                    raise ArgumentError(f"{what} is {shown(value)}; it must be {_words(kind)}")
+                    raise ArgumentError(
+                        f"{what} is {shown(value)}; it must be of type {_words(kind)}"
+                    )
         return function(*bound.args, **bound.kwargs)
 
     return call  # type: ignore[return-value]
@@ -94,14 +96,14 @@ def _fits(value: object, kind: Any) -> bool:
         members = value if isinstance(value, list | tuple) and origin is not tuple else ()
         members = [value] if isinstance(value, str) else members  # its letters are words too
         return _is_iterable(value) and all(_fits(one, inside[0]) for one in members)
-    looked_at = isinstance(kind, type) and kind not in _NUMBERS and not _is_protocol(kind)
+    looked_at = isinstance(kind, type) and kind not in _ANY and not _is_protocol(kind)
     return isinstance(value, kind) if looked_at else True
 
 
 def _words(kind: Any) -> str:
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(map(_words, get_args(kind)))
-    return "None" if kind is NoneType else f"a {getattr(kind, '__name__', kind)}"
+    return "None" if kind is NoneType else str(getattr(kind, "__name__", kind))
 
 
 def _is_iterable(value: object) -> bool:

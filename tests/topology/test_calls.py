@@ -19,12 +19,12 @@ STAR = topology.star(3, link=1e9)
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: topology.girth("x"), "girth: supernode is 'x'; it must be a Supernode"),
+        (lambda: topology.girth("x"), "girth: supernode is 'x'; it must be of type Supernode"),
         (lambda: collectives.compare(5), "compare: supernodes is 5"),
         (lambda: collectives.compare([5]), "compare: supernodes is [5]"),
         (lambda: collectives.compare([STAR], progress=1), "compare: progress is 1"),
         (lambda: collectives.verify(None), "verify: schedule is None"),
-        (lambda: topology.parse_spec(None), "parse_spec: text is None; it must be a str"),
+        (lambda: topology.parse_spec(None), "parse_spec: text is None; it must be of type str"),
         (lambda: collectives.bound(STAR, "all_gather", relay="so"), "bound: relay is 'so'"),
         (lambda: faults.fail(STAR, "x"), "fail: units is 'x'"),
     ],

@@ -90,7 +90,7 @@ def test_moe(capsys: pytest.CaptureFixture[str]) -> None:
         (["moe", DGX, "--ep", "x"], "--ep is 'x'"),
         (["moe", DGX, "--ep", "8", "--ranks", "0-7"], "leave out --ranks"),
         (["moe", DGX, "--top-k", "0"], "top_k is 0"),
-        (["moe", DGX, "--ep", "64"], "it has 16 ranks"),
+        (["moe", DGX, "--ep", "64"], "1 to 16"),
     ],
 )
 def test_mistakes_are_told_in_a_line(
