@@ -13,12 +13,14 @@ from inspect import Parameter, isfunction, signature
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import networkx as nx
 import numpy as np
 
 from topology import border
-from topology.errors import SupernodeError, shown
+from topology.errors import SupernodeError
 
 F = TypeVar("F", bound=Callable[..., Any])
+_HINT = "; topology.from_networkx() makes a supernode of a graph"
 _ANY = (int, float, object, Hashable)
 _SELVES = ("shapes", "systems")
 """Rooms whose functions take numbers and words only, are known by name, and check them."""
@@ -61,9 +63,8 @@ def _checking(function: F) -> F:
                 if kind is bool:
                     bound.arguments[name] = border.flag(value, what)
                 elif not _fits(value, kind):
-                    raise ArgumentError(
-                        f"{what} is {shown(value)}; it must be of type {_words(kind)}"
-                    )
+                    must = f"of type {_words(kind)}" + _HINT * isinstance(value, nx.Graph)
+                    border.refuse(value, what, must, ArgumentError)
         return function(*bound.args, **bound.kwargs)
 
     return call  # type: ignore[return-value]

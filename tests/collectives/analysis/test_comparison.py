@@ -87,7 +87,7 @@ def test_a_machine_nobody_published_says_so():
 
 @pytest.mark.parametrize("bad", [[], ["cloudmatrix384"], [None]])
 def test_only_machines_are_compared(bad: list[object]):
-    with pytest.raises(SupernodeError, match="compare needs a list of supernodes"):
+    with pytest.raises(SupernodeError, match=r"compare.* supernode"):
         compare(bad)  # type: ignore[arg-type]
 
 
