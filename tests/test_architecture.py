@@ -55,7 +55,7 @@ MOST_LINES, MOST_BODY = 400, 45
 YET_UPWARDS = {("collectives.algorithms", "collectives.timing")}
 YET_LONG = {
     "collectives.algorithms.alltoall", "collectives.analysis.analyze",
-    "topology.composition", "topology.drawing.coordinates", "topology.drawing.racks",
+    "topology.drawing.coordinates", "topology.drawing.racks",
     "topology.symmetry", "collectives.analysis.bottleneck.find_bottleneck",
     "collectives.plots.latency.plot_latency", "collectives.analysis.analyze.analyze_sizes",
 }  # fmt: skip

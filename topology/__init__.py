@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from topology import formats, metrics, routing, shapes, systems, units
 from topology.border import budget
 from topology.calls import check_calls
-from topology.composition import ScaleOut, compose
+from topology.composition import compose
 from topology.conversion import from_networkx
 from topology.errors import SupernodeError
 from topology.fabric import ArcClass, Fabric
@@ -35,6 +35,7 @@ from topology.metrics import (
     spectral_gap,
 )
 from topology.placement import Floor, Place, choose_link, placed_links
+from topology.scale_out import ScaleOut
 from topology.shapes import (
     bcube,
     circulant,

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from topology import files
-from topology.composition import SCALE_OUTS, ScaleOut, compose
+from topology.composition import compose
 from topology.errors import UnknownNameError
 from topology.formats.registry import format  # noqa: A004
 from topology.hardware.media import LinkType
 from topology.registry import PluginError, Registry
+from topology.scale_out import SCALE_OUTS, ScaleOut
 from topology.shapes.registry import SHAPES
 from topology.spec.building import build_nodes
 from topology.spec.fields import Faults, SpecError, Table, attempt, nearest
