@@ -56,7 +56,7 @@ YET_UPWARDS = {("collectives.algorithms", "collectives.timing")}
 YET_LONG = {
     "collectives.algorithms.alltoall", "collectives.analysis.analyze",
     "topology.drawing.coordinates", "topology.drawing.racks",
-    "topology.symmetry", "collectives.analysis.bottleneck.find_bottleneck",
+    "collectives.analysis.bottleneck.find_bottleneck",
     "collectives.plots.latency.plot_latency", "collectives.analysis.analyze.analyze_sizes",
 }  # fmt: skip
 DRAWS = ("topology.drawing", "collectives.plots", "collectives.report")

@@ -11,7 +11,7 @@ import numpy as np
 from topology.fabric import BoolArray, Fabric, IntArray
 from topology.faults.registry import FailureUnit, failure_units
 from topology.supernode import Supernode
-from topology.symmetry import Coloured, codes, coloured, orbits
+from topology.symmetry import Coloured, codes, coloured, joined, orbits
 
 _Key: TypeAlias = tuple[tuple[int, ...], tuple[tuple[int, int, int], ...]]
 
@@ -78,10 +78,13 @@ def distinct_units(
     first: dict[_Key, int] = {}
     label = np.array([first.setdefault(key, i) for i, key in enumerate(keys)], dtype=np.int64)
     graph = _with_units(_coloured(supernode, node_colour, arc_colour), list(first))
-    for image in orbits(graph).generators:
-        label = _joined(label, keys, first, image.tolist())
-    counts = Counter(label.tolist())
-    return [(units[i], counts[i]) for i in sorted(counts)]
+    moves = [_moved(keys, first, image.tolist()) for image in orbits(graph).generators]
+    groups = joined(label, moves).tolist()
+    counts = Counter(groups)
+    found: dict[int, FailureUnit] = {}
+    for unit, group in zip(units, groups, strict=True):
+        found.setdefault(group, unit)
+    return [(unit, counts[group]) for group, unit in found.items()]
 
 
 def _coloured(
@@ -129,25 +132,14 @@ def _key(fabric: Fabric, unit: FailureUnit) -> _Key:
     return tuple(sorted(at[node] for node in unit.nodes)), lost
 
 
-def _joined(
-    label: IntArray, keys: list[_Key], first: dict[_Key, int], image: list[int]
-) -> IntArray:
-    """Return the classes, those joined that a symmetry carries into each other."""
-    parent = list(range(len(label)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
-
-    for i, (held, lost) in enumerate(keys):
+def _moved(keys: list[_Key], first: dict[_Key, int], image: list[int]) -> IntArray:
+    """Return which unit a symmetry of the nodes carries each to."""
+    found = []
+    for held, lost in keys:
         moved = (
             tuple(sorted(image[node] for node in held)),
             tuple(sorted((image[u], image[v], lanes) for u, v, lanes in lost)),
         )
         # An image that is no unit joins nothing: which lanes share a transceiver is a convention.
-        j = first.get(moved)
-        if j is not None:
-            low, high = sorted((root(int(label[i])), root(int(label[j]))))
-            parent[high] = low
-    return np.array([root(int(i)) for i in label], dtype=np.int64)
+        found.append(first.get(moved, first[held, lost]))
+    return np.array(found, dtype=np.int64)
