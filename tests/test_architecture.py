@@ -55,7 +55,6 @@ MOST_LINES, MOST_BODY = 400, 45
 YET_UPWARDS = {("collectives.algorithms", "collectives.timing")}
 YET_LONG = {
     "collectives.algorithms.alltoall", "collectives.analysis.analyze",
-    "topology.drawing.coordinates", "topology.drawing.racks",
     "collectives.analysis.bottleneck.find_bottleneck",
     "collectives.plots.latency.plot_latency", "collectives.analysis.analyze.analyze_sizes",
 }  # fmt: skip

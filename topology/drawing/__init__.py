@@ -5,7 +5,8 @@ from topology.drawing.canvas import FORMATS, check_format, save
 from topology.drawing.coordinates import Arrangement, arrange
 from topology.drawing.grouping import MOST_GLYPHS, Glyph, gather
 from topology.drawing.picture import draw
-from topology.drawing.racks import RackPlan, draw_racks, plan_racks
+from topology.drawing.rack_plan import RackPlan, plan_racks
+from topology.drawing.racks import draw_racks
 from topology.drawing.style import STYLES, DrawStyle, draw_style
 from topology.drawing.view import Picture, describe
 

@@ -15,19 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from topology.drawing.grouping import DRAWN_WHOLE, MOST_GLYPHS, Glyph, gather
-from topology.drawing.layout import LEFT, RIGHT, Box, place_tiers
+from topology.drawing.layout import Box, place_tiers
+from topology.drawing.spots import CENTRE, Coordinate, cell, grid_spot, turn, two_rings
 from topology.fabric import BoolArray, Fabric, IntArray
 from topology.supernode import Supernode
 
-Coordinate = tuple[int, ...]
-
 _SLACK = 1.2  # a grid may have a few more glyphs than the page has room for in tiers
-_GRID_BOTTOM, _GRID_TOP = 0.95, 5.95
-CENTRE = ((LEFT + RIGHT) / 2, 3.4)
 _RADIUS, _LEAF_GAP, _NAMES = 2.1, 0.48, 2.98
 _GROUP_GAP = 1.5  # of a place on the circle
 _RING_FROM = 5
-_DEEP = 0.7  # places that the third dimension adds
 _NUMBER = re.compile(r"\d+")
 _FAMILIES = ("group", "rack", "node", "board", "cube")
 
@@ -181,10 +177,10 @@ def _on_grid(
     at = [tuple(places[k].tolist()) if k >= 0 else None for k in coord_of]
     ring = len(sizes) == 2 and sizes[0] == 2 and sizes[1] >= _RING_FROM and not words
     spots = [
-        (_two_rings(place, sizes) if ring else grid_spot(place, sizes)) if place else None
+        (two_rings(place, sizes) if ring else grid_spot(place, sizes)) if place else None
         for place in at
     ]
-    room = (0.42, 0.3) if ring else _cell(sizes)
+    room = (0.42, 0.3) if ring else cell(sizes)
     boxes = _hung(coord_of, spots, room)
     shape = "circle" if ring else "grid"
     return Arrangement(tuple(glyphs), boxes, shape, tuple(at), sizes)
@@ -233,76 +229,6 @@ def _gathered(
             glyphs.append(Glyph(label, word, fabric.kind[ids[0]], int(leaf), None, array, by))
             codes.append(-1 - k if leaf else k)
     return glyphs, codes
-
-
-def _cell(sizes: Coordinate) -> tuple[float, float]:
-    """Return how much room a vertex of a grid has, in inches."""
-    across, up = _steps(sizes)
-    if len(sizes) == 3:
-        return 0.52 * across / max(1, sizes[0]) + 0.1, 0.4 * up / max(1, sizes[0]) + 0.08
-    return across, up
-
-
-def _steps(sizes: Coordinate) -> tuple[float, float]:
-    wide, tall = _extent(sizes)
-    return min(2.6, (RIGHT - LEFT) / wide), min(1.8, (_GRID_TOP - _GRID_BOTTOM) / tall)
-
-
-def _extent(sizes: Coordinate) -> tuple[float, float]:
-    """Return how many places a grid spans, across and up, on the page."""
-    if len(sizes) == 1:
-        return float(sizes[0]), 1.0
-    if len(sizes) <= 3:
-        more = _DEEP if len(sizes) == 3 else 0.0
-        return sizes[-1] + more, sizes[-2] + more
-    wide = tall = 1.0
-    for axis, size in enumerate(reversed(sizes)):
-        if axis % 2 == 0:
-            wide *= size
-        else:
-            tall *= size
-    return wide, tall
-
-
-def grid_spot(place: Coordinate, sizes: Coordinate) -> tuple[float, float]:
-    """Return x and y in inches: the last dimension across, the one before down.
-
-    A third dimension goes back and up, as in an oblique drawing; four and more are nested, grids
-    of grids.
-    """
-    across, up = _steps(sizes)
-    wide, tall = _extent(sizes)
-    if len(sizes) == 3:
-        wide, tall = wide - _DEEP, tall - _DEEP
-    x0 = (LEFT + RIGHT) / 2 - across * (wide - 1) / 2
-    y0 = (_GRID_BOTTOM + _GRID_TOP) / 2 + up * (tall - 1) / 2
-    padded = (0,) * (2 - len(place)) + place
-    if len(sizes) <= 2:
-        return x0 + across * padded[-1], y0 - up * padded[-2]
-    if len(sizes) == 3:
-        depth = place[0] - (sizes[0] - 1) / 2
-        back, rise = 0.78 * across / sizes[0], 0.62 * up / sizes[0]
-        return x0 + across * place[2] + back * depth, y0 - up * place[1] + rise * depth
-    x = y = 0
-    stride = [1, 1]
-    for axis, (value, size) in enumerate(zip(reversed(place), reversed(sizes), strict=True)):
-        if axis % 2 == 0:
-            x += value * stride[0]
-        else:
-            y += value * stride[1]
-        stride[axis % 2] *= size
-    return x0 + across * x, y0 - up * y
-
-
-def _two_rings(place: Coordinate, sizes: Coordinate) -> tuple[float, float]:
-    radius = 2.45 if place[0] == 0 else 1.3
-    return _turn(place[1] / sizes[1], radius)
-
-
-def _turn(share: float, radius: float) -> tuple[float, float]:
-    """Return a place on a circle, a share of the way round from the top, clockwise."""
-    angle = math.pi / 2 - 2 * math.pi * share
-    return CENTRE[0] + radius * math.cos(angle), CENTRE[1] + radius * math.sin(angle)
 
 
 def _hung(
@@ -356,7 +282,7 @@ def _names(
     found = []
     for k, name in enumerate(names):
         middle = float(np.mean([share for share, f in zip(shares, family, strict=True) if f == k]))
-        x, y = _turn(middle, _NAMES)
+        x, y = turn(middle, _NAMES)
         found.append((CENTRE[0] + 1.08 * (x - CENTRE[0]), y, name))
     return tuple(found)
 
@@ -398,6 +324,6 @@ def _circle_boxes(codes: Sequence[int], shares: Sequence[float], *, hangs: bool)
     for code in codes:
         vertex = code if code >= 0 else -1 - code
         layer[vertex] = layer.get(vertex, -1) + 1
-        x, y = _turn(shares[vertex], radius + layer[vertex] * _LEAF_GAP)
+        x, y = turn(shares[vertex], radius + layer[vertex] * _LEAF_GAP)
         boxes.append(Box(x, y, wide, tall))
     return tuple(boxes)

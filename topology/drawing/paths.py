@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from topology.drawing.bundles import Bundle
-from topology.drawing.coordinates import CENTRE, Arrangement, Coordinate, grid_spot
+from topology.drawing.coordinates import Arrangement
 from topology.drawing.layout import LEFT, RIGHT, Box
+from topology.drawing.spots import CENTRE, Coordinate, grid_spot
 
 Point = tuple[float, float]
 Line = tuple[Point, ...]

@@ -1,0 +1,178 @@
+"""Plan racks: what stands in each kind of rack, where the racks stand, how long the cables are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from topology.drawing.view import plural
+from topology.fabric import IntArray
+from topology.naming import natural_sort
+from topology.supernode import Supernode
+
+_LENGTHS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+_ORDER = ("switch", "npu", "cpu", "nic")
+
+
+@dataclass(frozen=True)
+class RackKind:
+    """Racks that hold the same.
+
+    Attributes
+    ----------
+    racks
+        Their names, in natural order.
+    shelves
+        What stands on each shelf, from the bottom: (shelf, ((word, kind, count), ...)).
+    """
+
+    racks: tuple[str, ...]
+    shelves: tuple[tuple[str, tuple[tuple[str, str, int], ...]], ...]
+
+    @property
+    def contents(self) -> dict[tuple[str, str], int]:
+        """Return how many devices of each (word, kind) a rack holds."""
+        found: dict[tuple[str, str], int] = {}
+        for _, devices in self.shelves:
+            for word, kind, count in devices:
+                found[word, kind] = found.get((word, kind), 0) + count
+        return found
+
+
+@dataclass(frozen=True)
+class CableClass:
+    """Links between two racks, or inside racks, over one medium.
+
+    Attributes
+    ----------
+    medium
+        "copper" or "optical".
+    upto
+        Metres: the class ends here, above the one before.
+    count
+        Cables: full-duplex lanes.
+    metres
+        Of all together.
+    """
+
+    medium: str
+    upto: float
+    count: float
+    metres: float
+
+
+@dataclass(frozen=True, eq=False)
+class RackPlan:
+    """Which racks there are, and the cables in and between them.
+
+    Attributes
+    ----------
+    by
+        What a rack is: "rack", "node", "machine" where the nodes say nothing.
+    names
+        Every rack, in natural order; what is in none is gathered by its sort.
+    count
+        How many of them are racks.
+    kinds
+        The kinds of rack, the most frequent first.
+    between
+        Cables between each two racks, one medium after the other, shape (2, racks, racks).
+    lengths
+        Cables by medium and length.
+    """
+
+    by: str
+    names: tuple[str, ...]
+    count: int
+    kinds: tuple[RackKind, ...]
+    between: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    lengths: tuple[CableClass, ...]
+
+
+def plan_racks(supernode: Supernode) -> RackPlan:
+    """Return the racks of a machine, what they hold, and its cables by length.
+
+    A node without a rack stands in the rack of its node, or in one of its own sort.
+    """
+    fabric, graph = supernode.fabric, supernode.graph
+    data = [graph.nodes[node] for node in fabric.nodes]
+    by = next(
+        (name for name in ("rack", "node", "group") if any(name in row for row in data)), "machine"
+    )
+    homes = [
+        str(row[by]) if by in row else (f"{fabric.labels[i]}" if by != "machine" else "0")
+        for i, row in enumerate(data)
+    ]
+    names = natural_sort(set(homes))
+    code = {name: i for i, name in enumerate(names)}
+    home = np.array([code[name] for name in homes], dtype=np.int64)
+    return RackPlan(
+        by=by,
+        names=tuple(names),
+        count=len({str(row[by]) for row in data if by in row}) or 1,
+        kinds=_kinds(supernode, names, home, by),
+        between=_between(supernode, home, len(names)),
+        lengths=_lengths_of(supernode),
+    )
+
+
+_Shelves = dict[str, dict[tuple[str, str], int]]
+
+
+def _kinds(
+    supernode: Supernode, names: Sequence[str], home: IntArray, by: str
+) -> tuple[RackKind, ...]:
+    fabric, graph = supernode.fabric, supernode.graph
+    content: list[_Shelves] = [{} for _ in names]
+    for i, node in enumerate(fabric.nodes):
+        row = graph.nodes[node]
+        shelf = "node" if by == "rack" else "slot"
+        group = (
+            f"{shelf} {row[shelf]}" if shelf in row else plural(fabric.labels[i], fabric.kind[i], 2)
+        )
+        if "plane" in row and shelf not in row:
+            group = f"plane {row['plane']}"
+        sort = (fabric.labels[i], fabric.kind[i])
+        shelves = content[int(home[i])].setdefault(group, {})
+        shelves[sort] = shelves.get(sort, 0) + 1
+    kinds: dict[tuple[tuple[tuple[str, str, int], ...], ...], list[int]] = {}
+    shown = []
+    for k, held in enumerate(content):
+        ordered = [(s, _sorted_devices(held[s])) for s in natural_sort(held)]
+        shown.append(tuple(ordered))
+        kinds.setdefault(tuple(devices for _, devices in ordered), []).append(k)
+    found = [RackKind(tuple(names[k] for k in ids), shown[ids[0]]) for ids in kinds.values()]
+    return tuple(sorted(found, key=lambda kind: (-len(kind.racks), kind.racks)))
+
+
+def _sorted_devices(devices: dict[tuple[str, str], int]) -> tuple[tuple[str, str, int], ...]:
+    ordered = sorted(devices.items(), key=lambda item: (_ORDER.index(item[0][1]), item[0]))
+    return tuple((word, kind, count) for (word, kind), count in ordered)
+
+
+def _between(
+    supernode: Supernode, home: IntArray, racks: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    fabric = supernode.fabric
+    optical = np.array([link.medium == "optical" for link in fabric.links], dtype=np.int64)
+    found = np.zeros((2, racks, racks))
+    ends = optical[fabric.link], home[fabric.tail], home[fabric.head]
+    np.add.at(found, ends, fabric.lanes / 2)
+    return found + found.transpose(0, 2, 1)
+
+
+def _lengths_of(supernode: Supernode) -> tuple[CableClass, ...]:
+    fabric = supernode.fabric
+    count = np.bincount(fabric.link, weights=fabric.lanes, minlength=len(fabric.links)) / 2
+    classes: dict[tuple[str, float], list[float]] = {}
+    for link, lanes in zip(fabric.links, count.tolist(), strict=True):
+        upto = next((edge for edge in _LENGTHS if link.length <= edge), float("inf"))
+        entry = classes.setdefault((link.medium, upto), [0.0, 0.0])
+        entry[0] += lanes
+        entry[1] += lanes * link.length
+    return tuple(
+        CableClass(medium, upto, lanes, metres)
+        for (medium, upto), (lanes, metres) in sorted(classes.items())
+    )
