@@ -13,7 +13,8 @@ IJHPCA 19 (2005) 49-66, for pairwise exchange.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from math import prod
 
@@ -25,6 +26,7 @@ from collectives.algorithms.hierarchical import hierarchical_all_to_all
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    UNSTATED,
     DoesNotFitError,
     IntArray,
     Schedule,
@@ -41,7 +43,6 @@ from topology.naming import natural_key
 from topology.routing import Pairs, Uniform, add_demands
 
 _MOST_PAIRWISE = 2048
-_ROUNDING = 1e-14
 
 
 # Direct sends the same messages over the same paths, all at once, so pairwise never beats it.
@@ -332,41 +333,15 @@ def uneven(schedule: Schedule, matrix: npt.ArrayLike) -> Schedule:
         )
     share = check_matrix(matrix, schedule.ranks)
     size = mean_size(share)
-    share = (share / size if size > 0 else share).reshape(-1)
-    pieces = max(1, schedule.chunks // schedule.ranks**2)  # of a block
-    steps = []
-    for step in schedule.steps:
-        for t in range(step.repeat):
-            moved = step.transfers(t)
-            amount = share[moved.chunk // pieces] / pieces
-            traffic = _sum_pairs(moved, amount, schedule.ranks)
-            steps.append(Step(_always(step, t), traffic, 1, step.phase))
+    steps = tuple(replace(step, traffic=UNSTATED) for step in schedule.steps)
     note = "blocks of different sizes; S is the mean over the ranks of what each sends"
-    return Schedule(
-        schedule.name,
-        schedule.collective,
-        schedule.ranks,
-        schedule.chunks,
-        tuple(steps),
-        (*schedule.notes, note),
+    return replace(
+        schedule,
+        steps=steps,
+        notes=(*schedule.notes, note),
+        overlaps=False,
+        block_sizes=share / size if size > 0 else share,
     )
-
-
-def _always(step: Step, t: int) -> Callable[[int], Transfers]:
-    return lambda _: step.transfers(t)
-
-
-def _sum_pairs(moved: Transfers, amount: FloatArray, p: int) -> Pairs | Uniform:
-    """Return what each pair sends: its blocks added up, pairs without bytes left out.
-
-    Where all pairs send the same it is uniform, which routes faster.
-    """
-    total = np.bincount(moved.src * p + moved.dst, amount, minlength=p * p).astype(float)
-    at = np.flatnonzero(total)
-    sent = total[at]
-    if len(at) == p * (p - 1) > 0 and np.ptp(sent) <= _ROUNDING * sent.max():
-        return Uniform(np.arange(p), float(sent.mean()))
-    return Pairs(at // p, at % p, sent)
 
 
 def all_to_all_v(matrix: npt.ArrayLike, *, groups: npt.ArrayLike | None = None) -> Schedule:

@@ -20,8 +20,8 @@ from collectives.analysis.bottleneck import (
 )
 from collectives.analysis.tables import latency_table, links_table
 from collectives.bounds import Bound, bound
+from collectives.model.checking import check_schedule
 from collectives.model.collective import Collective, collective
-from collectives.model.execution import check_traffic, verification_seconds, verify
 from collectives.model.schedule import (
     IntArray,
     Schedule,
@@ -39,7 +39,6 @@ from topology.supernode import Supernode
 from topology.text import Part, Table, plain
 
 _MANY_RANKS = 4096
-_MOST_SECONDS = 1.0  # to verify a schedule that a user gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -378,12 +377,9 @@ def _volume(amount: Any) -> float | None:
 
 
 def _checked(schedule: Schedule) -> tuple[str, ...]:
-    """Verify a user's schedule, or say that it is too large to."""
-    if verification_seconds(schedule) > _MOST_SECONDS:
-        return ("schedule: as given, too large to verify here; collectives.verify() can",)
-    verify(schedule)
-    check_traffic(schedule)
-    return ("schedule: as given, verified",)
+    """Verify a user's schedule, or say what was not verified."""
+    found = check_schedule(schedule)
+    return tuple(map(str, found)) or ("schedule: as given, verified",)
 
 
 def _again(wanted: Collective, algorithm: str | Schedule, old: Plan, team: Team) -> Schedule | None:

@@ -26,9 +26,6 @@ from collectives.model.schedule import (
     IntArray,
     Schedule,
     ScheduleError,
-    merged,
-    same_traffic,
-    traffic_of,
 )
 
 Words: TypeAlias = npt.NDArray[np.uint64]
@@ -110,58 +107,20 @@ def execute(schedule: Schedule, inputs: npt.ArrayLike) -> Values:
     return out.reshape(p, -1, pieces * cut.shape[-1])[:, :, :sent].reshape(p, -1)
 
 
-def check_traffic(schedule: Schedule) -> None:
-    """Raise `ScheduleError` if the traffic stated for a step is not that of its transfers.
-
-    The first and the last repetition of every step are looked at. Steps that switches help with
-    are left out, and all-to-alls, whose blocks may differ in size.
-
-    Parameters
-    ----------
-    schedule
-        What to check.
-    """
-    if schedule.collective.name == "all_to_all":
-        return
-    for number, step in enumerate(schedule.steps):
-        if step.traffic.in_network:
-            continue
-        stated = merged([step.traffic.pairs()])
-        for t in {0, step.repeat - 1}:
-            found = traffic_of(step.transfers(t), schedule.chunk_fraction)
-            if not same_traffic(stated, found):
-                raise ScheduleError(
-                    f"{name_of(schedule)}: the traffic stated for steps[{number}] is not what its "
-                    f"transfers({t}) move; leave it out, and it is worked out"
-                )
-
-
-def verification_seconds(schedule: Schedule) -> float:
-    """Return roughly how long `verify` takes, in seconds."""
-    kind = schedule.collective
-    words = -(-schedule.ranks // _WORD) if kind.adds else 1
-    sent = sum(step.repeat * len(step.transfers(0)) for step in schedule.steps if step.repeat)
-    everyone = (kind.before, kind.after).count("everyone")
-    held = schedule.chunks * (schedule.ranks if everyone else 1)
-    return 3e-4 * schedule.step_count + (sent + held) * (4e-7 + 5e-8 * words)
-
-
 def _sizes(schedule: Schedule) -> tuple[int, int, int]:
     return schedule.ranks, schedule.chunks, schedule.root
 
 
 def _check_shape(schedule: Schedule) -> None:
-    p, chunks, root = _sizes(schedule)
+    p, chunks, _ = _sizes(schedule)
     kind = schedule.collective
     parts = {"owner": p, "origin": p * p}
     unit = max(parts.get(kind.before, 1), parts.get(kind.after, 1))
-    if p < 1 or chunks < 1 or chunks % unit:
+    if chunks % unit:
         raise ScheduleError(
             f"{name_of(schedule)} has {chunks} chunks for {p} ranks; {kind.title} needs a multiple "
             f"of {unit}, one or more"
         )
-    if not 0 <= root < p:
-        raise ScheduleError(f"{name_of(schedule)}: root is {root}; ranks are 0 to {p - 1}")
 
 
 def _blocks(schedule: Schedule, words: int) -> Iterator[tuple[int, int]]:

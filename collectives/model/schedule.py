@@ -17,12 +17,18 @@ import numpy.typing as npt
 
 from collectives.model.collective import Collective
 from topology import border
-from topology.errors import SupernodeError
-from topology.routing import Demand, Pairs
+from topology.errors import RoutingError, SupernodeError
+from topology.fabric import FloatArray
+from topology.routing import Demand, Pairs, Uniform
 from topology.supernode import Supernode
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+_ROUNDING = 1e-14
+_MOST_CHUNKS = 2**62
+_FAR_TOO_MUCH = 1e6
+"""Times what a position could send others if it held all there is: bytes would overflow."""
 
 
 class ScheduleError(SupernodeError):
@@ -117,6 +123,15 @@ class Step:
     repeat: int = 1
     phase: str = ""
 
+    def __post_init__(self) -> None:
+        border.whole(self.repeat, f"step {self.phase!r}: repeat", error=ScheduleError)
+        if not callable(self.transfers) or not isinstance(self.traffic, Demand):
+            raise ScheduleError(
+                f"step {self.phase!r}: transfers must be a function of the repetition, and traffic "
+                f"a demand such as Pairs, not {type(self.transfers).__name__} and "
+                f"{type(self.traffic).__name__}"
+            )
+
     @cached_property
     def messages(self) -> int:
         """The most messages any position sends in one repetition."""
@@ -150,6 +165,9 @@ class Schedule:
         transfer is between neighbours, and a step uses each link once at most.
     sized
         Whether it was made for one size S, as pipelines are.
+    block_sizes
+        Size of each block of an all-to-all-v as a fraction of S, shape (p, p), row = sender;
+        None where all chunks are of one size.
     """
 
     name: str
@@ -161,13 +179,37 @@ class Schedule:
     root: int = 0
     overlaps: bool = False
     sized: bool = False
+    block_sizes: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        where = f"schedule {self.name!r}"
+        for name, least, most in (
+            ("ranks", 1, _MOST_CHUNKS), ("chunks", 1, _MOST_CHUNKS), ("root", 0, self.ranks - 1)
+        ):  # fmt: skip
+            given = getattr(self, name)
+            whole = border.whole(
+                given, f"{where}: {name}", least=least, most=most, error=ScheduleError
+            )
+            object.__setattr__(self, name, whole)
         if any(step.traffic is UNSTATED for step in self.steps):
-            stated = (s for step in self.steps for s in _stated(step, self.chunk_fraction))
+            stated = (s for step in self.steps for s in _with_traffic(self, step))
             object.__setattr__(self, "steps", tuple(stated))
         for number, step in enumerate(self.steps):
-            _check_ends(step.traffic, self.ranks, f"schedule {self.name!r}, steps[{number}]")
+            self._check_traffic(step.traffic, f"{where}, steps[{number}]")
+
+    def _check_traffic(self, traffic: Demand, where: str) -> None:
+        """Raise `ScheduleError` if traffic is not among the positions, or not an amount."""
+        try:
+            traffic.checked(self.ranks)
+        except RoutingError as error:
+            raise ScheduleError(f"{where}: {error}") from error
+        with np.errstate(over="ignore"):
+            most = float(np.max(traffic.ports(self.ranks)))
+        if not most <= _FAR_TOO_MUCH * self.ranks**2:
+            raise ScheduleError(
+                f"{where}: a rank sends or receives {most:g} times the size S at once; amounts "
+                "are fractions of S"
+            )
 
     @property
     def step_count(self) -> int:
@@ -179,9 +221,16 @@ class Schedule:
         """Whether switches add up or copy on the way."""
         return any(step.traffic.in_network for step in self.steps)
 
+    def traffic(self, moved: Transfers) -> Pairs:
+        """Return what positions send each other in some transfers, as a fraction of S."""
+        if self.block_sizes is None:
+            return traffic_of(moved, self.chunk_fraction)
+        pieces = max(1, self.chunks // self.ranks**2)
+        return traffic_of(moved, self.block_sizes.reshape(-1)[moved.chunk // pieces] / pieces)
+
     @property
     def chunk_fraction(self) -> float:
-        """Return the size of a chunk as a fraction of the size S."""
+        """Return the mean size of a chunk as a fraction of the size S."""
         blocks = self.ranks if self.collective.name == "all_to_all" else 1
         return blocks / self.chunks
 
@@ -215,29 +264,29 @@ def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
     return Pairs(keys // width, keys % width, total)
 
 
-def _check_ends(traffic: Demand, ranks: int, where: str) -> None:
-    """Raise `ScheduleError` if traffic is to or from a position that is not there."""
-    for end in (int(traffic.ends.min(initial=0)), int(traffic.ends.max(initial=0))):
-        if not 0 <= end < ranks:
-            raise ScheduleError(f"{where}: there is no rank {end}; ranks are 0 to {ranks - 1}")
-
-
-def traffic_of(transfers: Transfers, fraction: float) -> Pairs:
+def traffic_of(transfers: Transfers, size: float | FloatArray) -> Pairs:
     """Return how much each position sends to each other; negative positions are refused.
 
     Parameters
     ----------
     transfers
         What moves.
-    fraction
-        Size of a chunk as a fraction of S.
+    size
+        Size of a chunk as a fraction of S: of all, or of each transfer's, shape (k,).
     """
     lowest = min(transfers.src.min(initial=0), transfers.dst.min(initial=0))
     if lowest < 0:
         raise ScheduleError(f"transfers: there is no rank {lowest}; ranks start at 0")
     width = int(max(transfers.src.max(initial=0), transfers.dst.max(initial=0))) + 1
-    key, count = np.unique(transfers.src * width + transfers.dst, return_counts=True)
-    return Pairs(key // width, key % width, count * fraction)
+    keys = transfers.src * width + transfers.dst
+    if np.ndim(size):
+        key, at = np.unique(keys, return_inverse=True)
+        amount = np.bincount(at.reshape(-1), size, minlength=len(key)).astype(float)
+    else:
+        key, count = np.unique(keys, return_counts=True)
+        amount = count * size
+    sent = amount > 0  # a message of no bytes is not sent
+    return Pairs(key[sent] // width, key[sent] % width, amount[sent])
 
 
 def same_traffic(a: Pairs, b: Pairs) -> bool:
@@ -249,19 +298,28 @@ def same_traffic(a: Pairs, b: Pairs) -> bool:
     )
 
 
-def _stated(step: Step, fraction: float) -> Iterator[Step]:
+def _with_traffic(schedule: Schedule, step: Step) -> Iterator[Step]:
     """Yield a step as steps with traffic: one for each run of repetitions with the same."""
     if step.traffic is not UNSTATED:
         yield step
         return
     lo, held = 0, UNSTATED
     for t in range(step.repeat + 1):
-        found = traffic_of(step.transfers(t), fraction) if t < step.repeat else UNSTATED
+        found = schedule.traffic(step.transfers(t)) if t < step.repeat else UNSTATED
         if t == 0 or (t < step.repeat and same_traffic(held, found)):
             held = held if t else found
             continue
-        yield replace(step, transfers=_from(step.transfers, lo), traffic=held, repeat=t - lo)
+        traffic = _as_uniform(held, schedule.ranks)
+        yield replace(step, transfers=_from(step.transfers, lo), traffic=traffic, repeat=t - lo)
         lo, held = t, found
+
+
+def _as_uniform(traffic: Pairs, ranks: int) -> Demand:
+    """Return traffic as uniform where every pair sends the same: it is routed faster."""
+    sent = traffic.amount
+    if 0 < ranks * (ranks - 1) == len(sent) and np.ptp(sent) <= _ROUNDING * sent.max():
+        return Uniform(np.arange(ranks), float(sent.mean()))
+    return traffic
 
 
 def _from(transfers: Callable[[int], Transfers], first: int) -> Callable[[int], Transfers]:

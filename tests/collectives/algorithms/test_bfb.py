@@ -14,7 +14,7 @@ from collectives import ScheduleError, plan
 from collectives.algorithms import algorithm_names, find_algorithm
 from collectives.algorithms.bfb import bfb_all_gather, bfb_all_reduce, bfb_reduce_scatter
 from collectives.analysis.analyze import team_of
-from collectives.model.execution import check_traffic
+from collectives.model.checking import check_traffic
 from tests.collectives.algorithms.teams import prove
 from topology import Supernode
 

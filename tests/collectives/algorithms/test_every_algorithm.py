@@ -10,7 +10,7 @@ import pytest
 from collectives import ScheduleError, Team
 from collectives.algorithms import algorithm_names, candidate_names, find_algorithm
 from collectives.analysis.analyze import analyze, team_of
-from collectives.model.execution import check_traffic
+from collectives.model.checking import check_traffic
 from tests.collectives.algorithms.teams import KINDS, flat, machines, prove, racks, star
 
 EVERY = [(kind, name) for kind in KINDS for name in algorithm_names(kind)]

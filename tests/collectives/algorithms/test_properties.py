@@ -27,8 +27,8 @@ from collectives import (
 from collectives.algorithms import algorithm_names, find_algorithm
 from collectives.algorithms.torus import bucket_all_reduce
 from collectives.analysis.analyze import team_of
+from collectives.model.checking import check_traffic
 from collectives.model.collective import places
-from collectives.model.execution import check_traffic
 from tests.collectives.algorithms.teams import (
     KINDS,
     RATE,
@@ -161,7 +161,7 @@ def test_traffic_that_is_not_what_moves_is_refused() -> None:
 def test_a_schedule_too_large_to_verify_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = star(4)
     right = find_algorithm("all_reduce", "ring")(team_of(machine))
-    monkeypatch.setattr("collectives.analysis.analyze._MOST_SECONDS", 0.0)
+    monkeypatch.setattr("collectives.model.checking._MOST_SECONDS", 0.0)
     found = analyze(machine, "all_reduce", "1 MiB", algorithm=right)
     assert "too large to verify" in found.assumptions[-1]
 

@@ -148,8 +148,8 @@ def test_buffers_that_do_not_fit_are_refused(kind, inputs, said):
     [
         ("all_gather", 5, 0, "5 chunks for 4 ranks; all-gather needs a multiple of 4"),
         ("all_to_all", 8, 0, "multiple of 16"),
-        ("broadcast", 0, 0, "one or more"),
-        ("broadcast", 1, 4, "root is 4; ranks are 0 to 3"),
+        ("broadcast", 0, 0, "chunks is 0; it must be a whole number, 1"),
+        ("broadcast", 1, 4, "root is 4; it must be a whole number, 0 to 3"),
     ],
 )
 def test_shapes_that_mean_nothing_are_refused(kind, chunks, root, said):
