@@ -165,5 +165,5 @@ def _able(team: Team | int, algorithm: str, *, adds: bool = False, copies: bool 
     try:
         in_network_trees(made.supernode.fabric, made.ranks, adds=adds, copies=copies)
     except RoutingError as error:
-        raise DoesNotFitError(f"{algorithm}: {error}") from error
+        raise DoesNotFitError(f"{algorithm} on {made.supernode.name}: {error}") from error
     return made

@@ -81,7 +81,11 @@ def test_right_with_384_ranks(name: str) -> None:
         ("all_reduce", "bucket", "bucket needs the ranks of a torus or mesh"),
         ("all_reduce", "multi_ring", "multi_ring needs NPUs that are linked directly, and npu/0"),
         ("all_gather", "bfb", "bfb needs NPUs that are linked directly"),
-        ("all_reduce", "nvls", "nvls: star-7 has no switch that can add and copy for all 7 ranks"),
+        (
+            "all_reduce",
+            "nvls",
+            "nvls on star-7: there is no switch that can add and copy for all 7",
+        ),
         ("all_reduce", "hierarchical", "group_size="),
         ("all_reduce", "three_level", "three tiers.*use 'hierarchical'"),
     ],
