@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -13,6 +12,7 @@ from collectives.model.collective import Collective
 from topology import border, units
 from topology.approximation import Approximation
 from topology.errors import SupernodeError
+from topology.text import Part, Printed
 
 RELAYING = "any algorithm and any routing; NPUs may relay, and switches may copy data"
 WITHOUT_RELAY = (
@@ -22,7 +22,7 @@ WITHOUT_RELAY = (
 
 
 @dataclass(frozen=True, repr=False)
-class Bound:
+class Bound(Printed):
     """A lower bound on the time of a collective.
 
     Attributes
@@ -132,15 +132,14 @@ class Bound:
     def __float__(self) -> float:
         return self.time
 
-    def __str__(self) -> str:
-        """Say what the bound is, by what, for whom, in lines of up to 80 characters."""
+    def parts(self) -> list[Part]:
+        """Return what the bound is, by what, for whom."""
         who = f"{self.collective.title} on {self.ranks:,} ranks"
         if self.size is not None:
             who += f", {units.format_size(self.size)}: at least {units.format_time(self.time)}"
         rate = "" if self.algbw == float("inf") else f", at most {units.format_rate(self.algbw)}"
-        said = [f"{who}{rate}, by {self.words}.", f"Holds for {self.holds_for}."]
-        said += [f"Not exact: {one}." for one in self.approximations]
-        return "\n".join(textwrap.fill(line, 80, subsequent_indent="  ") for line in said)
+        said: list[Part] = [f"{who}{rate}, by {self.words}.", f"Holds for {self.holds_for}."]
+        return said + [f"Not exact: {one}." for one in self.approximations]
 
     def __repr__(self) -> str:
         proof = type(self.certificate).__name__

@@ -34,13 +34,14 @@ from topology.fabric import BoolArray
 from topology.routing.quotient import quotient
 from topology.solvers.fractions import common_unit, scaled, whole_units
 from topology.solvers.maxflow import FlowNetwork, flow_network
+from topology.text import Part, Printed
 
 _WORK = 200_000_000
 _FEWEST = 64
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GatherOptimum:
+class GatherOptimum(Printed):
     """The tightest cut of an all-gather, exactly; see `Network.even` for where it is the optimum.
 
     Attributes
@@ -84,12 +85,10 @@ class GatherOptimum:
         why = "the tightest cut before some of the ranks; there may be a tighter one"
         return () if self.proven else (Approximation("bound", why),)
 
-    def __str__(self) -> str:
-        said = f"all-gather of {self.ranks:,} ranks: at most {units.format_rate(float(self.algbw))}"
-        return f"{said}, {self.trees:,} trees of {units.format_rate(float(self.tree))} a rank"
-
-    def __repr__(self) -> str:
-        return f"<GatherOptimum of {self.ranks} ranks: {self.algbw} B/s, {self.trees} trees>"
+    def parts(self) -> list[Part]:
+        """Return the rate, and the trees that a schedule at that rate has."""
+        said = f"all-gather on {self.ranks:,} ranks: at most {units.format_rate(float(self.algbw))}"
+        return [f"{said}, {self.trees:,} trees of {units.format_rate(float(self.tree))} a rank"]
 
     @property
     def tree(self) -> Fraction:

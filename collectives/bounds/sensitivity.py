@@ -15,12 +15,13 @@ from topology import units
 from topology.errors import SupernodeError
 from topology.fabric import Fabric, FloatArray
 from topology.supernode import Supernode
+from topology.text import Part, Printed
 
 _ENDS = ("NPU", "GPU", "die")
 
 
-@dataclass(frozen=True)
-class Worth:
+@dataclass(frozen=True, repr=False)
+class Worth(Printed):
     """What one class of links, both directions together, is worth to a bound.
 
     Attributes
@@ -46,9 +47,10 @@ class Worth:
     most: float
     gain: float
 
-    def __str__(self) -> str:
+    def parts(self) -> list[Part]:
+        """Return what it is worth."""
         given, got = (units.format_percent(x) for x in (self.change, self.gain))
-        return f"{self.links:,} {self.name} links, {self.medium}: +{given} capacity, +{got} algbw"
+        return [f"{self.links:,} {self.name} links, {self.medium}: +{given} capacity, +{got} algbw"]
 
 
 def sensitivity(

@@ -316,3 +316,22 @@ def test_a_damaged_fabric_to_a_certified_gap(monkeypatch: pytest.MonkeyPatch) ->
     assert exact.algbw * (1 - 1e-9) <= found.algbw <= exact.algbw * 1.0102
     assert said
     assert all(0 <= done <= 1 for _, done in said)
+
+
+@settings(max_examples=10)
+@given(networks())
+def test_block_sizes_and_trees_change_no_bound(built: Supernode) -> None:
+    """Distances in blocks of one rank; searching without spraying first."""
+    whole = bound(built, "all_to_all")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("collectives.bounds.dual._CELLS", 1)
+        patch.setattr("collectives.bounds.certificates.proofs._CELLS", 1)
+        found = bound(built, "all_to_all")
+        assert found.seconds_per_byte == pytest.approx(whole.seconds_per_byte, rel=1e-12)
+        assert found.certificate.check(built)
+        patch.setattr(exchange, "_MOST_VARIABLES", 0)
+        patch.setattr("collectives.bounds.frank_wolfe._SPRAYED", 0)
+        near = bound(built, "all_to_all", gap=0.05)
+    assert near.reached is not None
+    assert near.reached * (1 - 1e-9) <= whole.algbw <= near.algbw * (1 + 1e-9)
+    assert all(one.error == near.gap for one in near.approximations)

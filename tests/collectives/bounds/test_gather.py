@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import topology
-from collectives.bounds import bound, gather_bound
+from collectives.bounds import bound, gather, gather_bound
 from tests.collectives.bounds import reference
 from tests.strategies import networks, rank_choices
 from topology import Supernode, SupernodeError
@@ -305,3 +305,20 @@ def test_a_tampered_cut_is_found_out(built: Supernode, kind: str) -> None:
     slower = built.degrade(links=list(built.graph.edges), factor=0.5)
     with pytest.raises(SupernodeError, match="claimed"):
         proof.check(slower)
+
+
+def test_some_ranks_as_targets_give_a_cut_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no work allowed, one rank is tried: a bound no tighter, and never called exact."""
+    for built in (topology.mesh((3, 4), link=50 * GB), topology.dgx_h100(2)):
+        whole = bound(built, "all_gather")
+        with monkeypatch.context() as patch:
+            patch.setattr(gather, "_WORK", 0)
+            patch.setattr(gather, "_FEWEST", 1)
+            some = bound(built, "all_gather")
+        assert some.certificate.check(built)
+        assert some.seconds_per_byte <= whole.seconds_per_byte * (1 + 1e-12)
+        if some.approximations:
+            assert some.exact is some.reached is None
+        else:
+            assert some == whole
+    assert not whole.approximations
