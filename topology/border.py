@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 from numbers import Real
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +130,11 @@ def numbers(values: Any, what: str, error: Error = GraphError) -> npt.NDArray[np
     return found
 
 
+def is_whole(value: object) -> TypeGuard[int]:
+    """Tell whether a value is a whole number, which True and False are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def whole(
     value: Any,
     what: str,
@@ -139,7 +144,7 @@ def whole(
     error: Error = GraphError,
 ) -> int:
     """Return a whole number within its limits; see `number` for the parameters."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+    if is_whole(value):
         found = int(value)
         if least <= found <= (MOST_COUNT if most is None else most):
             return found
@@ -180,7 +185,7 @@ def size(value: Any, what: str = "size", error: Error = GraphError) -> float:
 
 def label(value: object, what: str, error: Error = GraphError) -> int | str:
     """Return the number or name of a rack, a node or the like."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+    if is_whole(value):
         return whole(value, what, least=-MOST_COUNT, error=error)
     if isinstance(value, str):
         return value

@@ -7,9 +7,10 @@ Numbers and ranks are looked at by the function itself, which knows their limits
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from functools import cache, wraps
 from inspect import Parameter, isfunction, signature
+from itertools import islice
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -93,10 +94,14 @@ def _fits(value: object, kind: Any) -> bool:
         return callable(value)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, Mapping)
-    if isinstance(origin, type) and issubclass(origin, Iterable) and origin is not np.ndarray:
-        members = value if isinstance(value, list | tuple) and origin is not tuple else ()
-        members = [value] if isinstance(value, str) else members  # its letters are words too
-        return _is_iterable(value) and all(_fits(one, inside[0]) for one in members)
+    if origin is np.ndarray:
+        return isinstance(value, np.ndarray)
+    if isinstance(origin, type) and issubclass(origin, Iterable):
+        if not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
+            return False  # an array without dimensions says that it can be gone through
+        some: Iterable[Any] = value if isinstance(value, list | tuple) else ()
+        some = islice(value, 1) if not some and isinstance(value, Collection) else some
+        return origin is tuple or all(_fits(one, inside[0]) for one in some)
     looked_at = isinstance(kind, type) and kind not in _ANY and not _is_protocol(kind)
     return isinstance(value, kind) if looked_at else True
 
@@ -105,11 +110,6 @@ def _words(kind: Any) -> str:
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(map(_words, get_args(kind)))
     return "None" if kind is NoneType else str(getattr(kind, "__name__", kind))
-
-
-def _is_iterable(value: object) -> bool:
-    """Tell whether a value can be gone through; an array without dimensions says it can."""
-    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
 
 
 def _is_protocol(kind: type) -> bool:

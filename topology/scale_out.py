@@ -72,15 +72,15 @@ class ScaleOut:
     sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.layout not in LAYOUTS:
-            raise GraphError(
-                f"scale-out: layout is {self.layout!r}; it must be one of {', '.join(LAYOUTS)}"
-            )
+        border.choice(self.layout, "scale-out: layout", LAYOUTS)
         for name in ("ports", "npus_per_nic", "tiers"):
             value = getattr(self, name)
             if value is None and name != "npus_per_nic":
                 continue
             border.whole(value, f"scale-out: {name}", most=_TIERS if name == "tiers" else None)
+        for kind in (self.link, self.uplink, self.nic_link):
+            if kind is not None:
+                link_type(kind)
         for name in ("nic", "switch"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):

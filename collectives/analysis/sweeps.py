@@ -17,7 +17,7 @@ from collectives.algorithms import find_algorithm
 from collectives.analysis.analyze import Analysis, analyze_sizes
 from collectives.model.collective import collective
 from collectives.model.schedule import ScheduleError
-from topology import border, files, units
+from topology import border, files
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.systems import system
@@ -197,7 +197,7 @@ def _tasks(
     choices: dict[str, Any],
 ) -> list[_Task]:
     """Return every task; raise at once for names that are not known and for empty lists."""
-    amounts = tuple(units.parse_size(s) if isinstance(s, str) else float(s) for s in sizes)
+    amounts = tuple(border.size(s, error=ScheduleError) for s in sizes)
     where, what = list(machines), [collective(kind).name for kind in kinds]
     how, who = list(algorithms), list(ranks)
     counts = {

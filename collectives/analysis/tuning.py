@@ -27,7 +27,7 @@ from collectives.bounds import Bound, bound
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import ScheduleError
 from collectives.timing import Plan
-from topology import units
+from topology import border, units
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
 from topology.text import Part, Table, plain
@@ -196,7 +196,7 @@ def tune(
     SupernodeError
         If no algorithm fits, or the range is empty.
     """
-    lo, hi = (units.parse_size(s) if isinstance(s, str) else s for s in (low, high))
+    lo, hi = (border.size(s, error=ScheduleError) for s in (low, high))
     sizes = size_grid(lo, hi)
     fitting, refused = candidates(supernode, kind, algorithms=algorithms, **choices)
     if algorithms is None:
@@ -329,7 +329,7 @@ def analyze_all(
     SupernodeError
         If no algorithm fits.
     """
-    amount = units.parse_size(size) if isinstance(size, str) else float(size)
+    amount = border.size(size, error=ScheduleError)
     name = collective(kind).name
     fitting, refused = candidates(supernode, name, algorithms=algorithms, **choices)
     if not fitting:

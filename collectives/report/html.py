@@ -18,7 +18,7 @@ from typing import Any
 from collectives.analysis.analyze import Analysis, analyze_sizes
 from collectives.analysis.comparison import compare
 from collectives.model.collective import collective
-from topology import files, units
+from topology import border, files, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.text import Part, Table, html_parts
@@ -106,7 +106,7 @@ def report(
     if not machines or not all(isinstance(machine, Supernode) for machine in machines):
         raise SupernodeError("report needs a list of supernodes, one or more")
     names = [collective(kind).name for kind in kinds]
-    amount = units.parse_size(size) if isinstance(size, str) else float(size)
+    amount = border.size(size)
     say = progress or (lambda _what, _done: None)
     sections = []
     for k, machine in enumerate(machines):

@@ -281,7 +281,7 @@ _WORDS = (
     "1.0000000001", "auto", "ring", "none", "direct", "effective", "ecmp", "1us", "-5us", "1e9",
     "gaudi3:name=x", "dgx-h100:nodes=1000000", "dgx-h100:nodes", "dgx-h100:=", "gaudi3:cpus=maybe",
     "gb200-nvl72:cpus=no", "nothing.toml", "nothing.json", "/", "a\0.json", "tpu-v4:shape=1x1x1",
-    "node", "--json", "--large", "--help", "all-reduce", "all-to-all", "\udcff", "é", "{}", "%s",
+    "node", "--json", "--help", "all-reduce", "all-to-all", "\udcff", "é", "{}", "%s",
 )  # fmt: skip
 _TARGET = "/nonexistent/out"
 
@@ -336,7 +336,7 @@ def command(rng: Random) -> Case:
         words.append(rng.choice(("64MiB", "1KiB", "0B")))
     words += _ALWAYS.get(name, ())
     for option in rng.sample(sorted(options), min(len(options), rng.randint(0, 3))):
-        if option in ("-h", "-o", "--jobs"):
+        if option in ("-h", "-o", "--jobs", "--large"):
             continue
         words.append(option)
         if options[option].nargs != 0:

@@ -247,7 +247,7 @@ def _foreign(data: dict[str, Any], edges: list[Any], where: str) -> Supernode:
             raise SupernodeError(f"{where} is not node-link data: {shown(row)} is not a mapping")
     try:
         graph = nx.node_link_graph({**data, "edges": edges}, multigraph=False, edges="edges")
-    except (KeyError, TypeError, AttributeError, nx.NetworkXException) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, nx.NetworkXException) as error:
         raise SupernodeError(f"{where} is not node-link data: {shown(error)}") from error
     name = data.get("graph", {}).get("name") if isinstance(data.get("graph"), dict) else None
     try:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from topology import border
 from topology.errors import SupernodeError, shown
 from topology.hardware.media import Link, LinkType
 
@@ -92,9 +93,9 @@ def _decode_special(name: str, inner: object, where: str) -> Any:
 
 
 _MAKERS: Mapping[str, Callable[[Any], Any]] = {
-    "$tuple": tuple,
-    "$set": set,
-    "$frozenset": frozenset,
+    "$tuple": lambda items: tuple(border.members(items, "$tuple")),
+    "$set": lambda items: set(border.members(items, "$set")),
+    "$frozenset": lambda items: frozenset(border.members(items, "$frozenset")),
     "$range": lambda ends: range(*ends),
     "$float": float,
     "$pairs": dict,

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from topology import units
-from topology.errors import GraphError
+from topology import border, units
+from topology.errors import GraphError, shown
 from topology.fabric import Fabric, IntArray
 from topology.metrics.carrying import carriers
 from topology.metrics.flow import max_flow
@@ -190,12 +190,12 @@ def _ranks(supernode: Supernode, ranks: Mapping[str, int], part: Collection[Hash
         name = node_id(who)
         if name in ranks:
             found.add(ranks[name])
-        elif isinstance(who, int | np.integer) and 0 <= who < len(ranks):
+        elif border.is_whole(who) and 0 <= who < len(ranks):
             found.add(int(who))
         else:
             raise GraphError(
-                f"split: {who!r} is not an NPU of {supernode.name}; give ids or ranks from 0 to "
-                f"{len(ranks) - 1}"
+                f"split: {shown(who)} is not an NPU of {supernode.name}; give ids or ranks from "
+                f"0 to {len(ranks) - 1}"
             )
     return np.array(sorted(found), dtype=np.int64)
 

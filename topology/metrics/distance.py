@@ -14,7 +14,8 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
-from topology.errors import GraphError, RoutingError
+from topology import border
+from topology.errors import GraphError, RoutingError, shown
 from topology.fabric import BoolArray, Fabric, FloatArray
 from topology.metrics.carrying import carriers
 from topology.metrics.flow import max_flow
@@ -152,11 +153,11 @@ def path_diversity(supernode: Supernode, u: object, v: object) -> PathDiversity:
 
 def _node(supernode: Supernode, who: object) -> int:
     fabric = supernode.fabric
-    if isinstance(who, int | np.integer) and 0 <= who < len(fabric.npus):
+    if border.is_whole(who) and 0 <= who < len(fabric.npus):
         return int(fabric.npus[who])
     name = node_id(who)
     if name not in fabric.index:
-        raise GraphError(f"{supernode.name} has no node {who!r}")
+        raise GraphError(f"{supernode.name} has no node {shown(who)}")
     return fabric.index[name]
 
 

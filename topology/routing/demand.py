@@ -299,7 +299,7 @@ def _from_mapping(fabric: Fabric, demand: Mapping[tuple[object, object], float])
     rank = {fabric.nodes[node]: r for r, node in enumerate(fabric.npus.tolist())}
 
     def find(who: object) -> int:
-        if isinstance(who, int | np.integer) and str(who) not in rank:
+        if border.is_whole(who) and node_id(who) not in rank:
             return int(who)
         name = node_id(who)
         if name not in rank:

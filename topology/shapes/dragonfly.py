@@ -215,10 +215,7 @@ def global_links(
     GraphError
         If the arrangement is not known.
     """
-    if arrangement not in _ARRANGEMENTS:
-        raise GraphError(
-            f"dragonfly: arrangement is {arrangement!r}; it must be one of 'palmtree', 'absolute'"
-        )
+    border.choice(arrangement, "dragonfly: arrangement", _ARRANGEMENTS)
     others = groups - 1
     used = ports // others * others if others else 0
     i, k = (grid.ravel() for grid in np.meshgrid(np.arange(groups), np.arange(used), indexing="ij"))

@@ -210,8 +210,7 @@ def _plan(
     inside: str,
     lanes: object,
 ) -> _Plan:
-    if inside not in _INSIDE:
-        raise GraphError(f"{shape}: inside is {inside!r}; it must be one of 'switch', 'mesh'")
+    border.choice(inside, f"{shape}: inside", _INSIDE)
     count = border.whole(nodes, f"{shape}: nodes")
     each = border.whole(npus_per_node, f"{shape}: npus_per_node")
     border.afford(shape, count * each, count * each * (each - 1) if inside == "mesh" else 0)
