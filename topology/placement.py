@@ -107,6 +107,7 @@ def choose_link(length: float, candidates: Iterable[str | float | LinkType]) -> 
     GraphError
         If none reaches, with the reach of each.
     """
+    length = border.number(length, "choose_link: length", unit="metres")
     kinds = [link_type(candidate) for candidate in candidates]
     fitting = [kind for kind in kinds if kind.reach >= length]
     if not fitting:

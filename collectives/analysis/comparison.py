@@ -8,7 +8,7 @@ from typing import Any
 
 from collectives.analysis.analyze import analyze_sizes
 from collectives.model.collective import collective
-from topology import metrics, units
+from topology import border, metrics, units
 from topology.errors import SupernodeError
 from topology.hardware.catalogue import Figure
 from topology.hardware.devices import device_catalogue
@@ -227,6 +227,7 @@ def compare(
     machines = list(supernodes)
     if not machines or not all(isinstance(machine, Supernode) for machine in machines):
         raise SupernodeError("compare needs a list of supernodes, one or more")
+    amounts = [border.size(size) for size in border.ordered(sizes, "compare: sizes")]
     say = progress or (lambda _what, _done: None)
     published = _published(machines)
     steps = len(machines) * (1 + len(COLLECTIVES))
@@ -239,7 +240,7 @@ def compare(
         done += 1
         for kind in COLLECTIVES:
             say(f"{collective(kind).title} on {machine.name}", done / steps)
-            found[kind, machine] = analyze_sizes(machine, kind, sizes)
+            found[kind, machine] = analyze_sizes(machine, kind, amounts)
             done += 1
     say("done", 1.0)
     titles = [title for title, _ in columns[0]]
@@ -248,12 +249,12 @@ def compare(
     )
     timings = []
     for kind in COLLECTIVES:
-        for at, size in enumerate(sizes):
+        for at, size in enumerate(amounts):
             answers = [found[kind, machine][at] for machine in machines]
             timings.append(
                 Timing(
                     kind,
-                    float(size),
+                    size,
                     tuple(answer.time for answer in answers),
                     tuple(answer.algorithm for answer in answers),
                     tuple(answer.bottleneck.sentence for answer in answers),

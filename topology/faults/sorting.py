@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from topology import border
 from topology.fabric import BoolArray, Fabric, IntArray
 from topology.faults.registry import FailureUnit, failure_units
 from topology.supernode import Supernode
@@ -36,6 +37,8 @@ def unit_sorts(
     found: dict[str, list[FailureUnit]] = {}
     fabric = supernode.fabric
     mask = np.ones(len(fabric.tail), dtype=bool) if used is None else used
+    if mask.shape != fabric.tail.shape:
+        border.refuse(used, "used", f"an array of {len(fabric.tail)} truth values")
     busy = {fabric.arcs[arc] for arc in np.flatnonzero(mask).tolist()}
     ends = {end for arc in busy for end in arc}
     for kind in kinds:
