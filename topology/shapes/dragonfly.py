@@ -15,6 +15,8 @@ Comparing Global Link Arrangements for Dragonfly Networks, IEEE Cluster 2015.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -80,36 +82,23 @@ def dragonfly(
     GraphError
         If a number is out of range, or there are more groups than global ports can join.
     """
-    terminals = border.whole(p, "dragonfly: p")
-    routers = 2 * terminals if a is None else border.whole(a, "dragonfly: a")
-    globals_ = terminals if h is None else border.whole(h, "dragonfly: h")
-    count = _group_count("dragonfly", groups, routers * globals_)
-    border.afford("dragonfly", count * routers * (1 + terminals), count * routers * (routers - 1))
-    near, local, far = _links(link, local_link, global_link)
-    builder = Builder()
-    places = [(i, r) for i in range(count) for r in range(routers)]
-    router = builder.add_nodes(
-        (f"router/{i}/{r}" for i, r in places),
-        kind="switch",
-        tier=1,
-        group=[i for i, _ in places],
-        coord=places,
+    sizes = {"a": (a, 2), "h": (h, 1)}
+    links = (link, local_link, global_link)
+    plan = _plan("dragonfly", p, sizes, groups, links, arrangement)
+    count, routers = plan.sizes["groups"], plan.sizes["a"]
+    border.afford(
+        plan.shape, count * routers * (1 + plan.sizes["p"]), count * routers * (routers - 1)
     )
-    npus = _add_npus(builder, router, [i for i, _ in places], terminals, near)
+    builder = Builder()
+    router = _add_tier(builder, "router", 1, count, routers)
+    npus = _add_npus(builder, plan, router, routers)
     inside = (
         (router[i * routers + r], router[i * routers + s])
         for i in range(count)
         for r, s in combinations(range(routers), 2)
     )
-    builder.connect(inside, local)
-    _join_groups(builder, router, count, routers, globals_, far, arrangement)
-    called = {"p": terminals, "a": routers, "h": globals_, "groups": count}
-    words = {"link": near.name, "local_link": local.name, "global_link": far.name}
-    return builder.build(
-        f"dragonfly-p{terminals}-a{routers}-h{globals_}-g{count}",
-        npus,
-        parameters={**called, **words, "arrangement": arrangement},
-    )
+    builder.connect(inside, plan.local)
+    return _joined(builder, plan, router, npus)
 
 
 @shape
@@ -165,35 +154,23 @@ def dragonfly_plus(
     GraphError
         If a number is out of range, or there are more groups than global ports can join.
     """
-    shape = "dragonfly_plus"
-    terminals = border.whole(p, f"{shape}: p")
-    low = terminals if leaves is None else border.whole(leaves, f"{shape}: leaves")
-    high = terminals if spines is None else border.whole(spines, f"{shape}: spines")
-    globals_ = terminals if h is None else border.whole(h, f"{shape}: h")
-    count = _group_count(shape, groups, high * globals_)
-    border.afford(shape, count * (low * (1 + terminals) + high), 2 * count * low * high)
-    near, local, far = _links(link, local_link, global_link)
+    sizes = {"leaves": (leaves, 1), "spines": (spines, 1), "h": (h, 1)}
+    links = (link, local_link, global_link)
+    plan = _plan("dragonfly_plus", p, sizes, groups, links, arrangement)
+    each, low, high, _, count = plan.sizes.values()
+    border.afford(plan.shape, count * (low * (1 + each) + high), 2 * count * low * high)
     builder = Builder()
     leaf = _add_tier(builder, "leaf", 1, count, low)
     spine = _add_tier(builder, "spine", 2, count, high)
-    npus = _add_npus(builder, leaf, [i // low for i in range(len(leaf))], terminals, near)
-    builder.connect(
-        (
-            (leaf[i * low + r], spine[i * high + s])
-            for i in range(count)
-            for r in range(low)
-            for s in range(high)
-        ),
-        local,
+    npus = _add_npus(builder, plan, leaf, low)
+    inside = (
+        (leaf[i * low + r], spine[i * high + s])
+        for i in range(count)
+        for r in range(low)
+        for s in range(high)
     )
-    _join_groups(builder, spine, count, high, globals_, far, arrangement)
-    called = {"p": terminals, "leaves": low, "spines": high, "h": globals_, "groups": count}
-    words = {"link": near.name, "local_link": local.name, "global_link": far.name}
-    return builder.build(
-        f"dragonfly-plus-p{terminals}-l{low}-s{high}-h{globals_}-g{count}",
-        npus,
-        parameters={**called, **words, "arrangement": arrangement},
-    )
+    builder.connect(inside, plan.local)
+    return _joined(builder, plan, spine, npus)
 
 
 def global_links(
@@ -231,20 +208,52 @@ def global_links(
     return i[once], k[once], far[once], port[once]
 
 
-def _join_groups(
-    builder: Builder,
-    switches: list[str],
-    groups: int,
-    each: int,
-    h: int,
-    link: LinkType,
+@dataclass(frozen=True)
+class _Plan:
+    """Checked parameters of both kinds, as they are called."""
+
+    shape: str
+    sizes: Mapping[str, int]
+    near: LinkType
+    local: LinkType
+    far: LinkType
+    arrangement: str
+
+
+def _plan(
+    shape: str,
+    p: int,
+    given: Mapping[str, tuple[int | None, int]],
+    groups: int | None,
+    links: tuple[LinkLike, LinkLike | None, LinkLike | None],
     arrangement: str,
-) -> None:
-    i, k, j, m = global_links(groups, each * h, arrangement)
-    total = len(switches)
+) -> _Plan:
+    """Check parameters: sizes not given are so many times p, the last two make global ports."""
+    least = border.whole(p, f"{shape}: p")
+    sizes = {"p": least}
+    for what, (value, times) in given.items():
+        sizes[what] = least * times if value is None else border.whole(value, f"{shape}: {what}")
+    switches, each = list(sizes.values())[-2:]
+    sizes["groups"] = _group_count(shape, groups, switches * each)
+    near, *others = links
+    first = link_type(near)
+    local, far = (first if other is None else link_type(other) for other in others)
+    return _Plan(shape, sizes, first, local, far, arrangement)
+
+
+def _joined(builder: Builder, plan: _Plan, switches: list[str], npus: list[str]) -> Supernode:
+    """Join the groups at some of their switches, and build."""
+    groups, h, total = plan.sizes["groups"], plan.sizes["h"], len(switches)
+    each = total // groups
+    i, k, j, m = global_links(groups, each * h, plan.arrangement)
     keys, lanes = np.unique((i * each + k // h) * total + j * each + m // h, return_counts=True)
     ends = pairs(switches, keys // total, switches, keys % total)
-    builder.connect(ends, link, lanes=lanes.tolist())
+    builder.connect(ends, plan.far, lanes=lanes.tolist())
+    name = "-".join([plan.shape.replace("_", "-"), *(f"{w[0]}{n}" for w, n in plan.sizes.items())])
+    kinds = {"link": plan.near, "local_link": plan.local, "global_link": plan.far}
+    words = {what: kind.name for what, kind in kinds.items()}
+    called = {**plan.sizes, **words, "arrangement": plan.arrangement}
+    return builder.build(name, npus, parameters=called)
 
 
 def _group_count(shape: str, groups: object, ports: int) -> int:
@@ -259,17 +268,6 @@ def _group_count(shape: str, groups: object, ports: int) -> int:
     return count
 
 
-def _links(
-    link: LinkLike, local: LinkLike | None, far: LinkLike | None
-) -> tuple[LinkType, LinkType, LinkType]:
-    near = link_type(link)
-    return (
-        near,
-        near if local is None else link_type(local),
-        near if far is None else link_type(far),
-    )
-
-
 def _add_tier(builder: Builder, word: str, tier: int, groups: int, each: int) -> list[str]:
     places = [(i, r) for i in range(groups) for r in range(each)]
     return builder.add_nodes(
@@ -281,16 +279,15 @@ def _add_tier(builder: Builder, word: str, tier: int, groups: int, each: int) ->
     )
 
 
-def _add_npus(
-    builder: Builder, switches: list[str], group: list[int], each: int, link: LinkType
-) -> list[str]:
-    total = len(switches) * each
+def _add_npus(builder: Builder, plan: _Plan, switches: list[str], each: int) -> list[str]:
+    """Add the NPUs of switches, of which there are so many to a group."""
+    homes = np.arange(len(switches)).repeat(plan.sizes["p"]).tolist()
     npus = builder.add_nodes(
-        (f"npu/{i}" for i in range(total)),
+        (f"npu/{i}" for i in range(len(homes))),
         kind="npu",
         tier=0,
-        group=[group[i // each] for i in range(total)],
-        slot=[i % each for i in range(total)],
+        group=[home // each for home in homes],
+        slot=[i % plan.sizes["p"] for i in range(len(homes))],
     )
-    builder.connect(zip(npus, (switches[i // each] for i in range(total)), strict=True), link)
+    builder.connect(zip(npus, (switches[home] for home in homes), strict=True), plan.near)
     return npus

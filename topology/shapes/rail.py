@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import combinations
 
 from topology import border
@@ -23,7 +23,7 @@ class _Plan:
 
     shape: str
     nodes: int
-    each: int
+    npus_per_node: int
     link: LinkType
     rail_link: LinkType
     nic_link: LinkType | None
@@ -32,7 +32,7 @@ class _Plan:
 
     @property
     def ends(self) -> int:
-        return self.nodes * self.each
+        return self.nodes * self.npus_per_node
 
 
 @shape
@@ -159,16 +159,16 @@ def rail_only(
     npus, ends = _add_nodes(builder, plan, forwards=True)
     if plan.nodes > 1:
         tree = _rail_tree(shape, ports, plan.nodes)
-        for rail in range(plan.each):
+        for rail in range(plan.npus_per_node):
             layers = [plan.rail_link] * 3
-            wire(builder, ends[rail :: plan.each], tree, layers, plane=rail, tier=2)
+            wire(builder, ends[rail :: plan.npus_per_node], tree, layers, plane=rail, tier=2)
     return _finish(builder, plan, npus, radix=ports)
 
 
 def _add_rails(
     builder: Builder, plan: _Plan, ends: list[str], radix: int, down: int, up: int
 ) -> None:
-    g, units = plan.each, -(-plan.nodes // down)
+    g, units = plan.npus_per_node, -(-plan.nodes // down)
     places = [(unit, rail) for unit in range(units) for rail in range(g)]
     if len(places) > radix:
         raise GraphError(
@@ -230,7 +230,7 @@ def _add_nodes(
     builder: Builder, plan: _Plan, *, forwards: bool = False
 ) -> tuple[list[str], list[str]]:
     """Add the NPUs, what joins them inside a node, and their NICs; return NPUs and rail ends."""
-    g = plan.each
+    g = plan.npus_per_node
     home, slot = [i // g for i in range(plan.ends)], [i % g for i in range(plan.ends)]
     names = (f"npu/{i}" for i in range(plan.ends))
     npus = builder.add_nodes(names, kind="npu", tier=0, forwards=forwards, node=home, slot=slot)
@@ -252,20 +252,12 @@ def _add_nodes(
 
 def _pairs_inside(plan: _Plan) -> Iterator[tuple[int, int, int]]:
     for node in range(plan.nodes):
-        for i, j in combinations(range(plan.each), 2):
+        for i, j in combinations(range(plan.npus_per_node), 2):
             yield node, i, j
 
 
 def _finish(builder: Builder, plan: _Plan, npus: list[str], **called: object) -> Supernode:
-    parameters = {
-        "nodes": plan.nodes,
-        "npus_per_node": plan.each,
-        "link": plan.link.name,
-        "rail_link": plan.rail_link.name,
-        "nic_link": None if plan.nic_link is None else plan.nic_link.name,
-        "inside": plan.inside,
-        "lanes": plan.lanes,
-        **called,
-    }
-    name = f"{plan.shape.replace('_', '-')}-{plan.nodes}x{plan.each}"
-    return builder.build(name, npus, parameters=parameters)
+    given = {item.name: getattr(plan, item.name) for item in fields(plan)}
+    words = {what: v.name if isinstance(v, LinkType) else v for what, v in given.items()}
+    name = f"{words.pop('shape').replace('_', '-')}-{plan.nodes}x{plan.npus_per_node}"
+    return builder.build(name, npus, parameters={**words, **called})
