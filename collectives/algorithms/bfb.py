@@ -87,17 +87,18 @@ def bfb_all_reduce(team: Team | int) -> Schedule:
     made = as_team(team)
     lanes = direct_lanes(made, "bfb")
     back, more = _gather(made, lanes.T)
-    there, pieces = (back, more) if (lanes == lanes.T).all() else _gather(made, lanes)
+    there, pieces = (back, more) if (lanes != lanes.T).nnz == 0 else _gather(made, lanes)
     both = lcm(pieces, more)
     steps = (*finer(reverse(back), both // more), *finer(there, both // pieces))
     return Schedule("bfb", collective("all_reduce"), made.size, made.size * both, steps)
 
 
-def _gather(team: Team, lanes: IntArray) -> tuple[Steps, int]:
+def _gather(team: Team, links: sparse.csr_array) -> tuple[Steps, int]:
     """Return the steps of an all-gather, and into how many pieces shards are cut."""
     p = team.size
     if p > _MOST_RANKS:
         raise DoesNotFitError(f"bfb solves a program for each of {p} ranks; at most {_MOST_RANKS}")
+    lanes = links.toarray()
     distance = shortest_path(sparse.csr_array(lanes > 0), unweighted=True)
     if np.isinf(distance).any():
         u, v = (int(i) for i in np.argwhere(np.isinf(distance))[0])

@@ -229,7 +229,7 @@ def _triples(n: int) -> tuple[float, tuple[int, ...]]:
     if n == 1:
         return 0.0, ()
     options = []
-    for t in range(n % 2, n // 3 + 1, 2):
+    for t in range(1, n // 3 + 1, 2) if n % 2 else (0,):  # a round with triples costs twice as much
         if n - t >= 2:
             later, rounds = _triples((n - t) // 2)
             options.append(((1.0 if t else 0.5) + later / 2, (t, *rounds)))

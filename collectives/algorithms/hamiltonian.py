@@ -70,15 +70,35 @@ def _merge_rings(dims: tuple[int, ...], rng: np.random.Generator) -> list[IntArr
     grid = np.arange(count).reshape(dims)
     following = np.array([np.roll(grid, -1, axis=axis).reshape(-1) for axis in range(depth)])
     colour = np.repeat(np.arange(depth)[:, None], count, axis=1)  # of the link v -> v + 1 in axis
+    labels, cycles = _components(following, colour)
     for _ in range(8 * count * depth):
-        labels, cycles = _components(following, colour)
         if cycles == depth:
             return [_tour(following, colour, c) for c in range(depth)]
         square = _useful_square(following, colour, labels, rng)
         if square is None:
             return None
+        merged = _merged_by(following, colour, labels, *square)
         _swap(following, colour, *square)
+        if merged:
+            cycles -= 2
+        else:
+            labels, cycles = _components(following, colour)
     return None
+
+
+def _merged_by(
+    following: IntArray, colour: IntArray, labels: IntArray, i: int, j: int, v: int
+) -> bool:
+    """Relabel the cycles that a swap merges, and return True, if it does so in both sets."""
+    pairs = []
+    for axis, other in ((i, j), (j, i)):
+        of = labels[colour[axis, v]]
+        pairs.append((of, of[v], of[following[other, v]]))
+    if any(one == two for _, one, two in pairs):
+        return False
+    for of, one, two in pairs:
+        of[of == two] = one
+    return True
 
 
 def _components(following: IntArray, colour: IntArray) -> tuple[IntArray, int]:
@@ -102,17 +122,21 @@ def _useful_square(
 ) -> tuple[int, int, int] | None:
     """Return a square (axis, axis, corner) whose swap merges cycles, best in both sets."""
     vertices = np.arange(following.shape[1])
-    best: list[tuple[int, int, int]] = []
-    second: list[tuple[int, int, int]] = []
+    best: list[IntArray] = []
+    second: list[IntArray] = []
     for i, j in combinations(range(len(following)), 2):
         a, b = colour[i], colour[j]
         fits = (a == a[following[j]]) & (b == b[following[i]]) & (a != b)
         joins_a = labels[a, vertices] != labels[a, following[j]]
         joins_b = labels[b, vertices] != labels[b, following[i]]
-        best += [(i, j, int(v)) for v in np.flatnonzero(fits & joins_a & joins_b)]
-        second += [(i, j, int(v)) for v in np.flatnonzero(fits & (joins_a ^ joins_b))]
-    chosen = best or second
-    return chosen[int(rng.integers(len(chosen)))] if chosen else None
+        for found, corners in ((best, joins_a & joins_b), (second, joins_a ^ joins_b)):
+            at = np.flatnonzero(fits & corners)
+            found.append(np.stack([np.full(len(at), i), np.full(len(at), j), at], axis=1))
+    chosen = np.concatenate(best if any(map(len, best)) else second)
+    if not len(chosen):
+        return None
+    i, j, v = chosen[int(rng.integers(len(chosen)))].tolist()
+    return i, j, v
 
 
 def _swap(following: IntArray, colour: IntArray, i: int, j: int, v: int) -> None:
@@ -136,7 +160,7 @@ def _tour(following: IntArray, colour: IntArray, c: int) -> IntArray:
     return np.array(tour)
 
 
-def searched_cycles(lanes: IntArray) -> list[IntArray]:
+def searched_cycles(lanes: sparse.csr_array) -> list[IntArray]:
     """Return as many edge-disjoint Hamiltonian cycles of a small graph as there can be.
 
     Parameters
@@ -144,12 +168,13 @@ def searched_cycles(lanes: IntArray) -> list[IntArray]:
     lanes
         Parallel links between each two vertices, shape (n, n), n at most 12.
     """
-    n = len(lanes)
+    n = lanes.shape[0]
     if n < 3 or n > _SMALL:
         return []
-    most = int(lanes.sum(axis=1).min()) // 2
+    dense = lanes.toarray()
+    most = int(dense.sum(axis=1).min()) // 2
     for count in range(most, 0, -1):
-        found = _search(lanes.copy(), count)
+        found = _search(dense.copy(), count)
         if found is not None:
             return found
     return []

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from collectives.algorithms.alltoall import grid_of
 from collectives.algorithms.compose import Steps, in_parallel, relabelled
@@ -95,10 +96,10 @@ def hamiltonian_cycles(team: Team) -> list[IntArray]:
     DoesNotFitError
         If none is found.
     """
-    lanes = direct_lanes(team, "multi_ring")
-    lanes = np.minimum(lanes, lanes.T)
+    there = direct_lanes(team, "multi_ring")
+    lanes = there.minimum(there.T)  # what goes both ways
     p = team.size
-    if p > 2 and (lanes + np.eye(p, dtype=np.int64) > 0).all():
+    if p > 2 and (lanes > 0).sum() == p * (p - 1):
         return walecki_cycles(p)
     found = _torus_cycles(team, lanes) or searched_cycles(lanes)
     if not found:
@@ -110,7 +111,7 @@ def hamiltonian_cycles(team: Team) -> list[IntArray]:
     return found
 
 
-def _torus_cycles(team: Team, lanes: IntArray) -> list[IntArray] | None:
+def _torus_cycles(team: Team, lanes: sparse.csr_array) -> list[IntArray] | None:
     try:
         grid = _squares_as_rings(grid_of(team))
     except DoesNotFitError:
@@ -118,7 +119,7 @@ def _torus_cycles(team: Team, lanes: IntArray) -> list[IntArray] | None:
     if grid.ndim == 0 or min(grid.shape) < 3:
         return None
     links = [(grid, np.roll(grid, -1, axis=axis)) for axis in range(grid.ndim)]
-    if not all((lanes[u, v] > 0).all() for u, v in links):
+    if not all((lanes[u.reshape(-1), v.reshape(-1)] > 0).all() for u, v in links):
         return None
     if grid.ndim == 1:
         return [grid]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
-from collectives.model.schedule import DoesNotFitError, IntArray, Team
-
-_MOST_RANKS = 8192
+from collectives.model.schedule import DoesNotFitError, Team
 
 
-def direct_lanes(team: Team, algorithm: str) -> IntArray:
+def direct_lanes(team: Team, algorithm: str) -> sparse.csr_array:
     """Return the parallel links from each position straight to each other, shape (p, p).
 
     Parameters
@@ -22,30 +21,21 @@ def direct_lanes(team: Team, algorithm: str) -> IntArray:
     Raises
     ------
     DoesNotFitError
-        If the team does not say what it runs on, a rank has no direct link, or there are too many.
+        If the team does not say what it runs on, or a rank has no direct link.
     """
     if team.supernode is None or team.ranks is None:
         raise DoesNotFitError(f"{algorithm} needs to know the machine: give it a team with one")
-    graph = team.supernode.graph
-    names = [team.supernode.npus[rank] for rank in team.ranks.tolist()]
-    position = {name: i for i, name in enumerate(names)}
-    ends = np.array(
-        [
-            (i, position[other], data["lanes"])
-            for name, i in position.items()
-            for other, data in graph.adj[name].items()
-            if other in position
-        ],
-        dtype=np.int64,
-    ).reshape(-1, 3)
-    alone = np.setdiff1d(np.arange(team.size), np.intersect1d(ends[:, 0], ends[:, 1]))
+    fabric = team.supernode.fabric
+    position = np.full(len(fabric.nodes), -1)
+    position[fabric.npus[team.ranks]] = np.arange(team.size)
+    src, dst = position[fabric.tail], position[fabric.head]
+    among = (src >= 0) & (dst >= 0)
+    alone = np.setdiff1d(np.arange(team.size), np.concatenate([src[among], dst[among]]))
     if len(alone) and team.size > 1:
+        name = fabric.nodes[fabric.npus[team.ranks[alone[0]]]]
         raise DoesNotFitError(
-            f"{algorithm} needs NPUs that are linked directly, and {names[int(alone[0])]} of "
+            f"{algorithm} needs NPUs that are linked directly, and {name} of "
             f"{team.supernode.name} is linked to none of the others; use an algorithm for switches"
         )
-    if team.size > _MOST_RANKS:
-        raise DoesNotFitError(f"{algorithm} takes up to {_MOST_RANKS} ranks, not {team.size}")
-    lanes = np.zeros((team.size, team.size), dtype=np.int64)
-    lanes[ends[:, 0], ends[:, 1]] = ends[:, 2]
-    return lanes
+    lanes = fabric.lanes[among].astype(np.int64)
+    return sparse.csr_array((lanes, (src[among], dst[among])), shape=(team.size, team.size))

@@ -68,11 +68,19 @@ def _attributes(team: Team) -> list[tuple[IntArray, str]]:
 def _hops(team: Team) -> list[tuple[IntArray, str]]:
     if team.supernode is None or team.ranks is None:
         return []
-    if len(team.supernode.npus) > _MOST_RANKS:
+    router = ecmp(team.supernode)
+    to_first = router.hops(team.ranks[:1])[team.ranks, 0]
+    nearest = int(np.argmin(np.where(to_first > 0, to_first, np.iinfo(np.int32).max)))
+    two = router.hops(team.ranks[[0, nearest]])[team.ranks]
+    limits = [
+        limit for limit in range(int(to_first[nearest]), int(to_first.max(initial=0)))
+        if np.equal(*((two >= 0) & (two <= limit)).T).all()  # else these two see different tiers
+    ]  # fmt: skip
+    if not limits or len(team.supernode.npus) > _MOST_RANKS:
         return []
-    hops = ecmp(team.supernode).hops()[np.ix_(team.ranks, team.ranks)]
+    hops = router.hops(team.ranks)[team.ranks]
     found = []
-    for limit in np.unique(hops[hops > 0])[:-1].tolist():
+    for limit in limits:
         near: BoolArray = (hops >= 0) & (hops <= limit)
         label = np.argmax(near, axis=1)  # the first that is near
         if (near == (label[:, None] == label)).all():

@@ -112,8 +112,7 @@ def _search(q: Quotient, targets: IntArray, cost: CostArray) -> None:
         level = min(waiting)
         fresh = waiting.pop(level) & ~met
         met |= fresh
-        rows = np.flatnonzero(fresh.any(axis=1))
-        _note(cost, rows, fresh[rows], level)
+        _note(cost, fresh, level)
         if level:
             fresh[~q.forwards] = 0
         ends = np.asarray(fresh.any(axis=1))[q.head]
@@ -126,11 +125,15 @@ def _search(q: Quotient, targets: IntArray, cost: CostArray) -> None:
                 after[q.tail[arcs[starts]]] |= near
 
 
-def _note(cost: CostArray, rows: IntArray, fresh: BitArray, level: int) -> None:
-    """Write a cost where the bits of some rows are set."""
+def _note(cost: CostArray, fresh: BitArray, level: int) -> None:
+    """Write a cost where bits are set."""
+    rows = np.flatnonzero(fresh.any(axis=1))
+    some = len(rows) * 2 < len(fresh)
+    words = fresh[rows] if some else fresh
     if sys.byteorder == "big":
-        fresh = fresh.byteswap()
-    bits = np.unpackbits(fresh.view(np.uint8), axis=1, count=cost.shape[1], bitorder="little")
-    part = cost[rows]
-    part[bits.view(np.bool_)] = level
-    cost[rows] = part
+        words = words.byteswap()
+    bits = np.unpackbits(words.view(np.uint8), axis=1, count=cost.shape[1], bitorder="little")
+    part = cost[rows] if some else cost
+    np.copyto(part, level, where=bits.view(np.bool_))
+    if some:
+        cost[rows] = part

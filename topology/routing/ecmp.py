@@ -19,6 +19,7 @@ from topology.routing.alike import Alike, carried, twins_alone
 from topology.routing.demand import Pairs, Uniform
 from topology.routing.distances import (
     UNREACHABLE,
+    CostArray,
     Distances,
     distances,
     npu_distances,
@@ -39,7 +40,6 @@ from topology.supernode import Supernode
 from topology.symmetry import codes
 
 _MANY = 2_000_000  # hops that are routed without looking for symmetries
-_CELLS = 2_000_000
 _SORTS = 32  # sorts of targets, with lengths, that are worth a search
 _PAYS = 0.5  # of the work must be left at most
 _EQUAL = 1e-12
@@ -140,6 +140,7 @@ class Ecmp(Router):
     def __init__(self, fabric: Fabric, *, exact: bool = False) -> None:
         self.fabric = fabric
         self.exact = exact
+        self._asked = 0
 
     title = "ECMP"
 
@@ -268,22 +269,32 @@ class Ecmp(Router):
         return Sources(np.arange(count), starts, group, demand.amount[order].astype(float))
 
     def _table(self, q: Quotient, ranks: IntArray) -> Distances:
-        """Return distances to some ranks: all ranks' table, unless a few are quicker."""
-        if "_distances" in self.__dict__ or len(ranks) * len(q.tail) > _CELLS:
+        """Return distances to some ranks: from all ranks' table once that is no more work."""
+        self._asked += len(ranks)
+        if "_distances" in self.__dict__ or self._asked >= len(self.fabric.npus):
             return self._distances
         column_of = np.full(len(self.fabric.npus), -1)
         column_of[ranks] = np.arange(len(ranks))
         targets = q.group[self.fabric.npus[ranks]]
         return Distances(distances(q, targets), q.group, column_of)
 
-    def hops(self) -> IntArray:
-        """Return hops from rank to rank, shape (ranks, ranks); -1 where there is no path."""
-        fabric, table = self.fabric, self._distances
-        cost = table.cost[table.row[fabric.npus]][:, table.column].astype(np.int64)
-        np.fill_diagonal(cost, 0)
-        toll = len(fabric.nodes) + 1
-        crossings, hops = np.divmod(cost, toll)
-        return np.where(cost == UNREACHABLE, -1, hops + crossings)
+    def hops(self, ranks: IntArray | None = None) -> CostArray:
+        """Return hops from rank to rank, -1 where there is no path.
+
+        Parameters
+        ----------
+        ranks
+            Where to, shape (k,); by default every rank, shape (ranks, ranks).
+        """
+        fabric = self.fabric
+        to = np.arange(len(fabric.npus)) if ranks is None else ranks
+        table = self._table(self._separate, to)
+        cost = table.cost[np.ix_(table.row[fabric.npus], table.column[to])]
+        cost[to, np.arange(len(to))] = 0
+        toll = len(fabric.nodes) + 1  # what an arc into a NIC counts for, at least
+        hops = cost if cost.max(initial=0) < toll else cost // toll + cost % toll
+        hops[cost == UNREACHABLE] = -1
+        return hops
 
     def latencies(self) -> FloatArray:
         """Return seconds of the slowest path from rank to rank, shape (ranks, ranks).

@@ -424,7 +424,7 @@ def test_npus_and_cpus_do_not_forward() -> None:
 def test_big_demands_are_routed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = topology.cloudmatrix384(4)
     whole = ecmp(machine).route(np.ones((32, 32)))
-    for room in ("spreading", "distances", "ecmp"):
+    for room in ("spreading", "distances"):
         monkeypatch.setattr(import_module(f"topology.routing.{room}"), "_CELLS", 0)
     monkeypatch.setattr("topology.routing.spreading._KEPT_HOPS", 0)
     small = topology.routing.Ecmp(machine.fabric).route(np.ones((32, 32)))
