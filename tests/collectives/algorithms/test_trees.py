@@ -132,9 +132,9 @@ def test_the_dgx_1_has_three_cycles() -> None:
 
 
 def test_small_graphs_without_cycles_have_none() -> None:
-    petersen = nx.to_numpy_array(nx.petersen_graph(), dtype=np.int64)
+    petersen = nx.to_scipy_sparse_array(nx.petersen_graph(), dtype=np.int64)
     assert searched_cycles(petersen) == []
-    path = nx.to_numpy_array(nx.path_graph(4), dtype=np.int64)
+    path = nx.to_scipy_sparse_array(nx.path_graph(4), dtype=np.int64)
     assert searched_cycles(path) == []
 
 
