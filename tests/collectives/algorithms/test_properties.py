@@ -201,11 +201,8 @@ def test_time_is_monotone(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
-@settings(max_examples=3)
-@given(order=st.permutations(range(8)))
-def test_relabelling_ranks_and_npus_together_changes_nothing(
-    kind: str, name: str, order: list[int]
-) -> None:
+def test_relabelling_ranks_and_npus_together_changes_nothing(kind: str, name: str) -> None:
+    order = np.random.default_rng(EVERY.index((kind, name))).permutation(8).tolist()
     machine = two_tiers(RATE)
     try:
         schedule = find_algorithm(kind, name)(team_of(machine))
@@ -246,7 +243,7 @@ SIZED = [("broadcast", "chain"), ("reduce", "binary_tree"), ("all_reduce", "chai
 @pytest.mark.parametrize(("kind", "name"), SIZED)
 def test_what_is_cut_for_a_size_takes_longer_for_more_bytes(kind: str, name: str) -> None:
     """From 0 bytes on: nothing takes longer than something."""
-    sizes = [0.0, 1.0, 1024.0, *np.geomspace(1e4, 1e8, 25)]
+    sizes = [0.0, 1.0, 1024.0, *np.geomspace(1e4, 1e8, 9)]
     for message in (0.0, 3e-7):
         machine = helping_star(9)
         options = {"algorithm": name, "alpha": 1e-6, "message": message}

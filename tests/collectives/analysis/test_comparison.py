@@ -91,9 +91,8 @@ def test_only_machines_are_compared(bad: list[object]):
         compare(bad)  # type: ignore[arg-type]
 
 
-def test_the_command_prints_every_figure(capsys: pytest.CaptureFixture[str]):
-    assert main(["compare", "cloudmatrix384", "gb200-nvl72", "--sizes", "1KiB"]) == 0
-    out = capsys.readouterr().out
+def test_every_figure_is_printed(press: Comparison):
+    out = str(press)
     assert out.splitlines()[0].startswith("cloudmatrix384 has")
     for said in (
         "559 kW",
@@ -105,6 +104,12 @@ def test_the_command_prints_every_figure(capsys: pytest.CaptureFixture[str]):
         "SemiAnalysis",
     ):
         assert said in out
+
+
+def test_the_command_prints_what_the_call_returns(capsys: pytest.CaptureFixture[str]):
+    machines = [topology.gb200_nvl72(), topology.dgx_h100(1)]
+    assert main(["compare", "gb200-nvl72", "dgx-h100:nodes=1", "--sizes", "1KiB"]) == 0
+    assert capsys.readouterr().out.strip() == str(compare(machines, sizes=[KiB])).strip()
     assert main(["compare", "gb200-nvl72", "--sizes", "1KiB", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["machines"] == ["gb200-nvl72"]

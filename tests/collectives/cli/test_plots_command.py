@@ -10,7 +10,7 @@ import pytest
 from collectives.cli import main
 from collectives.cli.commands.draw import PICTURES
 
-SYSTEM = "dgx-h100:nodes=2"
+SYSTEM = "dgx-h100:nodes=1"
 
 
 @pytest.mark.parametrize("kind", list(PICTURES))
