@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import networkx as nx
@@ -145,9 +145,15 @@ def _edge(u: Hashable, v: Hashable, data: Mapping[str, Any]) -> tuple[dict[str, 
         )
     if not faults:
         full = {"latency": 0.0, "lanes": 1, "medium": "copper", **data, **plain}
-        own = LinkType(capacity=1.0, medium=full.pop("medium"), latency=full["latency"]).link()
+        own = _plain_record(full.pop("medium"), full["latency"])
         plain |= {key: value for key, value in ({"link": own} | full).items() if key not in data}
     return plain, faults
+
+
+@lru_cache(maxsize=1024)
+def _plain_record(medium: str, latency: float) -> Link:
+    """Return the record of a link that says no more than this; equal links share it."""
+    return LinkType(capacity=1.0, medium=medium, latency=latency).link()
 
 
 def _rank_faults(graph: nx.Graph, npus: Sequence[Any]) -> Iterator[str]:
