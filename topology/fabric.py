@@ -24,8 +24,8 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class ArcClass:
+@dataclass(frozen=True, repr=False)
+class ArcClass(Printed):
     """Directed links of one sort: from one tier to another over one medium.
 
     Attributes
@@ -42,6 +42,10 @@ class ArcClass:
     head: str
     medium: str
     arcs: IntArray
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads."""
+        return [f"{self.name}, {self.medium}: {len(self.arcs):,} directed links"]
 
     @property
     def name(self) -> str:

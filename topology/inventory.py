@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from topology import units
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
+from topology.hardware.devices import device_catalogue
+from topology.hardware.media import MEDIA
 from topology.supernode import Supernode
+from topology.text import Part, Printed, Table, counted, span
 
 _HOSTED = ("npu", "cpu", "nic")
 
@@ -84,8 +88,8 @@ class LinkGroup:
     duplex: bool
 
 
-@dataclass(frozen=True)
-class Inventory:
+@dataclass(frozen=True, repr=False)
+class Inventory(Printed):
     """Everything a supernode is made of.
 
     Attributes
@@ -101,6 +105,23 @@ class Inventory:
     nodes: tuple[NodeGroup, ...]
     links: tuple[LinkGroup, ...]
     racks: int
+
+    def parts(self) -> list[Part]:
+        """Return what a person reads: how many of each kind, cables, nodes and links."""
+        words = (("npu", "NPU"), ("switch", "switch chip"), ("cpu", "CPU"), ("nic", "NIC"))
+        said = ", ".join(counted(n, word) for kind, word in words if (n := self.count(kind)))
+        where = f" in {counted(self.racks, 'rack')}" if self.racks else ""
+        nodes = Table(
+            "nodes",
+            ("node", "kind", "tier", "device", "count", "ports used", "into the network", "racks"),
+            [_node_row(group) for group in self.nodes],
+        )
+        links = Table(
+            "links, full duplex; rates are one way",
+            ("class", "medium", "type", "links", "lanes", "a lane", "all", "per NPU", "length"),
+            [_link_row(group) for group in self.links],
+        )
+        return [f"{said}{where}", _cables(self), nodes, links]
 
     def count(self, kind: str) -> int:
         """Return how many nodes are of a kind."""
@@ -230,3 +251,41 @@ def _word_order(fabric: Fabric, word: str) -> tuple[int, str]:
     at = fabric.labels.index(word)
     order = {"npu": 0, "cpu": 1, "nic": 2, "switch": 3}
     return order.get(fabric.kind[at], 3), word
+
+
+def _cables(made_of: Inventory) -> str:
+    lanes = dict.fromkeys(MEDIA, 0)
+    for group in made_of.links:
+        lanes[group.medium] += group.lanes
+    said = [counted(count, f"{medium} lane") for medium, count in lanes.items() if count]
+    modules = round(sum(group.modules for group in made_of.links))
+    return ", ".join([*said, counted(modules, "transceiver") if modules else "no transceivers"])
+
+
+def _node_row(group: NodeGroup) -> tuple[str, ...]:
+    entry = device_catalogue().get(group.device)
+    radix = entry.figure("ports") if entry else None
+    return (
+        group.label,
+        group.kind,
+        str(group.tier),
+        group.device or "unspecified",
+        f"{group.count:,}",
+        f"{group.ports}" + (f" of {radix.value:g}" if radix else ""),
+        units.format_rate(group.capacity),
+        str(group.racks) if group.racks else "",
+    )
+
+
+def _link_row(group: LinkGroup) -> tuple[str, ...]:
+    return (
+        group.ends + ("" if group.duplex else ", one way"),
+        group.medium,
+        group.type,
+        f"{group.links:,}",
+        f"{group.lanes:,}",
+        span(*group.rate, units.format_rate),
+        units.format_rate(group.capacity),
+        units.format_rate(group.per_npu) if group.per_npu else "",
+        span(*group.length, lambda value: f"{value:.3g} m"),
+    )

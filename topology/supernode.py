@@ -17,7 +17,7 @@ from topology.fabric import Fabric, compile_fabric
 from topology.hardware.devices import device as find_device
 from topology.hardware.media import LinkType, link_type
 from topology.naming import natural_sort, node_id
-from topology.text import Part, Printed
+from topology.text import Part, Printed, counted
 from topology.validation import complete, lane_counts
 
 Edge = tuple[Hashable, Hashable]
@@ -84,11 +84,7 @@ class Supernode(Printed):
         """Return what a person reads: what there is of each kind, changes, links and sources."""
         counts = Counter(self.fabric.kind)
         words = {"npu": "NPU", "switch": "switch chip", "cpu": "CPU", "nic": "NIC"}
-        said = (
-            f"{counts[kind]:,} {word}{'s' if counts[kind] > 1 else ''}"
-            for kind, word in words.items()
-            if counts[kind]
-        )
+        said = (counted(counts[kind], word) for kind, word in words.items() if counts[kind])
         changes = (f"changed: {change}" for change in self.history)
         links = self.fabric.parts()[1:]
         return [f"{self.name}: {', '.join(said)}", *changes, *links, *self.sources]

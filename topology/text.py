@@ -69,6 +69,11 @@ def plain(*parts: Part, width: int | None = None) -> str:
     return "\n".join(line for _, line in styled_lines(parts, room))
 
 
+def counted(count: int, word: str) -> str:
+    """Return how many of something: "1 NPU", "384 NPUs"."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
 def span(low: float, high: float, printer: Callable[[float], str]) -> str:
     """Return a range as printed, "100 GB/s to 125 GB/s"; one figure where the ends print alike."""
     few, many = printer(low), printer(high)

@@ -6,6 +6,7 @@ import pytest
 
 import topology
 from topology import metrics
+from topology.inventory import inventory
 from topology.text import Printed
 
 MACHINE = topology.dgx_h100(2).without(nodes=["nvswitch/0/0"])
@@ -15,6 +16,8 @@ assert HBM is not None
 RESULTS = [
     (MACHINE, ["16 NPUs", "changed: without 1 node", "NPU→NVSwitch", "100 GB/s to 125 GB/s"]),
     (MACHINE.fabric, ["16 ranks, 48 nodes", "leaf→spine", "optical"]),
+    (MACHINE.fabric.classes[-1], ["spine→leaf, optical: 8 directed links"]),
+    (inventory(MACHINE), ["16 NPUs", "transceivers", "quantum2", "NIC–leaf"]),
     (NVLINK, ["50 GB/s a lane, one way, copper", "NVIDIA NVLink page"]),
     (NVLINK.link(), ["nvlink5: copper", "propagation", "one way"]),
     (topology.device("h100"), ["NVIDIA H100 SXM5", "HBM", "80 GB", "estimate"]),

@@ -12,8 +12,8 @@ from collectives.cli.commands.arguments import add_system, load_system
 from topology import units
 from topology.hardware.catalogue import Entry
 from topology.hardware.devices import device_catalogue
-from topology.hardware.media import MEDIA, link_catalogue
-from topology.inventory import Inventory, LinkGroup, NodeGroup, inventory
+from topology.hardware.media import link_catalogue
+from topology.inventory import Inventory, inventory
 from topology.metrics.physical import cable_catalogue
 from topology.metrics.tiers import npu_bandwidths
 from topology.supernode import Supernode
@@ -65,76 +65,21 @@ def _subjects(made_of: Inventory, entry: Entry | None) -> Iterator[tuple[str, En
 def _made_of(machine: Supernode, made_of: Inventory, entry: Entry | None) -> list[Part]:
     title = entry.words.get("title", machine.name) if entry else machine.name
     said = f" ({machine.name})" if title != machine.name else ""
-    kinds = (("npu", "NPU"), ("switch", "switch chip"), ("cpu", "CPU"), ("nic", "NIC"))
-    bandwidths = _bandwidths(machine)
-    counts = [_counted(made_of.count(kind), word) for kind, word in kinds if made_of.count(kind)]
-    where = f" in {_counted(made_of.racks, 'rack')}" if made_of.racks else ""
     rates = " and ".join(
         f"{span(*ends, units.format_rate)} per NPU, one way, {name}"
-        for name, ends in bandwidths.items()
+        for name, ends in _bandwidths(machine).items()
     )
-    first = f"{title}{said}: {', '.join(counts)}{where}; {rates or 'no way between NPUs'}"
-    links = Table(
-        "links, full duplex; rates are one way",
-        ("class", "medium", "type", "links", "lanes", "a lane", "all", "per NPU", "length"),
-        [_link_row(group) for group in made_of.links],
-    )
-    nodes = Table(
-        "nodes",
-        ("node", "kind", "tier", "device", "count", "ports used", "into the network", "racks"),
-        [_node_row(group) for group in made_of.nodes],
-    )
-    notes = [_cables(made_of), *(f"changed: {change}" for change in machine.history)]
+    counts, cables, *tables = made_of.parts()
+    changes = [f"changed: {change}" for change in machine.history]
+    first = f"{title}{said}: {counts}; {rates or 'no way between NPUs'}"
     wiring = [(source,) for source in machine.sources] or [("no source is given",)]
-    return [first, *notes, nodes, links, Table("wiring", ("",), wiring)]
+    return [first, cables, *changes, *tables, Table("wiring", ("",), wiring)]
 
 
 def _bandwidths(machine: Supernode) -> dict[str, tuple[float, float]]:
     """Return the least and the most bytes/s of an NPU, over the links that scale up and out."""
     found = {name: npu_bandwidths(machine, name) for name in ("scale-up", "scale-out")}
     return {name: (float(r.min()), float(r.max())) for name, r in found.items() if r.any()}
-
-
-def _cables(made_of: Inventory) -> str:
-    lanes = dict.fromkeys(MEDIA, 0)
-    for group in made_of.links:
-        lanes[group.medium] += group.lanes
-    said = [_counted(count, f"{medium} lane") for medium, count in lanes.items() if count]
-    modules = round(sum(group.modules for group in made_of.links))
-    return ", ".join([*said, _counted(modules, "transceiver") if modules else "no transceivers"])
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
-
-
-def _node_row(group: NodeGroup) -> tuple[str, ...]:
-    entry = device_catalogue().get(group.device)
-    radix = entry.figure("ports") if entry else None
-    return (
-        group.label,
-        group.kind,
-        str(group.tier),
-        group.device or "unspecified",
-        f"{group.count:,}",
-        f"{group.ports}" + (f" of {radix.value:g}" if radix else ""),
-        units.format_rate(group.capacity),
-        str(group.racks) if group.racks else "",
-    )
-
-
-def _link_row(group: LinkGroup) -> tuple[str, ...]:
-    return (
-        group.ends + ("" if group.duplex else ", one way"),
-        group.medium,
-        group.type,
-        f"{group.links:,}",
-        f"{group.lanes:,}",
-        span(*group.rate, units.format_rate),
-        units.format_rate(group.capacity),
-        units.format_rate(group.per_npu) if group.per_npu else "",
-        span(*group.length, lambda value: f"{value:.3g} m"),
-    )
 
 
 def _published(entry: Entry | None) -> list[Part]:

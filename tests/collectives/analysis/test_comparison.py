@@ -115,3 +115,17 @@ def test_the_command_prints_what_the_call_returns(capsys: pytest.CaptureFixture[
     assert data["machines"] == ["gb200-nvl72"]
     assert main(["compare", "gb200-nvl72", "--sizes", "64"]) == 2
     assert "no unit" in capsys.readouterr().err
+
+
+def test_the_bandwidth_of_an_npu_is_the_same_by_every_way(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    machine = topology.dgx_h100()
+    main(["show", "dgx-h100", "--json"])
+    shown = json.loads(capsys.readouterr().out)["npu_bandwidth_Bps"]
+    rows = {row.title: row.cells[0].value for row in compare([machine], sizes=(1e6,)).computed}
+    for links, value in (("scale-up", 450e9), ("scale-out", 50e9)):
+        assert shown[links] == [value, value]
+        assert rows[f"{links} bandwidth per NPU, one way"] == value
+        assert topology.per_npu_bandwidth(machine, links) == value
+    assert topology.per_npu_bandwidth(machine) == 500e9
