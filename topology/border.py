@@ -116,17 +116,24 @@ def _range(least: float, most: float, above: float | None, unit: str) -> str:
     return f"a finite number{of}{low}"
 
 
-def numbers(values: Any, what: str, error: Error = GraphError) -> npt.NDArray[np.float64]:
-    """Return an array of finite numbers, zero or more, of any shape."""
+def floats(values: Any, what: str, error: Error = GraphError) -> npt.NDArray[np.float64]:
+    """Return an array of numbers of any size, as floats."""
     try:
-        found = np.asarray(values, dtype=float)
+        return np.asarray(values, dtype=float)
     except (TypeError, ValueError, OverflowError):
         refuse(values, what, "an array of numbers", error)
-    bad = np.argwhere(~((found >= 0) & (found <= _MOST)))
-    if len(bad):
-        at = tuple(bad[0].tolist())
-        where = f"{what}{list(at)}" if at else what
-        refuse(float(found[at]), where, f"a finite number, from 0 to {_MOST:g}", error)
+
+
+def outside(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return where an array holds what is not a finite number, zero or more: rows of indices."""
+    return np.argwhere(~((values >= 0) & (values <= _MOST)))
+
+
+def numbers(values: Any, what: str, error: Error = GraphError) -> npt.NDArray[np.float64]:
+    """Return an array of finite numbers, zero or more, of any shape."""
+    found = floats(values, what, error)
+    for at in outside(found)[:1].tolist():
+        number(float(found[tuple(at)]), f"{what}{at}" if at else what, error=error)
     return found
 
 

@@ -21,7 +21,7 @@ _Reader = Callable[[Any, str], Any]
 MOST_LANES = 10_000
 """Of a link."""
 _SHOWN = 20
-_ENDS = ("npu", "cpu")
+_INNER = ("switch", "nic")
 _FAST, _QUICK = 1e18, 1e-18
 
 
@@ -169,7 +169,7 @@ def _rank_faults(graph: nx.Graph, npus: Sequence[Any]) -> Iterator[str]:
             yield f"NPU {node_id(node)} stands {count} times in npus; a rank is one NPU"
         if node not in graph:
             yield f"NPU {node_id(node)} is not a node of the graph"
-        elif (kind := graph.nodes[node].get("kind", "npu")) not in _ENDS:
+        elif isinstance(kind := graph.nodes[node].get("kind"), str) and kind in _INNER:
             yield f"NPU {node_id(node)} has kind {shown(kind)}; a rank is an NPU or a CPU"
 
 

@@ -30,8 +30,7 @@ from collectives.model.schedule import (
     consecutive_groups,
 )
 from collectives.timing import Cost, Latency, Plan, plan
-from topology import units
-from topology.border import is_number
+from topology import border, units
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing import Uniform, check_ranks
@@ -253,8 +252,8 @@ def make_schedule(
         S in bytes, or a string with a unit: a pipeline is then cut in the segments that are
         best for it, and in 16 otherwise.
     """
-    amount = units.parse_size(size) if isinstance(size, str) else size
-    team = replace(team_of(supernode, ranks, group_size), volume=_volume(amount))
+    amount = None if size is None else border.size(size, error=ScheduleError)
+    team = replace(team_of(supernode, ranks, group_size), volume=amount)
     return find_algorithm(kind, algorithm)(team)
 
 
@@ -328,7 +327,7 @@ def analyze_sizes(
             f"analyze needs a Supernode, not {type(supernode).__name__}; "
             "topology.from_networkx() makes one of a graph"
         )
-    amounts = [units.parse_size(size) if isinstance(size, str) else size for size in sizes]
+    amounts = [border.size(size, error=ScheduleError) for size in sizes]
     team = team_of(supernode, ranks, group_size)
     checked = _checked(algorithm) if isinstance(algorithm, Schedule) else ()
 
@@ -339,7 +338,7 @@ def analyze_sizes(
     limit: Bound | None = None
     found = []
     for amount in amounts:
-        at = replace(team, volume=_volume(amount), alpha=choices.get("alpha"))
+        at = replace(team, volume=amount, alpha=choices.get("alpha"))
         if plans:
             again = [_again(wanted, algorithm, old, at) for old in plans]
             pairs = zip(plans, again, strict=True)
@@ -369,11 +368,6 @@ def _limit(supernode: Supernode, wanted: Collective, plans: list[Plan]) -> Bound
     message = 0.0 if uncounted else first.endpoint.message
     root, alpha = first.schedule.root, first.endpoint.alpha
     return bound(supernode, wanted, first.ranks, root=root, alpha=alpha, message=message)
-
-
-def _volume(amount: Any) -> float | None:
-    """Return a size for algorithms to plan by; what is not a size is refused later."""
-    return float(amount) if is_number(amount) and 0 <= amount < np.inf else None
 
 
 def _checked(schedule: Schedule) -> tuple[str, ...]:

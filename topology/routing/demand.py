@@ -228,13 +228,9 @@ class Pairs(Demand):
         """Return the pairs that send something; raise `RoutingError` if one does not fit."""
         if not len(self.src) == len(self.dst) == len(self.amount):
             raise RoutingError("demand: src, dst and amount must have the same length")
-        bad = ~(np.isfinite(self.amount) & (self.amount >= 0))
-        if bad.any():
-            at = int(np.flatnonzero(bad)[0])
-            raise RoutingError(
-                f"demand: rank {self.src[at]} to rank {self.dst[at]} is {self.amount[at]}; "
-                "amounts are finite, zero or more"
-            )
+        for (at,) in border.outside(self.amount)[:1].tolist():
+            pair = f"demand: rank {self.src[at]} to rank {self.dst[at]}"
+            border.number(float(self.amount[at]), pair, error=RoutingError)
         for ends in (self.src, self.dst):
             if len(ends) and not (ends.min() >= 0 and ends.max() < count):
                 worst = ends.min() if ends.min() < 0 else ends.max()
@@ -319,17 +315,10 @@ def _from_mapping(fabric: Fabric, demand: Mapping[tuple[object, object], float])
 def _from_matrix(demand: object, count: int) -> Pairs:
     matrix = sparse.coo_array(demand) if sparse.issparse(demand) else None
     if matrix is None:
-        try:
-            dense = np.asarray(demand, dtype=float)
-        except (TypeError, ValueError):
-            raise RoutingError(
-                f"demand: {type(demand).__name__} is not a matrix of numbers, a mapping from "
-                "(sender, receiver) to an amount, Uniform or Pairs"
-            ) from None
+        what = "demand (a matrix, a mapping from (sender, receiver), Uniform or Pairs)"
+        dense = border.floats(demand, what, RoutingError)
         if dense.ndim != 2:
             raise RoutingError(f"demand: a matrix has 2 dimensions, this has {dense.ndim}")
-        if np.isnan(dense).any():
-            raise RoutingError("demand: the matrix holds NaN; amounts are zero or more")
         matrix = sparse.coo_array(dense)
     if matrix.shape != (count, count):
         raise RoutingError(
