@@ -15,7 +15,7 @@ Values: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(eq=False)
-class Holdings:
+class ChunkState:
     """What every rank holds at one moment.
 
     Attributes
@@ -63,20 +63,20 @@ class Arrival:
     own: IntArray  # where the target's own stands, -1 if it holds none
 
 
-def holdings(schedule: Schedule, rank: IntArray, chunk: IntArray, values: Values) -> Holdings:
-    """Return holdings from the rank, chunk and value of everything held."""
+def chunk_state(schedule: Schedule, rank: IntArray, chunk: IntArray, values: Values) -> ChunkState:
+    """Return the state from the rank, chunk and value of everything held."""
     keys = rank * schedule.chunks + chunk
     order = np.argsort(keys, kind="stable")
-    return Holdings(keys[order], values[order], np.full(len(keys), -1))
+    return ChunkState(keys[order], values[order], np.full(len(keys), -1))
 
 
 def follow(
     schedule: Schedule,
-    held: Holdings,
+    held: ChunkState,
     combine: np.ufunc,
     lo: int,
     hi: int,
-    check: Callable[[Schedule, Holdings, Arrival, Values, int], None] | None,
+    check: Callable[[Schedule, ChunkState, Arrival, Values, int], None] | None,
 ) -> None:
     """Carry out every step on chunks lo to hi - 1."""
     for number, moved in enumerate(schedule.transfers()):
@@ -97,7 +97,7 @@ def follow(
         held.write(came.keys, merged, number)
 
 
-def arrive(schedule: Schedule, held: Holdings, moved: Transfers, step: int) -> Arrival:
+def arrive(schedule: Schedule, held: ChunkState, moved: Transfers, step: int) -> Arrival:
     """Return what a step's transfers bring, gathered by target."""
     source = held.find(moved.src * schedule.chunks + moved.chunk)
     if (source < 0).any():

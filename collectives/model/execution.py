@@ -20,7 +20,7 @@ from collectives.model.buffers import (
     layout,
     position,
 )
-from collectives.model.chunk_state import Arrival, Holdings, Values, follow, holdings, name_of
+from collectives.model.chunk_state import Arrival, ChunkState, Values, chunk_state, follow, name_of
 from collectives.model.collective import places
 from collectives.model.schedule import (
     IntArray,
@@ -61,7 +61,7 @@ def verify(schedule: Schedule) -> None:
     for lo, hi in _blocks(schedule, words):
         rank, chunk = _within(places(kind.before, *_sizes(schedule)), lo, hi)
         start = _bits(rank if kind.adds else np.zeros_like(rank), words)
-        held = holdings(schedule, rank, chunk, start)
+        held = chunk_state(schedule, rank, chunk, start)
         follow(schedule, held, np.bitwise_or, lo, hi, check)
         wanted = _within(places(kind.after, *_sizes(schedule)), lo, hi)
         _check_end(schedule, held, wanted, whole)
@@ -99,7 +99,7 @@ def execute(schedule: Schedule, inputs: npt.ArrayLike) -> Values:
     rank, chunk = places(kind.before, *_sizes(schedule))
     start = cut.reshape(-1, cut.shape[-1])
     start = start[chunk] if kind.before in ("owner", "origin") else start[rank * chunks + chunk]
-    held = holdings(schedule, rank, chunk, start)
+    held = chunk_state(schedule, rank, chunk, start)
     follow(schedule, held, np.maximum if kind.name == "barrier" else np.add, 0, chunks, None)
     rank, chunk = places(kind.after, *_sizes(schedule))
     out = np.zeros((p, *chunks_after(schedule), cut.shape[-1]), dtype=rows.dtype)
@@ -164,7 +164,7 @@ def _count(sets: Words) -> IntArray:
 
 
 def _refuse_twice(
-    schedule: Schedule, held: Holdings, came: Arrival, merged: Values, step: int
+    schedule: Schedule, held: ChunkState, came: Arrival, merged: Values, step: int
 ) -> None:
     """Raise if a contribution is added to a chunk that has it already."""
     total = np.add.reduceat(_count(came.incoming), came.starts)
@@ -206,7 +206,7 @@ def _check_held(schedule: Schedule, rank: IntArray, chunk: IntArray, at: IntArra
 
 
 def _check_end(
-    schedule: Schedule, held: Holdings, wanted: tuple[IntArray, IntArray], whole: Words
+    schedule: Schedule, held: ChunkState, wanted: tuple[IntArray, IntArray], whole: Words
 ) -> None:
     rank, chunk = wanted
     at = held.find(rank * schedule.chunks + chunk)
