@@ -37,7 +37,7 @@ def main() -> None:
     collectives.verify(schedule)  # every contribution in every block exactly once
     data = np.random.default_rng(0).integers(0, 1000, (8, 32))
     result = collectives.execute(schedule, data)
-    print(f"{schedule}: proven; every rank has the sum: {(result == data.sum(axis=0)).all()}")
+    print(f"{schedule.name}: proven; every rank has the sum: {(result == data.sum(axis=0)).all()}")
     for name in ("skipping_ring", "ring"):
         answer = collectives.analyze(machine, "all_reduce", "64 MiB", algorithm=name)
         print(f"{name}: {answer.time * 1e6:.1f} us; {answer.bottleneck.sentence}")

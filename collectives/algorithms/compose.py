@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from collectives.model.schedule import IntArray, Step, Transfers, join, merged
+from collectives.model.schedule import IntArray, Step, Transfers, join
+from collectives.model.traffic import merged
 
 Steps = tuple[Step, ...]
 

@@ -34,6 +34,7 @@ from collectives.model.schedule import (
 from topology.errors import RoutingError
 from topology.fabric import FloatArray
 from topology.routing import InNetwork, in_network_trees
+from topology.text import counted
 
 
 # Switches that reduce what is pushed to them are a choice of machine: see below.
@@ -79,7 +80,7 @@ def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedul
             *([replace(both, repeat=m - 1)] if m > 1 else []),
             _helped(_segment(m, (write[0], m - 1)), p, copied=share),
         )
-    note = f"{m} segment{'s' if m > 1 else ''}"
+    note = counted(m, "segment")
     sized = made.volume is not None and segments is None
     return Schedule("nvls", collective("all_reduce"), p, p * m, steps, (note,), sized=sized)
 

@@ -29,6 +29,7 @@ from collectives.model.schedule import (
     Team,
     as_team,
 )
+from topology.text import counted
 
 Cycles = Sequence[npt.ArrayLike] | None
 
@@ -71,7 +72,7 @@ def _schedule(kind: str, team: Team, given: Cycles, phases: tuple[bool, ...]) ->
     one: Steps = tuple(step for reduce in phases for step in ring_steps(p, reduce=reduce))
     copies = [relabelled(one, tour, 1) for cycle in cycles for tour in (cycle, cycle[::-1])]
     steps = in_parallel(copies, p, p)
-    note = f"{len(cycles)} cycle{'s' if len(cycles) > 1 else ''}, both ways round"
+    note = f"{counted(len(cycles), 'cycle')}, both ways round"
     return Schedule("multi_ring", collective(kind), p, len(copies) * p, steps, (note,))
 
 

@@ -39,11 +39,12 @@ from collectives.model.schedule import (
     Team,
     Transfers,
     as_team,
-    merged,
 )
+from collectives.model.traffic import merged
 from collectives.timing import plan
 from topology import border
 from topology.routing import Demand, Pairs
+from topology.text import counted
 
 UNSIZED = 16
 """Segments where the size, or the machine, is not known."""
@@ -273,5 +274,5 @@ def _pipeline(
     chunks = m * len(trees)
     steps = pipelined(edges(m), m, chunks, "up and down" if both else kind)
     sized = segments is None and team.volume is not None and team.supernode is not None
-    note = f"{m} segment{'s' if m > 1 else ''}"
+    note = counted(m, "segment")
     return Schedule(name, collective(kind), team.size, chunks, steps, (note,), root, sized=sized)

@@ -8,15 +8,8 @@ import numpy as np
 
 from collectives.model.chunk_state import check_transfers, name_of
 from collectives.model.execution import verify
-from collectives.model.schedule import (
-    IntArray,
-    Schedule,
-    ScheduleError,
-    Step,
-    Transfers,
-    merged,
-    same_traffic,
-)
+from collectives.model.schedule import IntArray, Schedule, ScheduleError, Step, Transfers
+from collectives.model.traffic import merged, same_traffic
 from topology.approximation import Approximation
 from topology.fabric import BoolArray
 from topology.routing import Demand, InNetwork, Pairs

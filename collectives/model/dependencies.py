@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from collectives.model.schedule import BoolArray, IntArray, Schedule, join
+from topology.text import Part, Printed
 
 
-@dataclass(frozen=True, eq=False)
-class Dependencies:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dependencies(Printed):
     """The transfers of a schedule in order, and the versions of chunks that they send and make.
 
     Attributes
@@ -43,6 +44,13 @@ class Dependencies:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    def parts(self) -> list[Part]:
+        """Return how many transfers there are, and how many of them have to follow each other."""
+        return [
+            f"{len(self):,} transfers in {int(self.step.max(initial=-1)) + 1:,} steps; at most "
+            f"{int(self.depth().max(initial=0)):,} follow each other"
+        ]
 
     def depth(self) -> IntArray:
         """Return how many transfers follow each other up to and including each, shape (k,)."""

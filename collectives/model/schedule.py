@@ -16,19 +16,20 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.model.collective import Collective
+from collectives.model.traffic import same_traffic
 from topology import border
 from topology.errors import RoutingError, SupernodeError
 from topology.fabric import FloatArray
 from topology.routing import Demand, Pairs, Uniform
 from topology.supernode import Supernode
+from topology.text import Part, Printed, Table, counted
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 _ROUNDING = 1e-14
 _MOST_CHUNKS = 2**62
-_FAR_TOO_MUCH = 1e6
-"""Times what a position could send others if it held all there is: bytes would overflow."""
+_SHOWN = 5
 
 
 class ScheduleError(SupernodeError):
@@ -39,8 +40,8 @@ class DoesNotFitError(ScheduleError):
     """An algorithm that does not suit these ranks or this machine; another may."""
 
 
-@dataclass(frozen=True, eq=False)
-class Transfers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Transfers(Printed):
     """What moves in one step, all at once: sender, receiver and chunk of each transfer.
 
     Every transfer sends what its sender held before the step.
@@ -84,6 +85,15 @@ class Transfers:
     def __len__(self) -> int:
         return len(self.src)
 
+    def parts(self) -> list[Part]:
+        """Return how many there are, and the first few."""
+        first = f"{counted(len(self), 'transfer')}, {int(self.adds.sum()):,} added at the receiver"
+        columns = (self.src, self.dst, self.chunk, self.adds)
+        rows = zip(*(column[:_SHOWN].tolist() for column in columns), strict=True)
+        texts = [[*map(str, row[:3]), "added" if row[3] else "copied"] for row in rows]
+        more = [f"and {len(self) - _SHOWN:,} more"] if len(self) > _SHOWN else []
+        return [first, *([Table("", ("from", "to", "chunk", "is"), texts)] if texts else []), *more]
+
     @property
     def adds(self) -> BoolArray:
         """Return whether each transfer is added, shape (k,)."""
@@ -101,8 +111,8 @@ def join(parts: Sequence[Transfers]) -> Transfers:
 UNSTATED = Pairs(np.array([], dtype=np.int64), np.array([], dtype=np.int64), np.array([]))
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+@dataclass(frozen=True, eq=False, repr=False)
+class Step(Printed):
     """One communication step, or several with the same pattern.
 
     Attributes
@@ -132,14 +142,21 @@ class Step:
                 f"{type(self.traffic).__name__}"
             )
 
+    def parts(self) -> list[Part]:
+        """Return what it is for, how often, and how many messages a rank sends."""
+        often = f", {self.repeat:,} times" if self.repeat > 1 else ""
+        return [
+            f"{self.phase or 'step'}: {counted(self.messages, 'message')} a rank at most{often}"
+        ]
+
     @cached_property
     def messages(self) -> int:
         """The most messages any position sends in one repetition."""
         return int(self.traffic.messages().max(initial=0))
 
 
-@dataclass(frozen=True, eq=False)
-class Schedule:
+@dataclass(frozen=True, eq=False, repr=False)
+class Schedule(Printed):
     """Steps that carry out a collective.
 
     Attributes
@@ -198,18 +215,11 @@ class Schedule:
             self._check_traffic(step.traffic, f"{where}, steps[{number}]")
 
     def _check_traffic(self, traffic: Demand, where: str) -> None:
-        """Raise `ScheduleError` if traffic is not among the positions, or not an amount."""
+        """Raise `ScheduleError` if traffic is not among the positions, or is no amount."""
         try:
             traffic.checked(self.ranks)
         except RoutingError as error:
             raise ScheduleError(f"{where}: {error}") from error
-        with np.errstate(over="ignore"):
-            most = float(np.max(traffic.ports(self.ranks)))
-        if not most <= _FAR_TOO_MUCH * self.ranks**2:
-            raise ScheduleError(
-                f"{where}: a rank sends or receives {most:g} times the size S at once; amounts "
-                "are fractions of S"
-            )
 
     @property
     def step_count(self) -> int:
@@ -240,28 +250,21 @@ class Schedule:
             for t in range(step.repeat):
                 yield step.transfers(t)
 
-    def __repr__(self) -> str:
-        what = f"{self.collective.title} {self.name}"
-        return f"<Schedule {what}: {self.ranks} ranks, {self.step_count} steps>"
-
-
-def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
-    """Return the sum of several traffics, each ordered pair once.
-
-    Parameters
-    ----------
-    parts
-        The traffics.
-    scale
-        What to multiply every amount by.
-    """
-    src, dst, amount = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst", "amount")
-    )
-    width = int(max(src.max(initial=0), dst.max(initial=0))) + 1
-    keys, at = np.unique(src * width + dst, return_inverse=True)
-    total = np.bincount(at.reshape(-1), amount * scale, minlength=len(keys)).astype(float)
-    return Pairs(keys // width, keys % width, total)
+    def parts(self) -> list[Part]:
+        """Return what it carries out in how many steps, its notes, and a row for each phase."""
+        counts = counted(self.ranks, "rank"), counted(self.step_count, "step")
+        first = f"{self.collective.title} {self.name}: {', '.join(counts)}"
+        phases: dict[str, tuple[int, FloatArray]] = {}
+        for step in self.steps:
+            done, sent = phases.get(step.phase, (0, np.zeros(self.ranks)))
+            sent = sent + step.repeat * step.traffic.ports(self.ranks)[0]
+            phases[step.phase] = (done + step.repeat, sent)
+        rows = [
+            (phase, f"{steps:,}", f"{float(sent.max()):.4g} S")
+            for phase, (steps, sent) in phases.items()
+        ]
+        table = Table("", ("phase", "steps", "most that a rank sends"), rows)
+        return [first, *self.notes, *([table] if rows else [])]
 
 
 def traffic_of(transfers: Transfers, size: float | FloatArray) -> Pairs:
@@ -287,15 +290,6 @@ def traffic_of(transfers: Transfers, size: float | FloatArray) -> Pairs:
         amount = count * size
     sent = amount > 0  # a message of no bytes is not sent
     return Pairs(key[sent] // width, key[sent] % width, amount[sent])
-
-
-def same_traffic(a: Pairs, b: Pairs) -> bool:
-    """Tell whether two results of `traffic_of` are equal."""
-    return (
-        np.array_equal(a.src, b.src)
-        and np.array_equal(a.dst, b.dst)
-        and np.allclose(a.amount, b.amount, rtol=1e-9, atol=0)
-    )
 
 
 def _with_traffic(schedule: Schedule, step: Step) -> Iterator[Step]:

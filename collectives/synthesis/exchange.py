@@ -40,6 +40,7 @@ from topology import border
 from topology.errors import RoutingError
 from topology.routing import Ecmp, Uniform, check_ranks, ecmp
 from topology.supernode import Supernode
+from topology.text import Part, counted
 from topology.units import MiB
 
 _MOST_PIECES, _MOST_GIVEN = 16, 1024
@@ -50,7 +51,7 @@ _MOST_WORK = 30_000
 _MOST_PATHS = 500_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exchange(SteadyState):
     """Paths for the pieces of an all-to-all, and how near their steady state is to the bound.
 
@@ -81,6 +82,10 @@ class Exchange(SteadyState):
     def pieces(self) -> int:
         """Return the equal pieces that every block is cut in."""
         return 1 if self.paths is None else self.paths.pieces
+
+    def parts(self) -> list[Part]:
+        """Return who exchanges, how, and how near the bound."""
+        return [f"all-to-all of {counted(len(self.ranks), 'rank')}: {'; '.join(self.notes)}"]
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from topology.approximation import Approximation
 from topology.fabric import FloatArray
 from topology.routing import Demand, Router
+from topology.text import Printed
 
 EQUAL = 1e-9
 
@@ -23,7 +24,7 @@ def near_bound(bound: float, reached: float) -> str:
     return f"steady state at {100 * share:.4g} % of the bound"
 
 
-class SteadyState:
+class SteadyState(Printed):
     """What a forest and an exchange have in common: how busy they keep the busiest link.
 
     Attributes

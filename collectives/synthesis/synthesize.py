@@ -29,7 +29,8 @@ from scipy import sparse
 from collectives.bounds import bound, gather_bound
 from collectives.bounds.network import network
 from collectives.model.collective import collective
-from collectives.model.schedule import IntArray, Schedule, ScheduleError, merged
+from collectives.model.schedule import IntArray, Schedule, ScheduleError
+from collectives.model.traffic import merged
 from collectives.synthesis.arrangement import Arrangement, arrangements
 from collectives.synthesis.edge_splitting import merge
 from collectives.synthesis.exchange import exchange_schedule, find_exchange
@@ -43,6 +44,7 @@ from topology.errors import RoutingError
 from topology.routing import Ecmp, Uniform, check_ranks, ecmp
 from topology.solvers.linear import least_level
 from topology.supernode import Supernode
+from topology.text import Part, counted
 from topology.units import MiB
 
 _KINDS = ("all_gather", "reduce_scatter", "all_reduce", "all_to_all")
@@ -51,7 +53,7 @@ _MOST_RANKS = 64
 _MOST_WORK = 16_384
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Synthesis(SteadyState):
     """A forest and how near its steady state is to the bound.
 
@@ -71,6 +73,12 @@ class Synthesis(SteadyState):
     seconds_per_byte: float
     bound: float
     neighbours: bool
+
+    def parts(self) -> list[Part]:
+        """Return how many trees of how many hops, and how near the bound."""
+        trees, hops = counted(self.forest.pieces, "tree"), counted(self.forest.depth, "hop")
+        ranks = counted(self.forest.size, "rank")
+        return [f"all-gather of {ranks}: {trees} from each, up to {hops} deep; {self.near}"]
 
 
 def find_forest(

@@ -20,6 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
+from topology import border
 from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, Pairs, check_ranks
@@ -108,8 +109,7 @@ class InNetwork(Demand):
     def checked(self, count: int) -> InNetwork:
         """Return it; raise `RoutingError` if it does not fit."""
         amounts = np.concatenate([self.added, self.copied, [self.through]])
-        if not (np.isfinite(amounts) & (amounts >= 0)).all():
-            raise RoutingError("in-network traffic: amounts are finite, zero or more")
+        border.numbers(amounts, "in-network traffic: amount", RoutingError)
         return replace(self, members=check_ranks(self.members, count))
 
     def ports(self, count: int) -> tuple[FloatArray, FloatArray]:

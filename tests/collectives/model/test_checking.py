@@ -125,12 +125,12 @@ MOVED = Transfers([0, 1], [1, 0], [0, 0], reduce=True)
         ({"repeat": 10**5000}, "repeat"),
         ({"transfers": MOVED}, "transfers must be a function"),
         ({"traffic": {(0, 1): 1.0}}, "traffic a demand such as Pairs, not function and dict"),
-        ({"traffic": Pairs(np.array([0]), np.array([1]), np.array([np.nan]))}, "finite"),
+        ({"traffic": Pairs(np.array([0]), np.array([1]), np.array([np.nan]))}, "nan"),
         ({"traffic": Pairs(np.array([0]), np.array([1]), np.array([-1.0]))}, "zero or more"),
-        ({"traffic": Pairs(np.array([0]), np.array([1]), np.array([1e308]))}, "fractions of S"),
-        ({"traffic": Pairs(np.array([0, 0]), np.array([1, 1]), np.full(2, 1e308))}, "fractions"),
+        ({"traffic": Pairs(np.array([0]), np.array([1]), np.array([1e308]))}, "1e.?30"),
+        ({"traffic": Pairs(np.array([0, 0]), np.array([1, 1]), np.full(2, 1e308))}, "1e.?30"),
         ({"traffic": Pairs(np.array([0]), np.array([2]), np.array([1.0]))}, "no rank 2"),
-        ({"traffic": InNetwork(np.arange(2), np.full(2, 1e308), np.zeros(2))}, "fractions of S"),
+        ({"traffic": InNetwork(np.arange(2), np.full(2, 1e308), np.zeros(2))}, "1e.?30"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_a_schedule_is_refused_when_it_is_made(
