@@ -1,207 +1,227 @@
-"""Plots of an analysis: the data behind them, the artists, and the words on them."""
+"""Distribution, critical path, steps, traffic, failures, machines: data, artists and words."""
 
 from __future__ import annotations
 
 from functools import cache
 
-import networkx as nx
 import numpy as np
 import pytest
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 import collectives
 import topology
-from collectives import Analysis
-from collectives.plots import bandwidth_curves, load_panels, plot_bandwidth, plot_loads
-from collectives.plots.bandwidth import crossovers, port_rate
+from collectives import Analysis, plots
+from collectives.analysis.comparison import Comparison
 from tests.pictures import check_texts, words
-from topology import Supernode, SupernodeError
+from topology import SupernodeError
 from topology.drawing import STYLES
-from topology.units import GB, MiB
+from topology.units import GB, KiB, MiB
 
-CM = topology.cloudmatrix384()
-HURT = CM.without(nodes=[f"l2/0/{j}" for j in range(8)] + ["l1/5/3"])
+CM = topology.cloudmatrix384(nodes=12)
 MACHINES = {
     "cloudmatrix384": CM,
-    "damaged": HURT,
+    "damaged": CM.without(nodes=["l2/0/0", "l1/5/3"]),
     "nvl72": topology.gb200_nvl72(),
     "dgx": topology.dgx_h100(nodes=4),
-    "star": topology.star(12, link=50 * GB),
-    "torus": topology.torus((8, 8), link=50 * GB),
+    "star": topology.star(6, link=50 * GB),
+    "torus": topology.torus((4, 4), link=50 * GB),
 }
+CASES = [
+    ("cloudmatrix384", "all_to_all", "direct"),
+    ("damaged", "all_to_all", "direct"),
+    ("cloudmatrix384", "all_reduce", "ring"),
+    ("dgx", "all_reduce", "hierarchical"),
+    ("nvl72", "all_gather", "direct"),
+    ("torus", "all_to_all", "direct"),
+]
 
 
 @cache
-def analysed(name: str, kind: str = "all_to_all", algorithm: str = "direct") -> Analysis:
-    return collectives.analyze(MACHINES[name], kind, 64 * MiB, algorithm=algorithm)
+def analysed(name: str, kind: str, algorithm: str, size: float = MiB) -> Analysis:
+    return collectives.analyze(MACHINES[name], kind, size, algorithm=algorithm)
 
 
-class TestLoadPanels:
-    def test_cloudmatrix384_is_nodes_by_planes(self) -> None:
-        panels = load_panels(analysed("cloudmatrix384"))
-        assert [(p.name, p.medium, p.rows, p.columns) for p in panels] == [
-            ("NPU–L1", "copper", "node", "plane"),
-            ("CPU–L1", "copper", "node", "plane"),
-            ("L1–L2", "optical", "node", "plane"),
-        ]
-        for panel in panels:
-            assert panel.values.shape == (48, 7)
-            assert panel.row_labels == tuple(map(str, range(48)))
+@pytest.fixture(params=CASES, ids=[" ".join(case) for case in CASES])
+def analysis(request: pytest.FixtureRequest) -> Analysis:
+    return analysed(*request.param)
 
-    @pytest.mark.parametrize("name", list(MACHINES))
-    def test_each_cell_is_its_busiest_link(self, name: str) -> None:
-        analysis = analysed(name)
-        for panel in load_panels(analysis):
-            assert np.nanmax(panel.values) <= 1 + 1e-9
-        peaks = {panel.name: panel.peak for panel in load_panels(analysis)}
+
+class TestDistribution:
+    def test_highest_and_mean_are_those_of_the_classes(self, analysis: Analysis) -> None:
+        found = {item.name.removesuffix(" and back"): item for item in
+                 plots.load_distribution(analysis)}  # fmt: skip
         for row in analysis.links:
-            one, two = row.name.split("→")
-            ours = [v for k, v in peaks.items() if k.startswith((f"{one}–{two}", f"{two}–{one}"))]
-            assert max(ours) >= row.utilisation - 1e-12
-        assert max(peaks.values()) == pytest.approx(analysis.utilisation.max())
+            back = "→".join(reversed(row.name.split("→")))
+            item = found[row.name] if row.name in found else found[back]
+            assert item.highest == pytest.approx(row.utilisation)
+            assert item.mean == pytest.approx(row.mean)
 
-    def test_a_cell_by_hand(self) -> None:
-        analysis = analysed("damaged")
-        fabric, graph = HURT.fabric, HURT.graph
-        (optics,) = [p for p in load_panels(analysis) if p.name == "L1–L2"]
-        for node, plane in [(0, 0), (5, 0), (5, 1), (47, 6)]:
-            chip = f"l1/{node}/{plane}"
-            ends = [n for n in graph.successors(chip) if n.startswith("l2/")]
-            arcs = [fabric.arc(chip, n) for n in ends] + [fabric.arc(n, chip) for n in ends]
-            expected = analysis.utilisation[arcs].max()
-            assert optics.values[node, plane] == pytest.approx(expected)
+    def test_values_fall(self, analysis: Analysis) -> None:
+        for item in plots.load_distribution(analysis):
+            assert (np.diff(item.values) <= 0).all()
+            assert item.imbalance >= 1 - 1e-12
 
-    def test_a_dead_switch_is_a_hole_and_a_bad_plane_a_stripe(self) -> None:
-        panels = {p.name: p for p in load_panels(analysed("damaged"))}
-        assert np.isnan(panels["NPU–L1"].values[5, 3])
-        assert np.isnan(panels["L1–L2"].values[5, 3])
-        values = np.delete(panels["L1–L2"].values, 5, axis=0)
-        assert values[:, 0].min() > 1.5 * values[:, 1:].max()
-
-    def test_a_torus_has_a_panel_for_each_dimension(self) -> None:
-        hurt = MACHINES["torus"].degrade(links=[("npu/9", "npu/10")], factor=0.5)
-        found = collectives.analyze(hurt, "all_to_all", MiB, algorithm="direct")
-        down, across = load_panels(found)
-        assert (down.name, across.name) == ("NPU–NPU, dimension 0", "NPU–NPU, dimension 1")
-        assert down.values.shape == across.values.shape == (8, 8)
-        assert np.argwhere(across.values == across.peak).tolist() == [[1, 1], [1, 2]]
-        assert across.peak > down.peak
-
-    def test_a_machine_without_attributes_has_panels(self) -> None:
-        graph = nx.petersen_graph()
-        nx.set_edge_attributes(graph, 1e9, "capacity")
-        bare = topology.from_networkx(graph, npus=list(graph))
-        found = collectives.analyze(bare, "all_to_all", 1 * MiB)
-        (panel,) = load_panels(found)
-        assert np.isfinite(panel.values).any()
+    def test_an_even_machine_is_called_even_and_a_damaged_one_not(self) -> None:
+        even = words(plots.plot_distribution(analysed(*CASES[0]))[0])
+        uneven = words(plots.plot_distribution(analysed(*CASES[1]))[0])
+        assert "used evenly" in even
+        assert "least evenly" in uneven
 
 
-class TestPlotLoads:
-    @pytest.mark.parametrize("name", list(MACHINES))
-    def test_texts_are_inside_and_apart(self, name: str) -> None:
-        figure, ax = plot_loads(analysed(name))
-        check_texts(figure)
-        assert ax.figure is figure
+class TestLatency:
+    def test_parts_add_up_to_the_time(self, analysis: Analysis) -> None:
+        waits = plots.critical_waits(analysis)
+        assert sum(wait.seconds for wait in waits) == pytest.approx(analysis.time)
+        for part in ("endpoint", "serialisation", "switches", "transceivers", "fec"):
+            total = sum(wait.seconds for wait in waits if wait.part == part)
+            assert total == pytest.approx(getattr(analysis.latency, part), abs=1e-15)
 
-    def test_one_scale_for_all_panels(self) -> None:
-        _, ax = plot_loads(analysed("damaged"))
-        meshes = [
-            item
-            for panel in ax.child_axes
-            for item in panel.collections
-            if isinstance(item, QuadMesh) and panel.get_ylabel()
-        ]
-        named = [mesh for mesh in meshes if mesh.axes.get_ylabel() == "node"]
-        assert len(named) == 2
-        assert {mesh.get_clim() for mesh in named} == {(0, 100)}
+    def test_each_begins_where_the_one_before_ends(self, analysis: Analysis) -> None:
+        end = 0.0
+        for wait in plots.critical_waits(analysis):
+            assert wait.start == pytest.approx(end, abs=1e-15)
+            assert wait.seconds > 0
+            end = wait.start + wait.seconds
 
-    def test_it_says_what_limits_and_what_was_asked(self) -> None:
-        said = words(plot_loads(analysed("cloudmatrix384"))[0]).replace("\n", " ")
-        assert analysed("cloudmatrix384").bottleneck.sentence[1:] in said
-        for part in ("64 MiB", "384 ranks", "cloudmatrix384", "ECMP", "idle: CPU–L1", "%"):
-            assert part in said
+    def test_the_path_of_cloudmatrix384_has_three_switches(self) -> None:
+        waits = plots.critical_waits(analysed("cloudmatrix384", "all_to_all", "direct", 512.0))
+        switches = [wait.label for wait in waits if wait.part == "switches"]
+        assert [name.partition("/")[0] for name in switches] == ["l1", "l2", "l1"]
+        for part in ("propagation", "transceivers", "fec"):
+            links = [wait.label for wait in waits if wait.part == part]
+            assert len(links) == (4 if part == "propagation" else 2)
+            assert all(" → " in label for label in links)
 
-    @pytest.mark.parametrize("style", list(STYLES))
-    def test_styles(self, style: str) -> None:
-        check_texts(plot_loads(analysed("star"), style=style)[0])
-
-
-class TestBandwidthCurves:
-    def test_points_are_analyses(self) -> None:
-        analysis = analysed("cloudmatrix384", "all_reduce", "ring")
-        sizes = [2.0**k for k in (12, 20, 28)]
-        (curve,) = bandwidth_curves(analysis, sizes)
-        for size, busbw in zip(sizes, curve.busbw, strict=True):
-            again = collectives.analyze(CM, "all_reduce", size, algorithm="ring")
-            assert busbw == pytest.approx(again.busbw)
-
-    @pytest.mark.parametrize("name", list(MACHINES))
-    def test_no_line_is_above_its_bound(self, name: str) -> None:
-        (curve,) = bandwidth_curves(analysed(name))
-        assert (curve.busbw <= curve.bound * (1 + 1e-9)).all()
-        assert (np.diff(curve.busbw) >= -1e-9 * curve.peak).all()
-
-    def test_half_size_of_a_straight_law_is_alpha_over_beta(self) -> None:
-        """T = α + S/β reaches half of β at S = α β."""
-        star = topology.star(4, link=100 * GB)
-        found = collectives.analyze(star, "all_gather", MiB, algorithm="direct", alpha=1e-6)
-        sizes = np.geomspace(1e2, 1e12, 2001)
-        (curve,) = bandwidth_curves(found, sizes)
-        spb = found.cost.latency.serialisation / found.size
-        assert curve.half_size == pytest.approx(1e-6 / spb, rel=1e-2)
-
-    def test_ports_are_those_that_lead_somewhere(self) -> None:
-        assert port_rate(CM, [0]) == pytest.approx(392 * GB)
-        assert port_rate(MACHINES["nvl72"], range(72)) == pytest.approx(900 * GB)
-        assert port_rate(MACHINES["torus"], range(64)) == pytest.approx(200 * GB)
-
-    def test_crossovers_are_where_the_fastest_changes(self) -> None:
-        pair = [analysed("dgx", "all_reduce", n) for n in ("ring", "hierarchical_direct")]
-        curves = bandwidth_curves(pair)
-        for item in crossovers(curves):
-            costs = [p.plan.cost(item.size).time for p in pair]
-            assert costs[0] == pytest.approx(costs[1], rel=0.05)
-
-    @pytest.mark.parametrize("sizes", [[1.0], [2.0, 1.0], [0.0, 1.0], [[1.0, 2.0]]])
-    def test_sizes_that_do_not_fit_are_refused(self, sizes: object) -> None:
-        with pytest.raises(SupernodeError, match="sizes must be"):
-            bandwidth_curves(analysed("star"), sizes)  # type: ignore[arg-type]
-
-    def test_nothing_to_plot_is_said(self) -> None:
-        with pytest.raises(SupernodeError, match="no analysis"):
-            bandwidth_curves([])
+    def test_it_says_what_takes_longest(self) -> None:
+        small = analysed("cloudmatrix384", "all_to_all", "direct", 512.0)
+        assert "Endpoint software takes" in words(plots.plot_latency(small)[0])
+        large = analysed("cloudmatrix384", "all_to_all", "direct", 1024 * MiB)
+        assert "Moving the bytes takes" in words(plots.plot_latency(large)[0])
 
 
-class TestPlotBandwidth:
-    def test_lines_bounds_and_ports(self) -> None:
-        figure, ax = plot_bandwidth([analysed(n) for n in ("cloudmatrix384", "nvl72", "dgx")])
-        dashes = [line.get_linestyle() for line in ax.lines]
-        assert dashes.count("--") == 3
-        assert dashes.count(":") == 3
-        assert ax.get_xscale() == "log"
-        check_texts(figure)
+class TestSteps:
+    def test_bars_stay_in_their_step(self, analysis: Analysis) -> None:
+        bars = plots.step_bars(analysis)
+        steps = analysis.cost.steps
+        starts = np.cumsum([0.0, *(step.time * step.repeat for step in steps)])
+        assert starts[-1] == pytest.approx(analysis.time)
+        for bar in bars:
+            assert bar.start == pytest.approx(starts[bar.step])
+            assert bar.start + bar.seconds <= starts[bar.step + 1] * (1 + 1e-9)
+            assert 0 < bar.share <= 1 + 1e-9
 
-    def test_all_algorithms_on_one_machine(self) -> None:
-        names = ("ring", "direct", "hierarchical", "hierarchical_direct")
-        figure, ax = plot_bandwidth([analysed("cloudmatrix384", "all_reduce", n) for n in names])
-        check_texts(figure)
-        said = words(figure)
-        assert all(name in said for name in names)
-        assert "GB/s" in ax.get_ylabel()
-        assert len([line for line in ax.lines if line.get_gid() == "half"]) == 4
+    def test_phases_are_named(self) -> None:
+        said = words(plots.plot_steps(analysed("dgx", "all_reduce", "hierarchical"))[0])
+        assert "takes" in said
+        assert "NIC→leaf" in said
 
-    def test_measured_points_and_given_axes(self) -> None:
-        figure = Figure(figsize=(9, 6))
-        mine = figure.add_axes((0.1, 0.3, 0.8, 0.5))
-        _, ax = plot_bandwidth(analysed("star"), mine, measured=[(MiB, 20 * GB)])
-        assert ax is mine
-        assert "measured" in words(figure)
+
+class TestTraffic:
+    def test_all_to_all_sends_what_it_should(self) -> None:
+        found = plots.traffic_matrix(analysed("cloudmatrix384", "all_to_all", "direct"))
+        assert found.by == "node"
+        assert found.sent.shape == (12, 12)
+        assert found.sent.sum() == pytest.approx(96 * MiB * 95 / 96)
+        assert found.inside == pytest.approx(7 / 95)
+        np.testing.assert_allclose(found.sent, found.sent.T)
+
+    def test_a_ring_sends_on_to_the_next_group(self) -> None:
+        found = plots.traffic_matrix(analysed("cloudmatrix384", "all_reduce", "ring"))
+        assert found.sent.sum() == pytest.approx(96 * 2 * 95 / 96 * MiB)
+        assert found.inside == pytest.approx(7 / 8)
+        assert np.count_nonzero(found.sent) == 24
+
+    def test_brute_force_over_transfers(self) -> None:
+        found = analysed("dgx", "all_reduce", "hierarchical")
+        expected = np.zeros((4, 4))
+        size = found.size * found.schedule.chunk_fraction
+        for moved in found.schedule.transfers():
+            apart = moved.src != moved.dst
+            np.add.at(expected, (moved.src[apart] // 8, moved.dst[apart] // 8), size)
+        np.testing.assert_allclose(plots.traffic_matrix(found).sent, expected)
+
+
+class TestFailures:
+    def test_a_failure_never_helps_and_one_dead_switch_costs_a_seventh(self) -> None:
+        curves = plots.failure_curves(analysed("cloudmatrix384", "all_to_all", "direct", 1e9))
+        left = {curve.part: curve for curve in curves}
+        assert set(left) == {"L1 switch", "L2 switch", "NPU–L1 link", "L1–L2 link"}
+        for curve in curves:
+            assert curve.left[0] == 1.0
+            assert all(0 <= share <= 1 + 1e-9 for share in curve.left)
+        assert left["L1 switch"].first == pytest.approx(6 / 7, rel=5e-3)
+        assert left["L1 switch"].there == 84
+
+    def test_it_is_the_analysis_of_the_damaged_machine(self) -> None:
+        whole = analysed("cloudmatrix384", "all_to_all", "direct")
+        curves = {c.part: c for c in plots.failure_curves(whole, counts=[2])}
+        hurt = CM.without(nodes=["l2/0/0", "l2/0/1"])
+        again = collectives.analyze(hurt, "all_to_all", MiB, algorithm="direct")
+        assert curves["L2 switch"].left[-1] == pytest.approx(whole.time / again.time)
+
+    def test_what_is_cut_off_is_zero(self) -> None:
+        curves = plots.failure_curves(analysed("star", "all_reduce", "direct"))
+        assert {curve.part: curve.first for curve in curves} == {
+            "switch": 0.0, "NPU–switch link": 0.0,
+        }  # fmt: skip
+        said = words(plots.plot_failures(analysed("star", "all_reduce", "direct"))[0])
+        assert "cuts ranks off" in said
+
+    def test_counts_that_do_not_fit_are_refused(self) -> None:
+        with pytest.raises(SupernodeError, match="counts"):
+            plots.failure_curves(analysed("star", "all_reduce", "direct"), counts=[0])
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return collectives.compare([CM, MACHINES["nvl72"]], sizes=[64 * MiB])
+
+
+class TestMachines:
+    def test_shares_are_of_the_largest(self, comparison: Comparison) -> None:
+        found = {m.title: m for m in plots.machine_measures(comparison)}
+        assert found["NPUs"].values == (96, 72)
+        assert found["NPUs"].shares == (1.0, 72 / 96)
+        for measure in found.values():
+            assert max(share for share in measure.shares if share is not None) == 1.0
 
     @pytest.mark.parametrize("style", list(STYLES))
-    def test_styles(self, style: str) -> None:
-        check_texts(plot_bandwidth(analysed("nvl72"), style=style)[0])
+    def test_the_chart_is_legible_and_says_its_values(
+        self, comparison: Comparison, style: str
+    ) -> None:
+        figure, _ = plots.plot_machines(comparison, style=style)
+        check_texts(figure)
+        assert "32.4 TB/s" in words(figure)
 
 
-def test_the_machines_are_supernodes() -> None:
-    assert all(isinstance(machine, Supernode) for machine in MACHINES.values())
+PLOTS = [
+    plots.plot_distribution, plots.plot_fabric, plots.plot_latency, plots.plot_loads,
+    plots.plot_steps, plots.plot_traffic,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: str(plot.__name__))
+def test_texts_are_inside_and_apart(plot: object, analysis: Analysis) -> None:
+    figure, ax = plot(analysis)  # type: ignore[operator]
+    assert ax.figure is figure
+    check_texts(figure)
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: str(plot.__name__))
+@pytest.mark.parametrize("style", ["dark", "print"])
+def test_styles_and_given_axes(plot: object, style: str) -> None:
+    figure = Figure(figsize=(14, 9))
+    mine = figure.add_axes((0.3, 0.25, 0.55, 0.5))
+    same, ax = plot(analysed("dgx", "all_reduce", "hierarchical"), mine, style=style)  # type: ignore[operator]
+    assert (same, ax) == (figure, mine)
+
+
+def test_failures_are_legible() -> None:
+    check_texts(plots.plot_failures(analysed("dgx", "all_to_all", "direct"))[0])
+
+
+def test_titles_say_collective_size_ranks_and_routing() -> None:
+    for plot in PLOTS:
+        said = words(plot(analysed("dgx", "all_reduce", "hierarchical", 64 * KiB))[0])
+        for part in ("all-reduce", "64 KiB", "32 ranks", "ECMP"):
+            assert part in said.replace("\n", " "), f"{plot.__name__} does not say {part}"
