@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
+import scipy
 
 from collectives.algorithms import algorithm_names, candidate_names, find_algorithm
 from collectives.analysis.analyze import team_of
@@ -203,7 +203,7 @@ def _switch(below: Candidate, above: Candidate, lo: float, hi: float) -> float:
         return lo
     if behind(hi) >= 0:
         return hi
-    return float(brentq(behind, lo, hi, xtol=_EQUAL * lo, rtol=_EQUAL))
+    return float(scipy.optimize.brentq(behind, lo, hi, xtol=_EQUAL * lo, rtol=_EQUAL))
 
 
 def changes_of_fastest(fitting: Sequence[Candidate], sizes: Sequence[float]) -> Iterator[Crossover]:

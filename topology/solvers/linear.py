@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
+import scipy  # loads scipy.optimize where it is first named: an eighth of a start
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray, IntArray
@@ -96,7 +96,7 @@ def least_level(
     count = use.shape[1]
     method = "highs-ds" if vertex else "highs" if count < _FEW_VARIABLES else "highs-ipm"
     column = sparse.csr_array(-np.asarray(room, dtype=float)[:, None])
-    found = linprog(
+    found = scipy.optimize.linprog(
         np.append(np.zeros(count) if cost is None else cost, 1.0),
         A_ub=sparse.hstack([use, column], format="csr"),
         b_ub=np.zeros(len(room)),
@@ -137,9 +137,11 @@ def least_whole(
     **options
         HiGHS's ``node_limit``, ``mip_rel_gap``, ``time_limit``; within them the best is taken.
     """
-    constraints = [LinearConstraint(*rule) for rule in rules]
-    found = milp(cost, constraints=constraints, integrality=whole, bounds=Bounds(*limits),
-                 options=options)  # fmt: skip
+    constraints = [scipy.optimize.LinearConstraint(*rule) for rule in rules]
+    bounds = scipy.optimize.Bounds(*limits)
+    found = scipy.optimize.milp(
+        cost, constraints=constraints, integrality=whole, bounds=bounds, options=options
+    )
     return None if found.x is None else np.asarray(found.x, dtype=float)
 
 

@@ -16,7 +16,7 @@ from collectives.bounds import CertificateError, Lengths, bound, exchange, read_
 from collectives.bounds.frank_wolfe import Search, approximate
 from collectives.bounds.network import network
 from collectives.bounds.split_nodes import halves
-from tests.collectives.bounds import reference
+from tests import reference
 from tests.collectives.bounds.test_gather import machine
 from tests.strategies import direct_networks, networks, rank_choices
 from topology import Supernode, SupernodeError

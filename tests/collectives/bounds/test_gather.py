@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import topology
 from collectives.bounds import bound, gather, gather_bound
-from tests.collectives.bounds import reference
+from tests import reference
 from tests.strategies import networks, rank_choices
 from topology import Supernode, SupernodeError
 from topology.solvers.fractions import as_fraction

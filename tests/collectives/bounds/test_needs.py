@@ -22,7 +22,7 @@ from collectives.bounds import (
 from collectives.bounds.likeness import unlike
 from collectives.bounds.network import network
 from collectives.model.collective import collective_names
-from tests.collectives.bounds import reference
+from tests import reference
 from tests.strategies import networks, rank_choices
 from topology import Supernode, SupernodeError
 from topology.units import GB, KiB

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
-from topology.solvers import linear
 from topology.solvers.linear import (
     InfeasibleError,
     UnboundedError,
@@ -43,7 +42,7 @@ def test_each_failure_has_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
         least_level(one, np.ones(1), csr_array((1, 1)), np.ones(1))
     for status, error in ((1, UnfinishedError), (3, UnboundedError), (4, UnfinishedError)):
         answer = type("Answer", (), {"status": status, "message": "stopped"})()
-        monkeypatch.setattr(linear, "linprog", lambda *_, answer=answer, **__: answer)
+        monkeypatch.setattr("scipy.optimize.linprog", lambda *_, answer=answer, **__: answer)
         with pytest.raises(error):
             least_level(one, np.ones(1), one, np.ones(1))
 
