@@ -19,7 +19,7 @@ from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from topology.errors import SupernodeError, UnknownNameError, unknown_name
+from topology.errors import SupernodeError, UnknownNameError, shown, unknown_name
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -69,11 +69,11 @@ class Registry(Generic[T]):
         """Make something known by name; ``replace`` lets it take the place of another."""
         for word in (name, *aliases):
             if not isinstance(word, str) or not word.strip():
-                raise SupernodeError(f"{self.what}: {word!r} is not a name; give a word")
+                raise SupernodeError(f"{self.what}: {shown(word)} is not a name; give a word")
             other = self._find(_key(word))
             if other is not None and not replace and _origin(other[1]) != _origin(thing):
                 raise SupernodeError(
-                    f"{self.what} {word!r} is there already, from {_origin(other[1])}; "
+                    f"{self.what} {shown(word)} is there already, from {_origin(other[1])}; "
                     "choose another name"
                 )
         self._known[_key(name)] = name, thing
@@ -113,8 +113,8 @@ class Registry(Generic[T]):
         faults = plugin_faults(self.group)
         for plugin, fault in faults.items():
             if _key(plugin) == _key(name):
-                said = fault or f"plugin {plugin!r} is there, but registers no {self.what} {name!r}"
-                raise PluginError(said)
+                none = f"plugin {plugin!r} is there, but registers no {self.what} {shown(name)}"
+                raise PluginError(fault or none)
         broken = "".join(f"; {fault}" for fault in faults.values() if fault)
         known = [*self.names(), *self._also]
         raise UnknownNameError(f"{unknown_name(self.what, name, known)}{broken}")

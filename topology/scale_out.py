@@ -17,7 +17,7 @@ from math import ceil
 from types import MappingProxyType
 
 from topology import border
-from topology.errors import GraphError, unknown_name
+from topology.errors import GraphError, shown, unknown_name
 from topology.hardware.devices import device
 from topology.hardware.media import LinkType, link_catalogue, link_type
 from topology.supernode import Builder
@@ -84,7 +84,7 @@ class ScaleOut:
         for name in ("nic", "switch"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
-                raise GraphError(f"scale-out: {name} is {value!r}; it must be a device's name")
+                raise GraphError(f"scale-out: {name} is {shown(value)}; it must be a device's name")
             if value is not None:
                 device(value)
         for ratio in self.ratios:

@@ -352,7 +352,7 @@ def _both_ways(rows: Iterable[_Row]) -> Iterator[_Row]:
 def _ends(link: Edge) -> tuple[str, str]:
     """Return the ids at the two ends of a link as the user gave it."""
     if not isinstance(link, tuple | list) or len(link) != 2:
-        raise GraphError(f"link {link!r} is not a pair of node ids, such as ('npu/0', 'l1/0/0')")
+        border.refuse(link, "a link", "a pair of node ids, such as ('npu/0', 'l1/0/0')")
     return node_id(link[0]), node_id(link[1])
 
 

@@ -355,15 +355,15 @@ def all_to_all_v(matrix: npt.ArrayLike, *, groups: npt.ArrayLike | None = None) 
         Positions of each node, as equal rows: blocks then go to the neighbour on the right rail
         and along that rail, as in `hierarchical_all_to_all`.
     """
-    raw = np.asarray(matrix)
+    raw = border.numbers(matrix, "all-to-all-v: the matrix of bytes", ScheduleError)
     p = len(raw) if raw.ndim else 0
     if not p:
         raise ScheduleError("all-to-all-v: the matrix is empty; it needs a row for each rank")
     if groups is None:
         return uneven(direct_all_to_all(p), matrix)
-    rows = np.asarray(groups, dtype=np.int64)
+    rows = border.numbers(groups, "all-to-all-v: groups", ScheduleError)
     if rows.ndim != 2 or not np.array_equal(np.sort(rows, axis=None), np.arange(p)):
         raise ScheduleError(
             f"all-to-all-v: groups must be equal rows that hold each position 0 to {p - 1} once"
         )
-    return uneven(hierarchical_all_to_all(Team(p, rows)), matrix)
+    return uneven(hierarchical_all_to_all(Team(p, rows.astype(np.int64))), matrix)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from collectives.bounds.bound import Bound
 from collectives.bounds.limits import bound
 from collectives.model.collective import Collective
-from topology import units
+from topology import border, units
 from topology.errors import SupernodeError
 from topology.fabric import Fabric, FloatArray
 from topology.supernode import Supernode
@@ -77,8 +77,7 @@ def sensitivity(
     SupernodeError
         If change is not above 0.
     """
-    if not 0 < change < float("inf"):
-        raise SupernodeError(f"sensitivity: change is {change!r}; it must be above 0, such as 0.1")
+    change = border.number(change, "sensitivity: change", above=0, error=SupernodeError)
     before = bound(supernode, kind, ranks, **choices)
     fabric = supernode.fabric
     weight = _weights(supernode, before)

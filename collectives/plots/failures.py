@@ -14,7 +14,7 @@ from collectives.plots.frame import framed, head
 from collectives.plots.words import asked
 from topology import units
 from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle, draw_style
-from topology.errors import SupernodeError
+from topology.errors import SupernodeError, shown
 from topology.naming import natural_sort
 from topology.supernode import Supernode
 
@@ -66,7 +66,7 @@ def failure_curves(analysis: Analysis, counts: Iterable[int] = _COUNTS) -> tuple
     machine = analysis.supernode
     steps = sorted({int(count) for count in counts})
     if not steps or steps[0] < 1:
-        raise SupernodeError(f"counts is {list(counts)!r}; it must be whole numbers above 0")
+        raise SupernodeError(f"counts is {shown(list(counts))}; it must be whole numbers above 0")
     found = []
     for part, members in _parts(machine, analysis).items():
         chosen = [count for count in steps if count < len(members) or count == 1]

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from collectives.model.schedule import IntArray, ScheduleError
 from collectives.workloads.expectation import hit_even, hit_independent
 from topology import border
+from topology.errors import shown
 from topology.fabric import FloatArray
 
 MOST_EXPERTS = 100_000
@@ -95,7 +96,7 @@ class MoELayer:
         if phase == "combine":
             return self.hidden * self.combine_element
         if phase != "dispatch":
-            raise ScheduleError(f"moe: phase is {phase!r}; it must be one of 'dispatch', 'combine'")
+            border.refuse(phase, "moe: phase", "one of dispatch, combine", ScheduleError)
         scales = ceil(self.hidden / self.scale_block) if self.scale_block else 0
         return self.hidden * self.dispatch_element + scales * self.scale_element
 
@@ -216,7 +217,7 @@ class Copies:
             "none" for a copy for every expert, "rank" for one for every rank.
         """
         if dedup not in ("none", "rank"):
-            raise ScheduleError(f"moe: dedup is {dedup!r}; a matrix is for 'none' or 'rank'")
+            raise ScheduleError(f"moe: dedup is {shown(dedup)}; a matrix is for 'none' or 'rank'")
         copies = self.per_expert if dedup == "none" else self.per_rank
         found: FloatArray = copies * self.layer.token_bytes(phase)
         return found if phase == "dispatch" else found.T

@@ -93,8 +93,8 @@ def bisection_cut(
     if isinstance(split, str):
         if split not in splits:
             raise GraphError(
-                f"{supernode.name} has no split by {split!r}; it has {', '.join(splits)}, or give "
-                "two sets of NPUs"
+                f"{supernode.name} has no split by {shown(split)}; it has {', '.join(splits)}, or "
+                "give two sets of NPUs"
             )
         splits = {split: splits[split]}
     if not splits:

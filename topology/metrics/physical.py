@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from topology import border, units
-from topology.errors import GraphError
+from topology.errors import GraphError, shown
 from topology.fabric import Fabric
 from topology.hardware.catalogue import Entry, load_catalogue
 from topology.hardware.devices import device_catalogue
@@ -215,8 +215,8 @@ def optics(supernode: Supernode) -> float:
 
 
 def _of_medium(supernode: Supernode, medium: str | None) -> list[Cables]:
-    if medium is not None and medium not in MEDIA:
-        raise GraphError(f"medium is {medium!r}; it must be one of {', '.join(MEDIA)}, or None")
+    if medium is not None:
+        border.choice(medium, "medium", MEDIA)
     return [group for group in cables(supernode) if medium in (None, group.link.medium)]
 
 
@@ -279,7 +279,7 @@ def _check_given(
         border.number(value, f"{what}: {name}")
         if name not in parts:
             known = ", ".join(sorted(parts))
-            raise GraphError(f"{what}: {supernode.name} has no {name!r}; it has {known}")
+            raise GraphError(f"{what}: {supernode.name} has no {shown(name)}; it has {known}")
 
 
 def _parts(supernode: Supernode) -> dict[str, float]:

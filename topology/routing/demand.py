@@ -305,7 +305,7 @@ def _from_mapping(fabric: Fabric, demand: Mapping[tuple[object, object], float])
 
     for pair, amount in demand.items():
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise RoutingError(f"demand: {pair!r} is not a pair (sender, receiver)")
+            raise RoutingError(f"demand: {shown(pair)} is not a pair (sender, receiver)")
         border.number(amount, f"demand: {pair[0]} to {pair[1]}", error=RoutingError)
     ends = [(find(u), find(v)) for u, v in demand]
     src, dst = np.array(ends, dtype=np.int64).reshape(-1, 2).T

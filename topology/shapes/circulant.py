@@ -62,9 +62,8 @@ def circulant(npus: int, offsets: Iterable[int], *, link: LinkLike, lanes: int =
 
 
 def _offsets(n: int, offsets: object) -> tuple[int, ...]:
-    if not isinstance(offsets, Iterable):
-        raise GraphError(f"circulant: offsets is {offsets!r}; give them in a list, such as [1, 2]")
-    found = sorted(border.whole(step, "circulant: an offset", most=n // 2) for step in offsets)
+    given = border.members(offsets, "circulant: offsets")
+    found = sorted(border.whole(step, "circulant: an offset", most=n // 2) for step in given)
     for step, following in pairwise(found):
         if step == following:
             raise GraphError(f"circulant: the offset {step} stands twice; use lanes=")

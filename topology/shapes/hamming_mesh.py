@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from topology import border
-from topology.errors import GraphError
+from topology.errors import GraphError, shown
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import LinkLike, by_x, dimensions, pairs
@@ -121,6 +121,6 @@ def _pair(what: str, sizes: object) -> tuple[int, ...]:
     found = dimensions("hamming_mesh", sizes, what)
     if len(found) != 2:
         raise GraphError(
-            f"hamming_mesh: {what} is {sizes!r}; give rows and columns, such as (2, 2)"
+            f"hamming_mesh: {what} is {shown(sizes)}; give rows and columns, such as (2, 2)"
         )
     return found

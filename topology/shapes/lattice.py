@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from topology import border
-from topology.errors import GraphError
+from topology.errors import GraphError, shown
 from topology.fabric import IntArray
 from topology.shapes.parts import (
     Dims,
@@ -219,10 +219,10 @@ def _checked_twists(
 ) -> dict[tuple[int, int], int]:
     what = "twisted_torus: twists"
     if not isinstance(twists, Mapping):
-        raise GraphError(f"{what} is {twists!r}; give {{(dimension, shifted dimension): shift}}")
+        border.refuse(twists, what, "a mapping {(dimension, shifted dimension): shift}")
     for key in twists:
         if not isinstance(key, tuple) or len(key) != 2:
-            raise GraphError(f"{what} has {key!r}; a key is (dimension, shifted dimension)")
+            raise GraphError(f"{what} has {shown(key)}; a key is (dimension, shifted dimension)")
         for axis in key:
             border.whole(axis, f"{what}: a dimension", least=0, most=len(dims) - 1)
     twisted = {i for i, _ in twists}

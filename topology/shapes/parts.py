@@ -42,30 +42,27 @@ def dimensions(shape: str, dims: object, what: str = "dims", least: int = 1) -> 
     return tuple(widths)
 
 
-def links_per_dimension(shape: str, link: object, count: int) -> list[LinkType]:
-    """Return the link type of each of ``count`` dimensions, from one for all or one for each."""
-    if isinstance(link, str | Real | LinkType) or not isinstance(link, Iterable):
-        return [link_type(link)] * count  # type: ignore[arg-type]
-    kinds = [link_type(each) for each in link]
-    if len(kinds) != count:
+def _each(shape: str, what: str, given: object, count: int) -> list[Any]:
+    """Return a value for each dimension, from one for all or one for each."""
+    if isinstance(given, str | Real | LinkType) or not isinstance(given, Iterable):
+        return [given] * count
+    values = border.ordered(given, f"{shape}: {what}")
+    if len(values) != count:
         raise GraphError(
-            f"{shape}: link has {len(kinds)} link types for {count} dimensions; "
+            f"{shape}: {what} has {len(values)} values for {count} dimensions; "
             "give one for all, or one for each"
         )
-    return kinds
+    return values
+
+
+def links_per_dimension(shape: str, link: object, count: int) -> list[LinkType]:
+    """Return the link type of each of ``count`` dimensions, from one for all or one for each."""
+    return [link_type(kind) for kind in _each(shape, "link", link, count)]
 
 
 def lanes_per_dimension(shape: str, lanes: object, count: int) -> list[int]:
     """Return the lanes of each of ``count`` dimensions, from one for all or one for each."""
-    if not isinstance(lanes, Iterable) or isinstance(lanes, str):
-        return [border.whole(lanes, f"{shape}: lanes")] * count
-    each = [border.whole(n, f"{shape}: lanes[{i}]") for i, n in enumerate(lanes)]
-    if len(each) != count:
-        raise GraphError(
-            f"{shape}: lanes has {len(each)} numbers for {count} dimensions; "
-            "give one for all, or one for each"
-        )
-    return each
+    return [border.whole(n, f"{shape}: lanes") for n in _each(shape, "lanes", lanes, count)]
 
 
 def said(kinds: Sequence[LinkType]) -> str | tuple[str, ...]:

@@ -10,7 +10,7 @@ from math import inf, prod
 from typing import Any
 
 from topology import border
-from topology.errors import SupernodeError
+from topology.errors import SupernodeError, shown
 from topology.hardware.devices import KINDS, device_catalogue
 from topology.hardware.media import MEDIA, LinkType, link_catalogue, link_type
 from topology.spec.fields import Faults, Table, nearest
@@ -171,4 +171,4 @@ def find_link(text: object, own: Mapping[str, LinkType]) -> LinkType | str:
             except SupernodeError as error:
                 return f": {error}"
     known = nearest(text, [*own, *link_catalogue()])
-    return f' is {text!r}; {known}, or a rate such as "50 GB/s"'
+    return f' is {shown(text)}; {known}, or a rate such as "50 GB/s"'

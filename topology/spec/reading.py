@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from topology import files
 from topology.composition import compose
-from topology.errors import UnknownNameError
+from topology.errors import UnknownNameError, shown
 from topology.formats.registry import format  # noqa: A004
 from topology.hardware.media import LinkType
 from topology.registry import PluginError, Registry
@@ -147,7 +147,7 @@ def _registered(table: Table, field: str, name: str, known: Registry[T]) -> T | 
     try:
         return known[name]
     except UnknownNameError:
-        table.fault(field, f" is {name!r}; {nearest(name, sorted(known))}")
+        table.fault(field, f" is {shown(name)}; {nearest(name, sorted(known))}")
     except PluginError as error:
         table.fault(field, f": {error}")
     return None
@@ -234,7 +234,7 @@ def _scale_out(table: Table, links: Mapping[str, LinkType], faults: Faults) -> A
             return given
         kind = find_link(given, links)
         if isinstance(kind, str):
-            table.fault("scale_out", f" is {given!r}; {nearest(given, [*SCALE_OUTS, *links])}")
+            table.fault("scale_out", f" is {shown(given)}; {nearest(given, [*SCALE_OUTS, *links])}")
             return None
         return kind
     names = [item.name for item in record_fields(ScaleOut)]

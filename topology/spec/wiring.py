@@ -8,6 +8,7 @@ from functools import partial
 from itertools import combinations, pairwise
 
 from topology import border
+from topology.errors import shown
 from topology.hardware.media import LinkType
 from topology.spec.fields import Faults, Table, attempt, nearest
 from topology.spec.groups import Group, find_link
@@ -116,7 +117,7 @@ def _group(table: Table, name: str, groups: Mapping[str, Group]) -> Group | None
     if given is None:
         return None
     if not isinstance(given, str) or given not in groups:
-        table.fault(name, f" is {given!r}; {nearest(given, groups)}")
+        table.fault(name, f" is {shown(given)}; {nearest(given, groups)}")
         return None
     return groups[given]
 
@@ -131,7 +132,7 @@ def _attributes(table: Table, name: str, among: Sequence[Group]) -> list[str]:
         else:
             both = " and ".join(dict.fromkeys(group.name for group in among))
             said = nearest(key, known) if known else f"{both} have none in common"
-            table.fault(name, f" holds {key!r}; {said}")
+            table.fault(name, f" holds {shown(key)}; {said}")
     return found
 
 
@@ -149,7 +150,7 @@ def _along(table: Table, group: Group, pattern: str, same: Sequence[str]) -> Ite
     for axis in table.words("along"):
         if axis not in group.axes:
             known = nearest(axis, group.axes) if group.axes else f"{group.name} has no shape"
-            table.fault("along", f" holds {axis!r}; {known}")
+            table.fault("along", f" holds {shown(axis)}; {known}")
             continue
         others = [key for key in dict.fromkeys([*group.axes, *same]) if key != axis]
         yield from (pair for _, ids in _blocks(group, others) for pair in _within(pattern, ids))

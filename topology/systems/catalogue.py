@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from topology import border
-from topology.errors import GraphError
+from topology.errors import GraphError, shown
 from topology.hardware.catalogue import Entry, Figure, load_catalogue
 from topology.registry import Registry
 from topology.supernode import Supernode
@@ -86,7 +86,7 @@ def system(name: str, /, **parameters: Any) -> Supernode:
     try:
         signature(builder).bind(**parameters)
     except TypeError as error:
-        raise GraphError(f"system {name!r}: {error}") from error
+        raise GraphError(f"system {shown(name)}: {error}") from error
     return builder(**parameters)
 
 

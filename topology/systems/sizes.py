@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from topology.errors import GraphError
+from topology.errors import GraphError, shown
 from topology.shapes.parts import dimensions
 
 Box = str | Sequence[int]
@@ -29,5 +29,5 @@ def box(machine: str, what: str, value: object) -> tuple[int, ...]:
         return dimensions(machine, value, what)
     words = value.lower().replace("×", "x").split("x")
     if not all(word.strip().isdecimal() for word in words):
-        raise GraphError(f"{machine}: {what} is {value!r}; write it like 4x4x8")
+        raise GraphError(f"{machine}: {what} is {shown(value)}; write it like 4x4x8")
     return dimensions(machine, [int(word) for word in words], what)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from collectives.model.collective import Collective, collective
+from topology.errors import shown
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -79,8 +80,8 @@ class CollectiveNeed:
     def fault(self) -> str | None:
         """Return what does not fit, in words."""
         if self.kind.rooted != (self.root is not None) or self.root not in (None, *self.ranks):
-            return f"{self.kind.title} has the root {self.root!r}"
-        return None if 0 <= self.weight < np.inf else f"the weight is {self.weight!r}"
+            return f"{self.kind.title} has the root {shown(self.root)}"
+        return None if 0 <= self.weight < np.inf else f"the weight is {shown(self.weight)}"
 
     def crossing(
         self, near: BoolArray, sender: str | None = None, receiver: str | None = None

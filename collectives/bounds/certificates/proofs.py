@@ -40,6 +40,7 @@ from collectives.bounds.certificates.needs import (
     PairsNeed,
     TokenNeed,
 )
+from topology.errors import shown
 
 Ends: TypeAlias = tuple[str, str]
 _TOLERANCE = 1e-9
@@ -345,7 +346,7 @@ def _once(rows: tuple[tuple[float, tuple[Any, ...]], ...]) -> Mapping[Any, float
     found: dict[Any, float] = {}
     for length, group in rows:
         if not 0 <= length < math.inf:
-            raise CertificateError(f"a length is {length!r}; lengths are finite, zero or more")
+            raise CertificateError(f"a length is {shown(length)}; lengths are finite, zero or more")
         found.update(dict.fromkeys(group, length))
     if len(found) != sum(len(group) for _, group in rows):
         raise CertificateError("a link or switch has two lengths")

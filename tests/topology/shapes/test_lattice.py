@@ -208,7 +208,7 @@ def test_twisted_4x4x8_balances_what_the_torus_does_not() -> None:
         (lambda: topology.ring(0, link=LINK), "ring: npus is 0"),
         (lambda: topology.line(True, link=LINK), "line: npus is True"),
         (lambda: topology.hypercube(0, link=LINK), "hypercube: dimension is 0"),
-        (lambda: topology.torus((4, 4), link=[LINK]), "torus: link has 1 link types for 2"),
+        (lambda: topology.torus((4, 4), link=[LINK]), "torus: link has 1 values for 2"),
         (lambda: topology.torus((4, 4), link=LINK, lanes=[1, 1, 1]), "torus: lanes has 3"),
         (lambda: topology.torus((4, 4), link=LINK, lanes=0), "torus: lanes is 0"),
         (lambda: topology.ring(4, link="nvlink55"), "did you mean nvlink5"),
