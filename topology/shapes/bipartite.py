@@ -6,7 +6,7 @@ import numpy as np
 
 from topology import border
 from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, pairs, vertices
+from topology.shapes.parts import LinkLike, graph_of, vertices
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -82,13 +82,8 @@ def petersen(*, link: LinkLike, lanes: int = 1) -> Supernode:
     lanes
         Parallel links between neighbours.
     """
-    kind = link_type(link)
-    builder = Builder()
-    coord = [(ring, i) for ring in range(2) for i in range(5)]
-    names, _ = vertices(builder, 10, coord=coord)
     i = np.arange(5)
     tails = np.concatenate([i, i, 5 + i])
     heads = np.concatenate([(i + 1) % 5, 5 + i, 5 + (i + 2) % 5])
-    ends = pairs(names, tails, names, heads)
-    builder.connect(ends, kind, lanes=border.whole(lanes, "petersen: lanes"))
-    return builder.build("petersen", names, parameters={"link": kind.name, "lanes": lanes})
+    coord = [(ring, i) for ring in range(2) for i in range(5)]
+    return graph_of("petersen", 10, [(tails, heads)], link, lanes, {}, size="", coord=coord)

@@ -9,10 +9,9 @@ import numpy as np
 
 from topology import border
 from topology.errors import GraphError
-from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, pairs, vertices
+from topology.shapes.parts import LinkLike, graph_of
 from topology.shapes.registry import shape
-from topology.supernode import Builder, Supernode
+from topology.supernode import Supernode
 
 
 @shape
@@ -49,16 +48,13 @@ def circulant(npus: int, offsets: Iterable[int], *, link: LinkLike, lanes: int =
     n = border.whole(npus, "circulant: npus", least=2)
     border.afford("circulant", n)
     steps = _offsets(n, offsets)
-    kind = link_type(link)
-    builder = Builder()
-    names, _ = vertices(builder, n, coord=[(i,) for i in range(n)])
-    i = np.arange(n)
-    for step in steps:
-        start = i[: n // 2] if 2 * step == n else i
-        ends = pairs(names, start, names, (start + step) % n)
-        builder.connect(ends, kind, lanes=border.whole(lanes, "circulant: lanes"))
-    parameters = {"npus": n, "offsets": steps, "link": kind.name, "lanes": lanes}
-    return builder.build(f"circulant-{n}-{'-'.join(map(str, steps))}", names, parameters=parameters)
+    starts = [np.arange(n // 2 if 2 * step == n else n) for step in steps]
+    ends = [(start + step) % n for start, step in zip(starts, steps, strict=True)]
+    called = {"npus": n, "offsets": steps}
+    return graph_of(
+        "circulant", n, [(np.concatenate(starts), np.concatenate(ends))], link, lanes, called,
+        size="-".join(map(str, (n, *steps))), coord=[(i,) for i in range(n)],
+    )  # fmt: skip
 
 
 def _offsets(n: int, offsets: object) -> tuple[int, ...]:

@@ -7,21 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from topology import border
-from topology.hardware.media import LinkType, link_type
-from topology.shapes.parts import (
-    Dims,
-    LinkLike,
-    by_x,
-    coordinates,
-    dimensions,
-    lanes_per_dimension,
-    links_per_dimension,
-    pairs,
-    said,
-    vertices,
-)
+from topology.hardware.media import link_type
+from topology.shapes.parts import Dims, LinkLike, by_x, coordinates, dimensions, graph_of
 from topology.shapes.registry import shape
-from topology.supernode import Builder, Supernode
+from topology.supernode import Supernode
 
 
 @shape
@@ -138,19 +127,17 @@ def _build(
     lanes: object,
     called: Mapping[str, object],
     each: int = 0,
-    npu_link: LinkType | None = None,
+    npu_link: LinkLike | None = None,
 ) -> Supernode:
-    kinds = links_per_dimension(shape, link, len(dims))
-    counts = lanes_per_dimension(shape, lanes, len(dims))
     total = int(np.prod(dims))
     border.afford(shape, total * (1 + each), total * (sum(dims) - len(dims) + 2 * each))
-    down = kinds[0] if npu_link is None else npu_link
-    builder = Builder()
-    names, npus = vertices(builder, total, npus_per_switch=each, link=down, coord=coordinates(dims))
     grid = np.arange(total).reshape(dims)
-    for axis, (kind, n) in enumerate(zip(kinds, counts, strict=True)):
+    steps = []
+    for axis, width in enumerate(dims):
         rows = np.moveaxis(grid, axis, 0)
-        i, j = np.triu_indices(dims[axis], k=1)
-        builder.connect(pairs(names, rows[i], names, rows[j]), kind, lanes=n)
-    parameters = {**called, "link": said(kinds), "lanes": lanes}
-    return builder.build(f"{shape.replace('_', '-')}-{by_x(dims)}", npus, parameters=parameters)
+        i, j = np.triu_indices(width, k=1)
+        steps.append((rows[i], rows[j]))
+    return graph_of(
+        shape, total, steps, link, lanes, called, size=by_x(dims), coord=coordinates(dims),
+        npus_per_switch=each, npu_link=npu_link,
+    )  # fmt: skip

@@ -12,10 +12,9 @@ import numpy as np
 from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
-from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, pairs, vertices
+from topology.shapes.parts import LinkLike, graph_of
 from topology.shapes.registry import shape
-from topology.supernode import Builder, Supernode
+from topology.supernode import Supernode
 
 
 @shape
@@ -140,11 +139,6 @@ def _directed(
     lanes: int,
     called: Mapping[str, object],
 ) -> Supernode:
-    kind = link_type(link)
     keys = np.unique((tails * count + heads)[tails != heads])
-    builder = Builder()
-    names, _ = vertices(builder, count)
-    ends = pairs(names, keys // count, names, keys % count)
-    builder.connect(ends, kind, lanes=border.whole(lanes, f"{shape}: lanes"), duplex=False)
-    parameters = {**called, "link": kind.name, "lanes": lanes}
-    return builder.build(f"{shape.replace('_', '-')}-{size}", names, parameters=parameters)
+    steps = [(keys // count, keys % count)]
+    return graph_of(shape, count, steps, link, lanes, called, size=size, duplex=False)

@@ -19,19 +19,14 @@ from topology.fabric import IntArray
 from topology.shapes.parts import (
     Dims,
     LinkLike,
+    Steps,
     by_x,
     coordinates,
     dimensions,
-    lanes_per_dimension,
-    links_per_dimension,
-    pairs,
-    said,
-    vertices,
+    graph_of,
 )
 from topology.shapes.registry import shape
-from topology.supernode import Builder, Supernode
-
-Steps = list[tuple[IntArray, IntArray]]
+from topology.supernode import Supernode
 
 
 @shape
@@ -54,7 +49,7 @@ def line(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
         Parallel links between neighbours.
     """
     size = dimensions("line", border.whole(npus, "line: npus"))
-    return _build("line", size, _steps(size, wrap=False), link, lanes, npus=size[0])
+    return _lattice("line", size, _steps(size, wrap=False), link, lanes, npus=size[0])
 
 
 @shape
@@ -78,7 +73,7 @@ def ring(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
         Parallel links between neighbours.
     """
     size = dimensions("ring", border.whole(npus, "ring: npus"))
-    return _build("ring", size, _steps(size, wrap=True), link, lanes, npus=size[0])
+    return _lattice("ring", size, _steps(size, wrap=True), link, lanes, npus=size[0])
 
 
 @shape
@@ -106,7 +101,7 @@ def mesh(
         Parallel links between neighbours, for all dimensions or for each.
     """
     size = dimensions("mesh", dims)
-    return _build("mesh", size, _steps(size, wrap=False), link, lanes)
+    return _lattice("mesh", size, _steps(size, wrap=False), link, lanes)
 
 
 @shape
@@ -136,7 +131,7 @@ def torus(
         Parallel links between neighbours, for all dimensions or for each.
     """
     size = dimensions("torus", dims)
-    return _build("torus", size, _steps(size, wrap=True), link, lanes)
+    return _lattice("torus", size, _steps(size, wrap=True), link, lanes)
 
 
 @shape
@@ -163,8 +158,11 @@ def hypercube(dimension: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     """
     n = border.whole(dimension, "hypercube: dimension", most=24)
     size = dimensions("hypercube", (2,) * n)
-    name = f"hypercube-{n}"
-    return _build("hypercube", size, _steps(size, wrap=True), link, lanes, name, dimension=n)
+    steps = _steps(size, wrap=True)
+    called = {"dimension": n}
+    return graph_of(
+        "hypercube", 2**n, steps, link, lanes, called, size=str(n), coord=coordinates(size)
+    )
 
 
 @shape
@@ -211,7 +209,7 @@ def twisted_torus(
     grid = np.arange(np.prod(size)).reshape(size)
     for i in sorted({i for i, _ in shifts}):
         steps[i] = _twisted_step(grid, i, {j: n for (at, j), n in shifts.items() if at == i})
-    return _build("twisted_torus", size, steps, link, lanes, dims=size, twists=shifts)
+    return _lattice("twisted_torus", size, steps, link, lanes, dims=size, twists=shifts)
 
 
 def _checked_twists(
@@ -248,7 +246,7 @@ def _twisted_step(
     return moved, following
 
 
-def _steps(dims: tuple[int, ...], *, wrap: bool) -> Steps:
+def _steps(dims: tuple[int, ...], *, wrap: bool) -> list[tuple[IntArray, IntArray]]:
     """Return the links of each dimension as index arrays, each cable once."""
     grid = np.arange(np.prod(dims)).reshape(dims)
     steps = []
@@ -259,23 +257,9 @@ def _steps(dims: tuple[int, ...], *, wrap: bool) -> Steps:
     return steps
 
 
-def _build(
-    shape: str,
-    size: tuple[int, ...],
-    steps: Steps,
-    link: object,
-    lanes: object,
-    name: str | None = None,
-    **called: object,
+def _lattice(
+    shape: str, size: tuple[int, ...], steps: Steps, link: object, lanes: object, **called: object
 ) -> Supernode:
-    kinds = links_per_dimension(shape, link, len(size))
-    counts = lanes_per_dimension(shape, lanes, len(size))
-    builder = Builder()
-    npus, _ = vertices(builder, int(np.prod(size)), coord=coordinates(size))
-    for (u, v), kind, n in zip(steps, kinds, counts, strict=True):
-        builder.connect(pairs(npus, u, npus, v), kind, lanes=n)
-    return builder.build(
-        name or f"{shape.replace('_', '-')}-{by_x(size)}",
-        npus,
-        parameters={**(called or {"dims": size}), "link": said(kinds), "lanes": lanes},
-    )
+    count, coord = int(np.prod(size)), coordinates(size)
+    said = called or {"dims": size}
+    return graph_of(shape, count, steps, link, lanes, said, size=by_x(size), coord=coord)

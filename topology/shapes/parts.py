@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from numbers import Real
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
-from topology.supernode import Builder
+from topology.supernode import Builder, Supernode
 
 _MOST_DIMENSIONS = 30
 LinkLike: TypeAlias = str | float | LinkType
@@ -135,3 +135,54 @@ def vertices(
     if link is not None:
         builder.connect(zip(npus, (names[i] for i in homes), strict=True), link)
     return names, npus
+
+
+Steps: TypeAlias = Sequence[tuple[IntArray, IntArray]]
+"""Both ends of links by the numbers of their vertices; one entry for each kind of link."""
+
+
+def graph_of(
+    shape: str,
+    count: int,
+    steps: Steps,
+    link: object,
+    lanes: object,
+    called: Mapping[str, object],
+    *,
+    size: str,
+    coord: Sequence[tuple[int, ...]] | None = None,
+    npus_per_switch: int = 0,
+    npu_link: LinkLike | None = None,
+    duplex: bool = True,
+) -> Supernode:
+    """Return vertices joined by links, as a machine.
+
+    Parameters
+    ----------
+    shape
+        The function that was called.
+    count, coord, npus_per_switch
+        As in `vertices`.
+    steps
+        The links.
+    link, lanes
+        One for all steps, or one for each.
+    called
+        The other parameters.
+    size
+        What tells this machine from others of the shape, for its name.
+    npu_link
+        From an NPU to its switch; by default that of the first step.
+    duplex
+        Whether links run both ways.
+    """
+    kinds = links_per_dimension(shape, link, len(steps))
+    counts = lanes_per_dimension(shape, lanes, len(steps))
+    down = kinds[0] if npu_link is None and kinds else link_type(npu_link)  # type: ignore[arg-type]
+    builder = Builder()
+    names, npus = vertices(builder, count, npus_per_switch=npus_per_switch, link=down, coord=coord)
+    for (u, v), kind, n in zip(steps, kinds, counts, strict=True):
+        builder.connect(pairs(names, u, names, v), kind, lanes=n, duplex=duplex)
+    name = "-".join(filter(None, (shape.replace("_", "-"), size)))
+    parameters = {**called, "link": said(kinds), "lanes": lanes}
+    return builder.build(name, npus, parameters=parameters)

@@ -10,9 +10,9 @@ from topology import border
 from topology.errors import GraphError
 from topology.fabric import BoolArray, IntArray
 from topology.hardware.media import link_type
-from topology.shapes.parts import LinkLike, pairs, vertices
+from topology.shapes.parts import LinkLike, graph_of
 from topology.shapes.registry import shape
-from topology.supernode import Builder, Supernode
+from topology.supernode import Supernode
 
 _TRIES = 1000
 
@@ -74,19 +74,14 @@ def random_regular(
             f"random_regular: {n} vertices of degree {r} have an odd number of ports; "
             "make one of the two even"
         )
-    kind = link_type(link)
-    builder = Builder()
-    down = kind if npu_link is None else link_type(npu_link)
-    names, npus = vertices(builder, n, npus_per_switch=each, link=down)
-    u, v = _connected(n, r, chance)
-    builder.connect(
-        pairs(names, u, names, v), kind, lanes=border.whole(lanes, "random_regular: lanes")
-    )
-    parameters = {
-        "count": n, "degree": r, "seed": seed, "npus_per_switch": each,
-        "link": kind.name, "npu_link": down.name, "lanes": lanes,
+    down = link_type(link if npu_link is None else npu_link)
+    called = {
+        "count": n, "degree": r, "seed": seed, "npus_per_switch": each, "npu_link": down.name,
     }  # fmt: skip
-    return builder.build(f"random-regular-{n}-{r}-seed-{seed}", npus, parameters=parameters)
+    return graph_of(
+        "random_regular", n, [_connected(n, r, chance)], link, lanes, called,
+        size=f"{n}-{r}-seed-{seed}", npus_per_switch=each, npu_link=down,
+    )  # fmt: skip
 
 
 def _connected(n: int, r: int, chance: np.random.Generator) -> tuple[IntArray, IntArray]:

@@ -9,9 +9,9 @@ from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import link_type
 from topology.shapes.fields import Field, field, prime_power
-from topology.shapes.parts import LinkLike, pairs, vertices
+from topology.shapes.parts import LinkLike, graph_of
 from topology.shapes.registry import shape
-from topology.supernode import Builder, Supernode
+from topology.supernode import Supernode
 
 
 @shape
@@ -73,19 +73,14 @@ def slim_fly(
     degree = (3 * size - _delta(size)) // 2
     each = (degree + 1) // 2 if npus_per_switch is None else npus_per_switch
     each = border.whole(each, "slim_fly: npus_per_switch", least=0)
-    kind = link_type(link)
-    builder = Builder()
+    down = link_type(link if npu_link is None else npu_link)
+    u, v = zip(*_edges(size, field(*factors)), strict=True)
     coord = [(s, x, y) for s in range(2) for x in range(size) for y in range(size)]
-    down = kind if npu_link is None else link_type(npu_link)
-    names, npus = vertices(builder, 2 * size**2, npus_per_switch=each, link=down, coord=coord)
-    width = border.whole(lanes, "slim_fly: lanes")
-    for u, v in _edges(size, field(*factors)):
-        builder.connect(pairs(names, u, names, v), kind, lanes=width)
-    called = {
-        "q": size, "npus_per_switch": each,
-        "link": kind.name, "npu_link": down.name, "lanes": width,
-    }  # fmt: skip
-    return builder.build(f"slim-fly-{size}", npus, parameters=called)
+    called = {"q": size, "npus_per_switch": each, "npu_link": down.name}
+    return graph_of(
+        "slim_fly", 2 * size**2, [(np.concatenate(u), np.concatenate(v))], link, lanes, called,
+        size=str(size), coord=coord, npus_per_switch=each, npu_link=down,
+    )  # fmt: skip
 
 
 def _delta(q: int) -> int:

@@ -53,11 +53,11 @@ def _reading_flags(name: str, builder: F) -> F:
     return build if flags else builder  # type: ignore[return-value]
 
 
-def described(builder: F, name: str, text: str) -> F:
-    """Return a builder made from a table, named and documented as if it had been written out."""
+def from_table(name: str, builder: F, **words: object) -> F:
+    """Make a builder that a table has filled in known, named and described as if written out."""
     builder.__name__ = builder.__qualname__ = name.replace("-", "_")
-    builder.__doc__ = cleandoc(text)
-    return builder
+    builder.__doc__ = cleandoc(builder.__doc__ or "").format(**words)
+    return system_builder(name)(builder)
 
 
 def system_names() -> list[str]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from topology.hardware.media import link_type
 from topology.supernode import Builder, Supernode
-from topology.systems.catalogue import described, system_builder
+from topology.systems.catalogue import from_table
 from topology.units import GB
 
 TRAYS = 18
@@ -114,25 +114,13 @@ def _rack(name: str, parts: Parts, said: str, *sources: str) -> RackBuilder:
     """Return the builder of a rack that is known by name."""
 
     def rack(*, cpus: bool = True, nics: bool = True) -> Supernode:
-        builder = Builder()
-        gpus = add_racks(builder, parts)
-        if cpus:
-            add_cpus(builder, parts, gpus)
-        if nics:
-            add_nics(builder, parts, gpus, forwards=False)
-        parameters = {"cpus": cpus, "nics": nics}
-        return builder.build(name, gpus, sources=sources, parameters=parameters, row=name)
-
-    rate = parts.chips * link_type(parts.nvlink).capacity
-    return described(
-        system_builder(name)(rack), name,
-        f"""Return the rack.
+        """Return the rack.
 
         ::
 
-            {parts.chips} switch chips, 72 ports of 50 GB/s   [0] [1] [2] ... [{parts.chips - 1}]
-            that reduce and multicast               |   |   |        |
-            72 GPUs, 4 to a tray: each has one lane to each chip, {rate / GB:,.0f} GB/s in all
+            {chips} switch chips, 72 ports of 50 GB/s     [0] [1] [2] ... [{last}]
+            that reduce and multicast                |   |   |        |
+            72 GPUs, 4 to a tray: each has one lane to each chip, {rate:,.0f} GB/s in all
 
         {said}
 
@@ -143,8 +131,18 @@ def _rack(name: str, parts: Parts, said: str, *sources: str) -> RackBuilder:
         nics
             Whether the NICs are there, a node for each GPU. Their network is not part of the
             rack, so they pass nothing on.
-        """,
-    )  # fmt: skip
+        """
+        builder = Builder()
+        gpus = add_racks(builder, parts)
+        if cpus:
+            add_cpus(builder, parts, gpus)
+        if nics:
+            add_nics(builder, parts, gpus, forwards=False)
+        parameters = {"cpus": cpus, "nics": nics}
+        return builder.build(name, gpus, sources=sources, parameters=parameters, row=name)
+
+    rate = parts.chips * link_type(parts.nvlink).capacity / GB
+    return from_table(name, rack, chips=parts.chips, last=parts.chips - 1, rate=rate, said=said)
 
 
 gb200_nvl72 = _rack(

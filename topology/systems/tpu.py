@@ -13,7 +13,7 @@ from typing import Protocol
 from topology.hardware.media import link_type
 from topology.shapes.parts import by_x
 from topology.supernode import Supernode
-from topology.systems.catalogue import described, system_builder
+from topology.systems.catalogue import from_table
 from topology.systems.sizes import Box
 from topology.systems.tpu_slice import Generation, build_slice
 from topology.units import GB
@@ -35,12 +35,7 @@ def _slices(
     generation = Generation(name, *links, largest, sources)
 
     def pod(shape: Box | None = None, *, twisted: bool = False) -> Supernode:
-        return build_slice(generation, shape, twisted=twisted)
-
-    rate = link_type(links[0]).capacity / GB
-    return described(
-        system_builder(name)(pod), name,
-        f"""Return a slice.
+        """Return a slice.
 
         ::
 
@@ -48,14 +43,14 @@ def _slices(
               ~       ~                           a cube is 4 x 4 x 4 chips on copper
             [cube]~~[cube]~~
 
-            every chip has 6 links of {rate:g} GB/s, {6 * rate:g} GB/s in all; of 3 links to a
-            chip, 1/4 are fibre
+            every chip has 6 links of {rate:g} GB/s, {all:g} GB/s in all; of 3 links to a chip,
+            1/4 are fibre
 
         Parameters
         ----------
         shape
             Three widths, all multiples of 4, such as (4, 4, 8) or "4x4x8"; by default the largest
-            slice, {by_x(largest)}. A part of one cube, 1, 2 or 4 wide each, is a mesh without
+            slice, {largest}. A part of one cube, 1, 2 or 4 wide each, is a mesh without
             wrap-around.
         twisted
             Whether the wrap-around of the short dimensions shifts the long ones, for n x n x 2n
@@ -66,8 +61,11 @@ def _slices(
         ------
         GraphError
             If there is no such slice.
-        """,
-    )  # fmt: skip
+        """
+        return build_slice(generation, shape, twisted=twisted)
+
+    rate = link_type(links[0]).capacity / GB
+    return from_table(name, pod, rate=rate, all=6 * rate, largest=by_x(largest))
 
 
 tpu_v4 = _slices(
