@@ -9,6 +9,7 @@ import numpy as np
 
 from collectives.model.schedule import IntArray, Step, Transfers, join
 from collectives.model.traffic import merged
+from topology.routing import Demand, Uniform
 
 Steps = tuple[Step, ...]
 
@@ -110,11 +111,20 @@ def in_parallel(copies: Sequence[Steps], chunks: int, shards: int = 1) -> Steps:
     found = []
     for lo, hi in zip([0, *ends], ends, strict=False):
         active = [(i, *at) for i, steps in enumerate(copies) if (at := _at(steps, lo))]
-        traffic = merged([step.traffic.pairs() for _, step, _ in active], 1 / count)
+        traffic = _at_once([step.traffic for _, step, _ in active]).scaled(1 / count)
         transfers = _side_by_side(active, piece, count)
         phases = dict.fromkeys(step.phase for _, step, _ in active)
         found.append(Step(transfers, traffic, hi - lo, " and ".join(phases)))
     return tuple(found)
+
+
+def _at_once(parts: Sequence[Demand]) -> Demand:
+    """Return traffics as one, each ordered pair once; of equal sets as those sets."""
+    sets = [part.sets if isinstance(part, Uniform) else None for part in parts]
+    first = sets[0]
+    if first is not None and all(s is not None and np.array_equal(s, first) for s in sets):
+        return Uniform(first, sum(part.amount for part in parts if isinstance(part, Uniform)))
+    return merged([part.pairs() for part in parts])
 
 
 def _side_by_side(

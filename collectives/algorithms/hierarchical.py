@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import sparse
 
-from collectives.algorithms.compose import Steps
+from collectives.algorithms.compose import Steps, in_parallel
 from collectives.algorithms.grid import gather_along, reduce_along, scatter_along
+from collectives.algorithms.neighbours import direct_lanes
 from collectives.algorithms.registry import algorithm
 from collectives.algorithms.tiers import tiers_of
 from collectives.model.collective import collective
@@ -110,6 +112,56 @@ def three_level_all_gather(team: Team | int) -> Schedule:
 def three_level_direct_all_reduce(team: Team | int) -> Schedule:
     """All-reduce in three tiers, each by direct exchange: six steps."""
     return _three_level("three_level_direct", "all_reduce", team, reduce_along)
+
+
+@algorithm("all_reduce", "rotated")
+def rotated_all_reduce(team: Team | int) -> Schedule:
+    """All-reduce in tiers by direct exchange, every tier with links of its own at work at once.
+
+    Where k tiers are full meshes (UB-Mesh: the node, and the nodes of the rack), k copies with
+    a part of the data each go through them from the i-th on, round and round, and then together
+    through the other tiers. The bytes of `three_level_direct`, but k times as many links.
+    """
+    return _rotated("all_reduce", as_team(team), reduce_along)
+
+
+@algorithm("reduce_scatter", "rotated")
+def rotated_reduce_scatter(team: Team | int) -> Schedule:
+    """Reduce-scatter in tiers by direct exchange, all full meshes at work at once."""
+    return _rotated("reduce_scatter", as_team(team), scatter_along)
+
+
+@algorithm("all_gather", "rotated")
+def rotated_all_gather(team: Team | int) -> Schedule:
+    """All-gather in tiers by direct exchange, all full meshes at work at once."""
+    return _rotated("all_gather", as_team(team), gather_along)
+
+
+def _rotated(kind: str, team: Team, make: Callable[..., Steps]) -> Schedule:
+    grid, words = tiers_of(team)
+    lanes = direct_lanes(team, "rotated")
+    meshes = [axis for axis in range(grid.ndim) if _is_mesh(lanes, np.moveaxis(grid, axis, -1))]
+    if len(meshes) < 2:
+        raise DoesNotFitError(
+            f"rotated needs two tiers or more that are full meshes of direct links; these "
+            f"{grid.size} ranks have {len(meshes)}: use 'three_level_direct'"
+        )
+    rest = [axis for axis in range(grid.ndim) if axis not in meshes]
+    orders = [[*meshes[i:], *meshes[:i], *rest] for i in range(len(meshes))]
+    copies = [
+        make(grid.transpose(order), [words[axis] for axis in order], direct=True)
+        for order in orders
+    ]
+    chunks = len(copies) * grid.size
+    return Schedule(
+        "rotated", collective(kind), grid.size, chunks, in_parallel(copies, grid.size, grid.size)
+    )
+
+
+def _is_mesh(lanes: sparse.csr_array, rows: IntArray) -> bool:
+    """Tell whether each position of a row, the last axis, is linked to all others of it."""
+    sent = Uniform(rows.reshape(-1, rows.shape[-1])).pairs()
+    return bool((lanes[sent.src, sent.dst] > 0).all())
 
 
 def _three_level(name: str, kind: str, team: Team | int, make: Callable[..., Steps]) -> Schedule:

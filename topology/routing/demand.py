@@ -123,6 +123,12 @@ class Uniform(Demand):
         return rows
 
     @property
+    def sets(self) -> IntArray:
+        """Return the sets in one order, whatever order they were given in, shape (sets, p)."""
+        rows = np.sort(self.rows, axis=1)
+        return rows[np.argsort(rows[:, 0])] if rows.size else rows
+
+    @property
     def key(self) -> tuple[object, ...]:
         """Return ranks and amount."""
         return ("uniform", self.rows.shape, self.ranks.tobytes(), self.amount)

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 import collectives
 import topology
-from collectives import ScheduleError
+from collectives import DoesNotFitError, ScheduleError
+from collectives.model.checking import check_traffic
+from tests.collectives.algorithms.teams import prove
 from tests.strategies import sizes, two_levels
 from topology import Supernode
+from topology.routing import Pairs, Uniform
 from topology.units import GB, KiB, ns, us
 
 A, O = 3 * us, 7 * ns  # noqa: E741 - the letters of the papers
@@ -123,3 +126,49 @@ def _graph() -> nx.DiGraph:
     builder.connect(((npu, inner[i // 3]) for i, npu in enumerate(npus)), 10 * GB)
     builder.connect(((npu, rails[0]) for npu in npus), GB)
     return builder.build("two nodes", npus).graph
+
+
+def _meshes(nodes: int, each: int) -> Supernode:
+    """Return nodes that are full meshes, and so are the NPUs at each place of all nodes."""
+    grid = nx.cartesian_product(nx.complete_graph(nodes), nx.complete_graph(each))
+    nx.set_edge_attributes(grid, 50 * GB, "capacity")
+    for (node, _), npu in grid.nodes(data=True):
+        npu["node"] = node
+    graph = nx.relabel_nodes(grid, {(i, j): f"npu/{i * each + j}" for i, j in grid})
+    return topology.from_networkx(graph, npus=[f"npu/{i}" for i in range(nodes * each)])
+
+
+@pytest.mark.parametrize("kind", ["all_reduce", "reduce_scatter", "all_gather"])
+@pytest.mark.parametrize("widths", [(3, 3), (2, 4), (4, 3)])
+def test_rotated_keeps_every_link_of_two_meshes_busy(kind: str, widths: tuple[int, int]) -> None:
+    """The k-th part of S along each axis first: Σ over the phases of the slower axis."""
+    machine = _meshes(*widths)
+    schedule = collectives.make_schedule(machine, kind, algorithm="rotated")
+    prove(schedule)
+    check_traffic(schedule)
+    a, b = widths
+    first = max((a - 1) / a / (a - 1), (b - 1) / b / (b - 1))
+    then = max((a - 1) / (a * b) / (a - 1), (b - 1) / (a * b) / (b - 1))
+    expected = GB / 2 * (first + then) / (50 * GB) * (2 if kind == "all_reduce" else 1)
+    cost = collectives.plan(machine, schedule).cost(GB)
+    assert cost.transfer == pytest.approx(expected, rel=1e-12)
+    if a == b:
+        bound = collectives.bound(machine, kind)
+        assert bound.at(GB).time == pytest.approx(expected, rel=1e-6)
+
+
+def test_rotated_goes_through_other_tiers_together() -> None:
+    """Racks exchange what both meshes of a rack have left: as sets, so 8,192 ranks are routed."""
+    schedule = collectives.make_schedule(
+        topology.atlas_950(racks=2), "all_reduce", algorithm="rotated"
+    )
+    check_traffic(schedule)
+    assert [type(step.traffic) for step in schedule.steps] == [Pairs] * 2 + [Uniform] * 2 + [
+        Pairs
+    ] * 2
+
+
+def test_rotated_needs_two_meshes() -> None:
+    with pytest.raises(DoesNotFitError, match="these 8 ranks have 1"):
+        collectives.make_schedule(topology.shapes.full_mesh(8, link=GB), "all_reduce",
+                                  algorithm="rotated")  # fmt: skip
