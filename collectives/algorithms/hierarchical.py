@@ -161,7 +161,7 @@ def _rotated(kind: str, team: Team, make: Callable[..., Steps]) -> Schedule:
 def _is_mesh(lanes: sparse.csr_array, rows: IntArray) -> bool:
     """Tell whether each position of a row, the last axis, is linked to all others of it."""
     sent = Uniform(rows.reshape(-1, rows.shape[-1])).pairs()
-    return bool((lanes[sent.src, sent.dst] > 0).all())
+    return len(sent.src) > 0 and bool((lanes[sent.src, sent.dst] > 0).all())
 
 
 def _three_level(name: str, kind: str, team: Team | int, make: Callable[..., Steps]) -> Schedule:
