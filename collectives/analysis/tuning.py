@@ -348,7 +348,9 @@ def analyze_all(
     progress("crossovers", len(fitting) / (len(fitting) + 1))
     changes: tuple[Crossover, ...] = ()
     quick = [candidate for candidate in fitting if candidate.tried]
-    if around > 1 and amount > 0 and quick:
-        sizes = size_grid(amount / around, amount * around, _COARSE)
+    wide = border.number(around, "around", least=1, error=ScheduleError)
+    ends = max(amount / wide, 1 / border.MOST), min(amount * wide, border.MOST)
+    if wide > 1 and amount > 0 and quick and ends[0] < ends[1]:
+        sizes = size_grid(*ends, _COARSE)
         changes = tuple(changes_of_fastest(quick, sizes.tolist()))
     return AlgorithmTable(tuple(found), changes, refused)

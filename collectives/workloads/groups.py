@@ -222,7 +222,10 @@ class GroupsAnalysis(Analysis):
                 "name": job.name or job.kind.title,
                 "collective": job.kind.name,
                 "size_bytes": job.bytes,
-                "groups": [np.asarray(row).tolist() for row in job.groups],
+                "groups": [
+                    np.asarray(row).tolist()
+                    for row in border.members(job.groups, "groups", ScheduleError)
+                ],
             }
             for job in self.jobs
         ]
