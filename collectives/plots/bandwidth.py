@@ -264,7 +264,7 @@ def bandwidth_conclusion(curves: Sequence[Curve]) -> str:
     who = best.algorithm if len({c.machine for c in curves}) == 1 else (
         f"{best.machine} with {best.algorithm}"
     )  # fmt: skip
-    share = units.format_percent(best.peak / best.bound) if np.isfinite(best.bound) else ""
+    share = units.format_percent(best.peak / best.bound) if 0 < best.bound < np.inf else ""
     beat = f", {share} of the bound" if share else ""
     return (
         f"{who} reaches {units.format_rate(best.peak)}{beat}; half of it needs "
