@@ -119,8 +119,9 @@ def _range(least: float, most: float, above: float | None, unit: str) -> str:
 
 def floats(values: Any, what: str, error: Error = GraphError) -> npt.NDArray[np.float64]:
     """Return an array of numbers of any size, as floats."""
+    many = isinstance(values, Iterable) and not isinstance(values, np.ndarray | str | bytes)
     try:
-        return np.asarray(values, dtype=float)
+        return np.asarray(members(values, what, error) if many else values, dtype=float)
     except (TypeError, ValueError, OverflowError):
         refuse(values, what, "an array of numbers", error)
 

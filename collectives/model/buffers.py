@@ -7,13 +7,15 @@ import numpy.typing as npt
 
 from collectives.model.chunk_state import Values
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
+from topology import border
 
 
 def buffers(schedule: Schedule, inputs: npt.ArrayLike) -> Values:
     """Return the ranks' buffers as rows; raise `ScheduleError` if they do not fit."""
     kind, p = schedule.collective, schedule.ranks
     try:
-        rows = np.asarray(inputs)
+        ready = isinstance(inputs, np.ndarray)
+        rows = np.asarray(inputs if ready else border.members(inputs, "inputs", ScheduleError))
     except ValueError:
         raise ScheduleError("execute: every rank's buffer must have the same length") from None
     if rows.ndim != 2 or rows.shape[0] != p or rows.dtype.kind not in "iufc":
