@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from collectives.algorithms import algorithm, algorithm_names, register
 from collectives.algorithms.alltoall import all_to_all_v
-from collectives.analysis.analyze import Analysis, analyze, analyze_sizes, make_schedule
+from collectives.analysis.analyze import analyze, analyze_sizes, make_schedule
+from collectives.analysis.answer import Analysis
 from collectives.analysis.bottleneck import Bottleneck, LinkClass
 from collectives.analysis.comparison import Comparison, compare
-from collectives.analysis.selection import Crossover, crossovers
+from collectives.analysis.crossovers import Crossover, crossovers
+from collectives.analysis.failures import FailureTable, failures
+from collectives.analysis.question import Job
 from collectives.analysis.sweeps import SweepRecord, size_range, sweep
 from collectives.analysis.tuning import AlgorithmTable, TunerTable, analyze_all, tune
 from collectives.bounds import Bound, bound
@@ -30,8 +33,6 @@ from collectives.timing import Cost, Latency, Plan, plan
 from collectives.workloads.all_to_all_v import analyze_all_to_all_v
 from collectives.workloads.groups import (
     Groups,
-    GroupsAnalysis,
-    Job,
     analyze_groups,
     analyze_jobs,
     groups,
@@ -65,8 +66,8 @@ __all__ = [
     "Dependencies",
     "DoesNotFitError",
     "Exchange",
+    "FailureTable",
     "Groups",
-    "GroupsAnalysis",
     "Job",
     "Latency",
     "LinkClass",
@@ -99,6 +100,7 @@ __all__ = [
     "deepseek_v3",
     "dependencies",
     "execute",
+    "failures",
     "find_exchange",
     "find_forest",
     "groups",

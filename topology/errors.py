@@ -26,6 +26,10 @@ class RoutingError(SupernodeError):
     """A demand that the fabric cannot carry."""
 
 
+class UnreachableError(RoutingError):
+    """Two ranks between which there is no path."""
+
+
 class UnknownNameError(SupernodeError):
     """A name that is not known; the near ones are listed."""
 

@@ -87,6 +87,8 @@ class Fabric(Printed):
         Bytes/s a node can forward in all, shape (n,); infinite where it is not limited.
     reduces, multicasts
         Which nodes add up, or copy, what passes through them, shape (n,).
+    coords
+        Place of each node in the machine's grid, if any has one.
     """
 
     nodes: tuple[str, ...]
@@ -105,6 +107,7 @@ class Fabric(Printed):
     node_capacity: FloatArray
     reduces: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     multicasts: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    coords: tuple[tuple[int, ...] | None, ...] | None = None
 
     def parts(self) -> list[Part]:
         """Return what a person reads: how many nodes and links of each sort there are."""
@@ -242,7 +245,13 @@ def compile_fabric(graph: nx.DiGraph, npus: Sequence[str]) -> Fabric:
         node_capacity=np.array([np.inf if c is None else float(c) for c in limits]),
         reduces=np.array([bool(d.get("reduces", False)) for d in attributes], dtype=bool),
         multicasts=np.array([bool(d.get("multicasts", False)) for d in attributes], dtype=bool),
+        coords=_coords([d.get("coord") for d in attributes]),
     )
+
+
+def _coords(found: list[Any]) -> tuple[tuple[int, ...] | None, ...] | None:
+    places = tuple(tuple(one) if isinstance(one, tuple | list) else None for one in found)
+    return places if any(places) else None
 
 
 def _column(values: list[Any]) -> FloatArray:

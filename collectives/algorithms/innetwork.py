@@ -81,7 +81,7 @@ def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedul
             _helped(_segment(m, (write[0], m - 1)), p, copied=share),
         )
     note = counted(m, "segment")
-    sized = made.volume is not None and segments is None
+    sized = made.volume is not None and made.step_time is not None and segments is None
     return Schedule("nvls", collective("all_reduce"), p, p * m, steps, (note,), sized=sized)
 
 

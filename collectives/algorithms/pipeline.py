@@ -41,7 +41,6 @@ from collectives.model.schedule import (
     as_team,
 )
 from collectives.model.traffic import merged
-from collectives.timing import plan
 from topology import border
 from topology.routing import Demand, Pairs
 from topology.text import counted
@@ -151,7 +150,7 @@ def best_segments(
     Parameters
     ----------
     team
-        Who; its size S, machine and α say what is best, and without them it is `UNSIZED`.
+        Who; its size S and the time of a step say what is best; without them it is `UNSIZED`.
     fill
         Steps that are needed besides one for each segment.
     traffic
@@ -165,13 +164,10 @@ def best_segments(
     """
     if segments is not None:
         return border.whole(segments, "segments", most=_MOST_SEGMENTS, error=ScheduleError)
-    if team.volume is None or team.supernode is None or team.ranks is None or team.size == 1:
+    if team.volume is None or team.step_time is None or team.size == 1:
         return UNSIZED
-    step = Step(lambda _: Transfers([], [], []), traffic)  # type: ignore[arg-type]
-    whole = Schedule("", collective("all_reduce"), team.size, 1, (step,))
-    full = plan(team.supernode, whole, ranks=team.ranks, alpha=team.alpha)
-    alpha = full.cost(0.0).time
-    serial = full.cost(share * team.volume).transfer
+    alpha, per_byte = team.step_time(traffic)
+    serial = per_byte * share * team.volume
     if alpha <= 0:
         return _MOST_SEGMENTS
     best = sqrt(max(fill, 0) * ramp * serial / alpha)
@@ -273,6 +269,6 @@ def _pipeline(
     m = best_segments(team, fill, full_flow(edges(0)), segments, share=share, ramp=ramp)
     chunks = m * len(trees)
     steps = pipelined(edges(m), m, chunks, "up and down" if both else kind)
-    sized = segments is None and team.volume is not None and team.supernode is not None
+    sized = segments is None and team.volume is not None and team.step_time is not None
     note = counted(m, "segment")
     return Schedule(name, collective(kind), team.size, chunks, steps, (note,), root, sized=sized)

@@ -1,21 +1,57 @@
-"""Name what limits: the busiest class of links, or the part of the latency."""
+"""Find what limits: the busiest class of links or switches, the next one, and the latency."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from collectives.timing import Cost
-from topology import units
-from topology.fabric import ArcClass, Fabric, FloatArray
+from collectives.analysis import explain
+from collectives.timing import Cost, Latency
+from topology.fabric import ArcClass, Fabric, FloatArray, IntArray
 
 _EQUAL = 1 - 1e-9
 _DOMINANT = 0.5
-
-
 _ENDPOINTS = ("NPU", "GPU", "die")
-_FORWARDING = "forwarding of"
+
+
+@dataclass(frozen=True, order=True)
+class Carrier:
+    """What can limit: a class of links, or what one sort of switch forwards in all.
+
+    Attributes
+    ----------
+    tail, head
+        Words for the two ends of the links; ``head`` is empty for switches.
+    medium
+        "copper" or "optical".
+    """
+
+    tail: str
+    head: str = ""
+    medium: str = ""
+
+    @property
+    def forwards(self) -> bool:
+        """Return whether it is the forwarding of switches."""
+        return not self.head
+
+    @property
+    def back(self) -> Carrier:
+        """Return the links the other way."""
+        return Carrier(self.head, self.tail, self.medium)
+
+    @property
+    def name(self) -> str:
+        """Return it in words: "NPU→L1"."""
+        return f"forwarding of {self.tail}" if self.forwards else f"{self.tail}→{self.head}"
+
+
+def carrier_of(cls: ArcClass) -> Carrier:
+    """Return the class of links of a fabric as a key."""
+    return Carrier(cls.tail, cls.head, cls.medium)
 
 
 @dataclass(frozen=True)
@@ -24,14 +60,12 @@ class LinkClass:
 
     Attributes
     ----------
-    name
-        "NPU→L1".
-    medium
-        "copper" or "optical".
+    key
+        Which class.
     links
         How many directed links.
-    capacity
-        Bytes/s of the narrowest of them.
+    capacity, widest
+        Bytes/s of the narrowest and of the widest of them.
     load
         Bytes through the most loaded one (by time), over the whole collective.
     utilisation
@@ -40,61 +74,127 @@ class LinkClass:
         The same, averaged over the class.
     """
 
-    name: str
-    medium: str
+    key: Carrier
     links: int
     capacity: float
+    widest: float
     load: float
     utilisation: float
     mean: float
 
+    @property
+    def name(self) -> str:
+        """Return the class in words: "NPU→L1"."""
+        return self.key.name
+
+    @property
+    def medium(self) -> str:
+        """Return "copper" or "optical"."""
+        return self.key.medium
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data in SI units, for JSON."""
+        return {
+            "name": self.name, "medium": self.medium, "links": self.links,
+            "capacity": self.capacity, "widest": self.widest, "load": self.load,
+            "utilisation": self.utilisation, "mean": self.mean,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Bottleneck:
-    """What limits, in words and as links.
+    """What limits, as facts; `sentence` says it.
 
     Attributes
     ----------
-    kind
-        "bandwidth" or "latency": which takes the larger part of the time.
-    sentence
-        What a person should read first.
-    name
-        The class of links that is busiest: "NPU→L1".
+    title
+        What ran: "all-to-all".
+    time, latency
+        Seconds, and where they go.
+    rows
+        Every class of links, the busiest first.
+    key
+        What is the busiest for the largest share of the transfer time; None if nothing is sent.
     links
-        The busiest directed links, as pairs of ids.
+        The busiest directed links of it, as pairs of ids.
+    of
+        How many links the class has.
     utilisation
         Their share of the transfer time.
+    dimension
+        Dimension of the machine's grid along which all of them run, if it is one of several.
+    mirrored
+        Whether the links the other way are as busy.
     runner_up
         The next class, or None.
-    runner_up_utilisation
-        How busy that one is.
-    shares
-        Share of the transfer time that each class is the busiest, by class.
+    share_of
+        Share of the transfer time that each is the busiest.
     """
 
-    kind: str
-    sentence: str
-    name: str
-    links: tuple[tuple[str, str], ...]
-    utilisation: float
-    runner_up: str | None
-    runner_up_utilisation: float
-    shares: dict[str, float]
+    title: str
+    time: float
+    latency: Latency
+    rows: tuple[LinkClass, ...]
+    key: Carrier | None = None
+    links: tuple[tuple[str, str], ...] = ()
+    of: int = 0
+    utilisation: float = 0.0
+    dimension: int | None = None
+    mirrored: bool = False
+    runner_up_class: LinkClass | None = None
+    share_of: tuple[tuple[Carrier, float], ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """Return "bandwidth" or "latency": which takes the larger part of the time."""
+        serial = self.latency.serialisation
+        return "bandwidth" if self.key and serial >= _DOMINANT * self.time else "latency"
 
-def busy_seconds(fabric: Fabric, cost: Cost) -> FloatArray:
-    """Return seconds each arc is in use over a whole schedule, shape (arcs,)."""
-    total = np.zeros(len(fabric.tail))
-    for step in cost.steps:
-        total += step.repeat * step.busy
-    return total
+    @property
+    def name(self) -> str:
+        """Return the class of links that is busiest, in words: "NPU→L1"."""
+        return self.key.name if self.key else ""
+
+    @property
+    def sentence(self) -> str:
+        """Return what a person should read first."""
+        return explain.sentence(self)
+
+    @property
+    def runner_up(self) -> str | None:
+        """Return the next class in words, or None."""
+        return self.runner_up_class.name if self.runner_up_class else None
+
+    @property
+    def runner_up_utilisation(self) -> float:
+        """Return how busy the next class is."""
+        return self.runner_up_class.utilisation if self.runner_up_class else 0.0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return the share of the transfer time that each class is the busiest, by its words."""
+        found: dict[str, float] = {}
+        for key, share in self.share_of:
+            found[key.name] = found.get(key.name, 0.0) + share
+        return found
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data in SI units, for JSON."""
+        return {
+            "kind": self.kind, "sentence": self.sentence, "name": self.name,
+            "medium": self.key.medium if self.key else "",
+            "links": [list(ends) for ends in self.links], "utilisation": self.utilisation,
+            "runner_up": self.runner_up, "runner_up_utilisation": self.runner_up_utilisation,
+            "shares": self.shares,
+        }  # fmt: skip
 
 
 def link_classes(fabric: Fabric, cost: Cost) -> tuple[LinkClass, ...]:
     """Return how busy every class of links is, the busiest first."""
-    busy = busy_seconds(fabric, cost)
-    whole = cost.transfer
+    busy, whole = cost.busy, cost.transfer
     rows = [_class(fabric, cls, busy, whole) for cls in fabric.classes]
     return tuple(sorted(rows, key=lambda row: -round(row.utilisation, 9)))
 
@@ -103,10 +203,10 @@ def _class(fabric: Fabric, cls: ArcClass, busy: FloatArray, whole: float) -> Lin
     used = busy[cls.arcs] / whole if whole > 0 else np.zeros(len(cls.arcs))
     capacity = fabric.capacity[cls.arcs]
     return LinkClass(
-        name=cls.name,
-        medium=cls.medium,
+        key=carrier_of(cls),
         links=len(cls.arcs),
         capacity=float(capacity.min()),
+        widest=float(capacity.max()),
         load=float((busy[cls.arcs] * capacity).max()),
         utilisation=float(used.max()),
         mean=float(used.mean()),
@@ -114,7 +214,7 @@ def _class(fabric: Fabric, cls: ArcClass, busy: FloatArray, whole: float) -> Lin
 
 
 def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
-    """Return the busiest class of links, how busy the next one is, and the sentence.
+    """Return the busiest class of links, how busy the next one is, and the latency.
 
     Parameters
     ----------
@@ -123,123 +223,76 @@ def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
     fabric, cost
         What ran where.
     """
-    busy = busy_seconds(fabric, cost)
-    whole = cost.transfer
-    shares = _shares(fabric, cost)
+    shares, rows = _shares(fabric, cost), link_classes(fabric, cost)
     if not shares:
-        sentence = f"{title} moves nothing over the links"
-        return Bottleneck("latency", sentence, "", (), 0.0, None, 0.0, {})
-    used = busy / whole
-    choked = max(shares, key=lambda name: shares[name])
-    if choked.startswith(_FORWARDING):
-        return _choked(title, cost, choked, shares, link_classes(fabric, cost))
-    outward = {cls.name for cls in fabric.classes if cls.tail in _ENDPOINTS}
-    first = max(shares, key=lambda name: (round(shares[name], 12), name in outward))
-    arcs = np.concatenate([cls.arcs for cls in fabric.classes if cls.name == first])
-    top = float(used[arcs].max())
-    at_top = arcs[used[arcs] >= top * _EQUAL]
-    rows = link_classes(fabric, cost)
-    back = "→".join(reversed(first.split("→")))
-    mirrored = back != first and any(
-        row.name == back and row.utilisation >= top * _EQUAL for row in rows
+        return Bottleneck(title, cost.time, cost.latency, rows)
+    key = max(shares, key=lambda one: (round(shares[one], 12), one.tail in _ENDPOINTS))
+    at_top = _busiest(fabric, cost, key)
+    top = float(cost.busy[at_top].max()) / cost.transfer if len(at_top) else shares[key]
+    mirrored = key.back != key and any(
+        row.key == key.back and row.utilisation >= top * _EQUAL for row in rows
     )
-    hidden = {first, back} if mirrored else {first}
-    other = next((row for row in rows if row.name not in hidden and row.utilisation > 0), None)
-    said = _links_said(rows, first, len(at_top), len(arcs), top)
-    if mirrored:
-        said += f" ({back} the same)"
-    if other is not None:
-        word = "optics" if other.medium == "optical" else "links"
-        said += f"; the {other.name} {word} stand at {units.format_percent(other.utilisation)}"
-    if top < _EQUAL:
-        said = _in_turn(rows, shares, outward)
-    split = cost.latency
-    sentence = f"{title} is limited by {said}"
-    kind = "bandwidth" if split.serialisation >= _DOMINANT * cost.time else "latency"
+    hidden = {key, key.back} if mirrored else {key}
     return Bottleneck(
-        kind=kind,
-        sentence=f"{title} is limited by {said}"
-        if kind == "bandwidth"
-        else _slow(title, cost, said),
-        name=first,
+        title=title,
+        time=cost.time,
+        latency=cost.latency,
+        rows=rows,
+        key=key,
         links=tuple(fabric.arcs[arc] for arc in at_top.tolist()),
+        of=next((row.links for row in rows if row.key == key), 0),
         utilisation=top,
-        runner_up=other.name if other else None,
-        runner_up_utilisation=other.utilisation if other else 0.0,
-        shares=shares,
+        dimension=_dimension(fabric, key, at_top),
+        mirrored=mirrored,
+        runner_up_class=next((r for r in rows if r.key not in hidden and r.utilisation > 0), None),
+        share_of=tuple(sorted(shares.items())),
     )
 
 
-def _choked(
-    title: str, cost: Cost, name: str, shares: dict[str, float], rows: tuple[LinkClass, ...]
-) -> Bottleneck:
-    """Return the bottleneck where switches forward less than their ports carry."""
-    said = f"what the {name.removeprefix(_FORWARDING).strip()} switches can forward in all"
-    other = rows[0]
-    said += f"; the {other.name} links stand at {units.format_percent(other.utilisation)}"
-    slow = cost.latency.serialisation < _DOMINANT * cost.time
-    sentence = _slow(title, cost, said) if slow else f"{title} is limited by {said}"
-    kind = "latency" if slow else "bandwidth"
-    top = shares[name]
-    return Bottleneck(kind, sentence, name, (), top, other.name, other.utilisation, shares)
+def _busiest(fabric: Fabric, cost: Cost, key: Carrier) -> IntArray:
+    """Return the arcs of a class that are in use the longest, none for switches."""
+    arcs = [cls.arcs for cls in fabric.classes if carrier_of(cls) == key]
+    if not arcs:
+        return np.zeros(0, dtype=np.int64)
+    busy = cost.busy[arcs[0]]
+    found: IntArray = arcs[0][busy >= busy.max() * _EQUAL]
+    return found
 
 
-def _shares(fabric: Fabric, cost: Cost) -> dict[str, float]:
+def _dimension(fabric: Fabric, key: Carrier, arcs: IntArray) -> int | None:
+    """Return the one dimension the arcs run along, where others of their class run elsewhere."""
+    every = next((cls.arcs for cls in fabric.classes if carrier_of(cls) == key), arcs)
+    if len(arcs) == len(every) or fabric.coords is None:
+        return None
+    found = _dimensions(fabric.coords, fabric.tail[arcs], fabric.head[arcs])
+    return found.pop() if len(found) == 1 else None
+
+
+def _dimensions(
+    coords: Sequence[tuple[int, ...] | None], tails: Iterable[int], heads: Iterable[int]
+) -> set[int | None]:
+    found: set[int | None] = set()
+    for u, v in zip(tails, heads, strict=True):
+        here, there = coords[u], coords[v]
+        if here is None or there is None or len(here) != len(there):
+            return {None}
+        moved = [axis for axis, (a, b) in enumerate(zip(here, there, strict=True)) if a != b]
+        found.add(moved[0] if len(moved) == 1 else None)
+    return found
+
+
+def _shares(fabric: Fabric, cost: Cost) -> dict[Carrier, float]:
     """Return for each class the share of the transfer time in which it is the busiest."""
-    shares: dict[str, float] = {}
+    shares: dict[Carrier, float] = {}
     for step in cost.steps:
         if step.transfer == 0:
             continue
-        least = step.transfer * _EQUAL
-        names = {cls.name for cls in fabric.classes if step.busy[cls.arcs].max() >= least}
-        nodes = np.flatnonzero(step.node_busy >= least).tolist()
-        names |= {f"{_FORWARDING} {fabric.labels[node]}" for node in nodes} if not names else set()
-        for name in names:
+        least, busy = step.transfer * _EQUAL, step.busy
+        keys = {carrier_of(cls) for cls in fabric.classes if busy[cls.arcs].max() >= least}
+        if not keys:  # no link is as busy as a switch
+            nodes = np.flatnonzero(step.node_busy >= least).tolist()
+            keys = {Carrier(fabric.labels[node]) for node in nodes}
+        for key in keys:
             weight = step.repeat * step.transfer / cost.transfer
-            shares[name] = shares.get(name, 0.0) + weight
-    return dict(sorted(shares.items()))
-
-
-def _links_said(
-    rows: tuple[LinkClass, ...], name: str, limiting: int, count: int, top: float
-) -> str:
-    number = f"the {limiting:,}" if limiting == count else f"{limiting:,} of the {count:,}"
-    optical = any(row.name == name and row.medium == "optical" for row in rows)
-    return f"{number} {name} {'optics' if optical else 'links'} at {units.format_percent(top)}"
-
-
-def _in_turn(rows: tuple[LinkClass, ...], shares: dict[str, float], outward: set[str]) -> str:
-    """Say which classes limit one after the other, in the phases of a schedule."""
-    said = []
-    told: set[str] = set()
-    by_share = sorted(shares, key=lambda name: (-round(shares[name], 9), name not in outward, name))
-    for name in by_share:
-        back = "→".join(reversed(name.split("→")))
-        if back in told:
-            continue
-        told.add(name)
-        row = next(row for row in rows if row.name == name)
-        noun = "optics" if row.medium == "optical" else "links"
-        share = units.format_percent(shares[name])
-        said.append(f"the {row.links:,} {name} {noun} ({share} of the transfer time)")
-    return " and then ".join(said)
-
-
-def _slow(title: str, cost: Cost, said: str) -> str:
-    """Say which part of the latency takes most of the time."""
-    split = cost.latency
-    parts = {
-        "endpoint software": split.endpoint,
-        "switches": split.switches,
-        "propagation": split.propagation,
-        "transceivers": split.transceivers,
-        "FEC": split.fec,
-    }
-    worst = max(parts, key=lambda part: parts[part])
-    share = units.format_percent(1 - split.serialisation / cost.time)
-    own = units.format_percent(parts[worst] / cost.time)
-    verb = "take" if worst in ("switches", "transceivers") else "takes"
-    return (
-        f"{title} is limited by latency, {share} of {units.format_time(cost.time)}: "
-        f"{worst} alone {verb} {own}; on bandwidth it would be {said}"
-    )
+            shares[key] = shares.get(key, 0.0) + weight
+    return shares

@@ -14,7 +14,7 @@ from topology.hardware.catalogue import Figure
 from topology.hardware.devices import device_catalogue
 from topology.supernode import Supernode
 from topology.systems.catalogue import system_entry, times
-from topology.text import Part, Table, plain
+from topology.text import Part, Printed, Table
 
 SIZES: tuple[float, ...] = (units.KiB, units.MiB, 64 * units.MiB, units.GiB)
 """The sizes at which machines are compared."""
@@ -81,8 +81,8 @@ class Timing:
     bottlenecks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Printed):
     """Machines side by side.
 
     Attributes
@@ -101,9 +101,6 @@ class Comparison:
     published: tuple[Row, ...]
     computed: tuple[Row, ...]
     timings: tuple[Timing, ...]
-
-    def __str__(self) -> str:
-        return plain(*self.parts())
 
     def parts(self) -> list[Part]:
         """Return what people read, the answer first."""
@@ -269,18 +266,17 @@ def _published(machines: Sequence[Supernode]) -> tuple[Row, ...]:
         columns = [_figures(machine, name, part) for machine in machines]
         for at in range(max(map(len, columns))):
             cells = []
-            for machine, column in zip(machines, columns, strict=True):
+            for column in columns:
                 figure = column[min(at, len(column) - 1)] if column else None
-                cells.append(_cell(machine, figure, show))
+                cells.append(_cell(figure, show))
             label = title if at == 0 else title + _ANOTHER
             rows.append(Row(label, tuple(cells)))
     return tuple(rows)
 
 
-def _cell(machine: Supernode, figure: Figure | None, show: Callable[[float], str]) -> Cell:
+def _cell(figure: Figure | None, show: Callable[[float], str]) -> Cell:
     if figure is None:
-        variant = " for this variant" if machine.row and not machine.copies else ""
-        return Cell(None, f"not published{variant}", "", "")
+        return Cell(None, "not published", "", "")
     return Cell(figure.value, show(figure.value), figure.source, figure.confidence)
 
 

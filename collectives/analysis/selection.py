@@ -1,32 +1,24 @@
-"""Time algorithms at any size, and find the sizes at which one overtakes another."""
+"""Choose an algorithm: which fit, what each takes at any size, and which is the fastest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
-import scipy
 
 from collectives.algorithms import algorithm_names, candidate_names, find_algorithm
-from collectives.analysis.analyze import team_of
-from collectives.model.collective import Collective, collective
-from collectives.model.schedule import Schedule, ScheduleError, Team
-from collectives.timing import Plan, plan
-from topology import border
-from topology.errors import SupernodeError
-from topology.fabric import FloatArray
-from topology.supernode import Supernode
-from topology.units import GiB
+from collectives.analysis.question import Job, Question
+from collectives.model.lockstep import Placed, at_once
+from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, ScheduleError
+from collectives.timing import Plan
+from collectives.timing.lower_bound import floor_time
+from topology.errors import RoutingError
 
-_PER_OCTAVE = 1
-_EQUAL = 1e-12  # sizes are found to this
-_MEETS = 1e-7  # times nearer than this are equal
-_TIE = 1e-9
+Placement: TypeAlias = tuple[Schedule, IntArray]
+"""A schedule and the rank at each of its positions."""
+
 _ANY_SIZE = 2.0**20
 
 
@@ -39,28 +31,44 @@ class Candidate:
     name
         The algorithm.
     make
-        Returns its schedule at a size in bytes.
+        Returns its schedule at a size in bytes, and the rank at each position.
     route
-        Returns the plan of a schedule.
+        Returns a schedule on its paths.
+    floor
+        Returns seconds that a schedule takes at least, without routing it.
     tried
         Whether ``algorithm="auto"`` tries it.
     """
 
     name: str
-    make: Callable[[float], Schedule]
-    route: Callable[[Schedule], Plan]
+    make: Callable[[float], Placement]
+    route: Callable[[Schedule, IntArray], Plan]
+    floor: Callable[[Placement, float], float] = field(default=lambda _, __: 0.0)
     tried: bool = True
+    _made: dict[float, Placement] = field(default_factory=dict, repr=False)
+    _plans: dict[float, Plan] = field(default_factory=dict, repr=False)
     _times: dict[float, float] = field(default_factory=dict, repr=False)
 
-    @cached_property
-    def fixed(self) -> Plan | None:
-        """The one plan for all sizes; None where the schedule depends on the size."""
-        schedule = self.make(_ANY_SIZE)
-        return None if schedule.sized else self.route(schedule)
+    @property
+    def sized(self) -> bool:
+        """Return whether its schedule depends on the size."""
+        return self._placement(_ANY_SIZE)[0].sized
+
+    def _placement(self, size: float) -> Placement:
+        if size not in self._made:
+            self._made[size] = self.make(size)
+        return self._made[size]
+
+    def placement(self, size: float) -> Placement:
+        """Return the schedule at a size, and the rank at each position."""
+        return self._placement(size if self.sized else _ANY_SIZE)
 
     def plan(self, size: float) -> Plan:
-        """Return the plan at a size."""
-        return self.fixed or self.route(self.make(size))
+        """Return the plan at a size; the same for all where the schedule is."""
+        key = size if self.sized else _ANY_SIZE
+        if key not in self._plans:
+            self._plans[key] = self.route(*self._placement(key))
+        return self._plans[key]
 
     def time(self, size: float) -> float:
         """Return seconds at a size in bytes."""
@@ -68,173 +76,140 @@ class Candidate:
             self._times[size] = self.plan(size).cost(size).time
         return self._times[size]
 
-
-def candidates(
-    supernode: Supernode,
-    kind: str | Collective,
-    *,
-    algorithms: Iterable[str] | None = None,
-    ranks: npt.ArrayLike | None = None,
-    group_size: int | None = None,
-    alpha: float | None = None,
-    **choices: Any,
-) -> tuple[list[Candidate], dict[str, str]]:
-    """Return the algorithms that fit, and for the others why they do not.
-
-    Parameters
-    ----------
-    supernode, ranks, group_size, alpha, **choices
-        As in `analyze`.
-    kind
-        The collective.
-    algorithms
-        Names; by default all.
-    """
-    name = collective(kind).name
-    team = team_of(supernode, ranks, group_size)
-
-    def route(schedule: Schedule) -> Plan:
-        return plan(supernode, schedule, ranks=team.ranks, alpha=alpha, **choices)
-
-    fitting, refused = [], {}
-    for algorithm in algorithm_names(name) if algorithms is None else algorithms:
-        make = _maker(name, algorithm, team, alpha)
-        candidate = Candidate(algorithm, make, route, tried=algorithm in candidate_names(name))
-        try:
-            candidate.fixed  # noqa: B018 - makes the schedule, and routes it
-        except SupernodeError as error:
-            refused[algorithm] = str(error)
-        else:
-            fitting.append(candidate)
-    return fitting, refused
+    def least(self, size: float) -> float:
+        """Return seconds it takes at least: cheap, and exact once it has been routed."""
+        known = self._plans.get(size if self.sized else _ANY_SIZE)
+        return self.time(size) if known else self.floor(self.placement(size), size)
 
 
-def _maker(kind: str, name: str, team: Team, alpha: float | None) -> Callable[[float], Schedule]:
-    make = find_algorithm(kind, name)
-    return lambda size: make(replace(team, volume=size, alpha=alpha))
+def of_plan(plan: Plan) -> Candidate:
+    """Return a plan as a candidate: the same schedule at every size."""
+    return Candidate(plan.schedule.name, lambda _: (plan.schedule, plan.ranks), lambda _, __: plan)
 
 
-@dataclass(frozen=True)
-class Crossover:
-    """A size at which two algorithms take the same time.
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The algorithms that fit a job, and for the others why they do not.
 
     Attributes
     ----------
-    size
-        Bytes.
-    below, above
-        The faster algorithm at smaller and at larger sizes.
-    time
-        What both take there, in seconds.
-    """
-
-    size: float
-    below: str
-    above: str
-    time: float
-
-
-def crossovers(
-    a: Candidate | Plan, b: Candidate | Plan, *, low: float = 1.0, high: float = 64 * GiB
-) -> list[Crossover]:
-    """Return the sizes at which two algorithms overtake each other, smallest first.
-
-    Times are piecewise linear in the size; the range is searched at one size an octave, so
-    algorithms that overtake each other twice in less are taken for equal there.
-
-    Parameters
-    ----------
-    a, b
-        Plans, or candidates.
-    low, high
-        Bytes, above 0.
-
-    Raises
-    ------
-    ScheduleError
-        If the range is empty.
-    """
-    first, second = _as_candidate(a), _as_candidate(b)
-    found = []
-    for lo, hi in pairwise(size_grid(low, high).tolist()):
-        before, after = (first.time(s) - second.time(s) for s in (lo, hi))
-        if before * after < 0 or (after == 0 and before != 0):
-            below, above = (first, second) if before < 0 else (second, first)
-            size = _switch(below, above, lo, hi)
-            time = below.time(size)
-            if abs(time - above.time(size)) <= _MEETS * time:  # else one jumps past the other
-                found.append(Crossover(size, below.name, above.name, time))
-    return found
-
-
-def _as_candidate(given: Candidate | Plan) -> Candidate:
-    if isinstance(given, Candidate):
-        return given
-    if not isinstance(given, Plan):
-        border.refuse(given, "crossovers: a and b", "plans", ScheduleError)
-    schedule = given.schedule
-    return Candidate(schedule.name, lambda _: schedule, lambda _: given)
-
-
-def size_grid(low: float, high: float, per_octave: float = _PER_OCTAVE) -> FloatArray:
-    """Return sizes from low to high, both included, evenly in the logarithm.
-
-    Raises
-    ------
-    ScheduleError
-        If the range is empty or begins at 0 or below.
-    """
-    low, high = (border.size(end, "a size", ScheduleError) for end in (low, high))
-    if not 0 < low < high:
-        raise ScheduleError(f"sizes from {low!r} to {high!r}: they must be above 0 and rising")
-    count = max(2, int(np.ceil(np.log2(high / low) * per_octave - 1e-9)) + 1)
-    grid = np.geomspace(low, high, count)
-    grid[0], grid[-1] = low, high
-    return grid
-
-
-def _switch(below: Candidate, above: Candidate, lo: float, hi: float) -> float:
-    """Return where ``above`` has caught up with ``below``; an end if it has there."""
-
-    def behind(size: float) -> float:
-        return above.time(size) - below.time(size)
-
-    if behind(lo) <= 0:
-        return lo
-    if behind(hi) >= 0:
-        return hi
-    return float(scipy.optimize.brentq(behind, lo, hi, xtol=_EQUAL * lo, rtol=_EQUAL))
-
-
-def changes_of_fastest(fitting: Sequence[Candidate], sizes: Sequence[float]) -> Iterator[Crossover]:
-    """Yield where the fastest algorithm changes; the first of equals counts as fastest.
-
-    Parameters
-    ----------
     fitting
-        The algorithms, one or more.
-    sizes
-        Bytes, rising; the fastest is compared at these, and changes found between them.
+        Those that fit, in the order in which "auto" prefers equals.
+    refused
+        Why the others do not, by name.
     """
-    for lo, hi in pairwise(sizes):
-        yield from _between(fitting, lo, _fastest(fitting, lo), hi, _fastest(fitting, hi))
+
+    fitting: tuple[Candidate, ...]
+    refused: dict[str, str]
+
+    def fastest(self, size: float) -> tuple[Candidate, tuple[str, ...]]:
+        """Return the fastest at a size, and the names of those a lower bound excludes.
+
+        Of algorithms that take the same time the first counts as the fastest. One is routed only
+        if it could be faster than the best so far.
+        """
+        order = sorted(range(len(self.fitting)), key=lambda i: self.fitting[i].least(size))
+        best: int | None = None
+        excluded = []
+        for at in order:
+            candidate = self.fitting[at]
+            limit = np.inf if best is None else self.fitting[best].time(size)
+            if candidate.least(size) > limit:
+                excluded.append(candidate.name)
+            elif best is None or (candidate.time(size), at) < (limit, best):
+                best = at
+        if best is None:
+            raise ScheduleError(f"no algorithm fits: {self.refused}")
+        return self.fitting[best], tuple(excluded)
 
 
-def _between(
-    fitting: Sequence[Candidate], lo: float, below: Candidate, hi: float, above: Candidate
-) -> Iterator[Crossover]:
-    if below is above or hi - lo <= _EQUAL * hi:
-        return
-    size = _switch(below, above, lo, hi)
-    best = _fastest(fitting, size)
-    if best is not below and best is not above and lo < size < hi:
-        yield from _between(fitting, lo, below, size, best)
-        yield from _between(fitting, size, best, hi, above)
-    else:
-        yield Crossover(size, below.name, above.name, above.time(size))
+def candidates(
+    question: Question, job: Job | None = None, names: Iterable[str] | None = None
+) -> Selection:
+    """Return the algorithms that fit a job, and for the others why they do not.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    job
+        One of its jobs; by default the first.
+    names
+        Algorithms; by default those that "auto" tries, or the one the job asks for.
+
+    Raises
+    ------
+    ScheduleError
+        If none fits, or an algorithm is broken.
+    """
+    wanted = job or question.jobs[0]
+    if isinstance(wanted.algorithm, Schedule):
+        return Selection((_candidate(question, wanted, wanted.algorithm.name),), {})
+    if names is None and wanted.algorithm != "auto":
+        candidate = _candidate(question, wanted, wanted.algorithm)
+        candidate.placement(_ANY_SIZE)  # what does not fit is told as it is
+        return Selection((candidate,), {})
+    fitting, refused = [], {}
+    chosen = list(candidate_names(wanted.collective) if names is None else names)
+    for at, name in enumerate(chosen):
+        question.progress(f"{wanted.kind.title} by {name}", at / len(chosen))
+        candidate = _candidate(question, wanted, name)
+        try:
+            candidate.placement(wanted.bytes)
+        except (DoesNotFitError, RoutingError) as error:
+            refused[name] = str(error)
+        else:
+            fitting.append(candidate)
+    if not fitting:
+        raise ScheduleError(f"no algorithm for {wanted.kind.title} fits: {refused}")
+    return Selection(tuple(fitting), refused)
 
 
-def _fastest(fitting: Sequence[Candidate], size: float) -> Candidate:
-    """Return the fastest; of those that take the same time, the first."""
-    least = min(candidate.time(size) for candidate in fitting)
-    return next(c for c in fitting if c.time(size) <= least * (1 + _TIE))
+def _candidate(question: Question, job: Job, name: str) -> Candidate:
+    def make(size: float) -> Placement:
+        return _together([_schedule(question, job, name, row, size) for row in job.groups], job)
+
+    def floor(placement: Placement, size: float) -> float:
+        schedule, ranks = placement
+        return floor_time(
+            schedule, question.supernode, ranks, question.endpoint, question.rates, size
+        )
+
+    tried = name in candidate_names(job.collective)
+    return Candidate(name, make, question.plan, floor, tried)
+
+
+def _schedule(question: Question, job: Job, name: str, row: object, size: float) -> Schedule:
+    given = job.algorithm
+    if isinstance(given, Schedule):
+        return given if job.adapt is None else job.adapt(given)
+    made = find_algorithm(job.collective, name)(question.team(row, size))  # type: ignore[arg-type]
+    return made if job.adapt is None else job.adapt(made)
+
+
+def _together(schedules: Sequence[Schedule], job: Job) -> Placement:
+    """Return the schedules of a job's groups as one; a single one as it is."""
+    if len(schedules) == 1:
+        return schedules[0], np.asarray(job.groups[0])
+    return at_once([Placed(one, row) for one, row in zip(schedules, job.groups, strict=True)])
+
+
+def all_jobs(question: Question, chosen: Sequence[Candidate]) -> Candidate:
+    """Return the jobs of a question at once, each by its own candidate, as one candidate."""
+    if len(chosen) == 1:
+        return chosen[0]
+
+    def make(size: float) -> Placement:
+        placed = []
+        for job, candidate in zip(question.jobs, chosen, strict=True):
+            schedule, ranks = candidate.placement(size * question.share(job))
+            placed.append(Placed(schedule, ranks, question.share(job)))
+        return at_once(placed)
+
+    name = " + ".join(dict.fromkeys(candidate.name for candidate in chosen))
+    return Candidate(name, make, question.plan)
+
+
+def every_name(job: Job) -> list[str]:
+    """Return every algorithm known for a job's collective."""
+    return algorithm_names(job.collective)

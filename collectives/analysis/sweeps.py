@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -14,15 +14,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from collectives.algorithms import find_algorithm
-from collectives.analysis.analyze import Analysis, analyze_sizes
+from collectives.analysis.analyze import analyze_sizes
+from collectives.analysis.answer import Analysis
 from collectives.model.collective import collective
-from collectives.model.schedule import ScheduleError
+from collectives.model.schedule import Progress, ScheduleError
 from topology import border, files
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.systems import system
 
-Progress: TypeAlias = Callable[[str, float], object]
 Ranks: TypeAlias = "int | Sequence[int] | None"
 
 _WORDS = ("system", "collective", "algorithm", "bottleneck", "limited_by", "error")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 
+from collectives.analysis import explain
 from collectives.analysis.bottleneck import LinkClass
 from collectives.timing import Latency
 from topology import units
@@ -21,7 +22,7 @@ def links_table(rows: Iterable[LinkClass]) -> Table:
                 row.name,
                 row.medium,
                 f"{row.links:,}",
-                units.format_rate(row.capacity),
+                explain.capacity(row),
                 units.format_size(round(row.load)),
                 units.format_percent(row.utilisation),
                 units.format_percent(row.mean),
@@ -37,8 +38,6 @@ def latency_table(latency: Latency) -> Table:
     rows = []
     for part in fields(latency):
         value = getattr(latency, part.name)
-        if part.name == "waiting" and value == 0:
-            continue
         share = units.format_percent(value / total) if total > 0 else "0 %"
         rows.append((part.name, units.format_time(value), share))
     return Table("time on the critical path", ("part", "time", "share"), rows)

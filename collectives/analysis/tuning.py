@@ -8,43 +8,33 @@ IJHPCA 19 (2005) 49-66, for switching algorithms by size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from collectives.algorithms import candidate_names
-from collectives.analysis.analyze import Analysis, assumptions_of, team_of
-from collectives.analysis.selection import (
-    Crossover,
-    candidates,
-    changes_of_fastest,
-    size_grid,
-)
-from collectives.bounds import Bound, bound
+from collectives.algorithms import algorithm_names, candidate_names
+from collectives.analysis import explain
+from collectives.analysis.answer import Analysis, conclude
+from collectives.analysis.crossovers import Crossover, changes_of_fastest, size_grid
+from collectives.analysis.question import as_size, one_group
+from collectives.analysis.selection import candidates
 from collectives.model.collective import Collective, collective
-from collectives.model.schedule import ScheduleError
-from collectives.timing import Plan
-from topology import border, units
+from collectives.model.schedule import Progress
+from topology import units
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
-from topology.text import Part, Table, plain
+from topology.text import Part, Printed, Table
 from topology.units import GiB, KiB
-
-Progress: TypeAlias = Callable[[str, float], object]
 
 _SHOWN = 5
 _COARSE = 0.5
 
 
-def _silent(_: str, __: float) -> None:
-    """Say nothing."""
-
-
-@dataclass(frozen=True, eq=False)
-class TunerTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class TunerTable(Printed):
     """The fastest algorithm by size, on one machine.
 
     Attributes
@@ -141,27 +131,15 @@ class TunerTable:
                 {"from_bytes": lo, "to_bytes": hi, "algorithm": name}
                 for lo, hi, name in self.ranges()
             ],
-            "crossovers": [_crossover_data(change) for change in self.crossovers],
+            "crossovers": [change.to_dict() for change in self.crossovers],
             "refused": self.refused,
         }
-
-    def __str__(self) -> str:
-        return plain(*self.parts())
 
 
 def refused_part(refused: dict[str, str]) -> list[Part]:
     """Return a table of the algorithms that do not fit, if there are any."""
     rows = list(refused.items())
     return [Table("do not fit these ranks", ("algorithm", "why"), rows)] if rows else []
-
-
-def _crossover_data(change: Crossover) -> dict[str, Any]:
-    return {
-        "size_bytes": change.size,
-        "below": change.below,
-        "above": change.above,
-        "time_s": change.time,
-    }
 
 
 def tune(
@@ -171,7 +149,7 @@ def tune(
     low: float | str = KiB,
     high: float | str = GiB,
     algorithms: Iterable[str] | None = None,
-    progress: Progress = _silent,
+    progress: Progress | None = None,
     **choices: Any,
 ) -> TunerTable:
     """Find the fastest algorithm for every size in a range.
@@ -196,27 +174,23 @@ def tune(
     SupernodeError
         If no algorithm fits, or the range is empty.
     """
-    lo, hi = (border.size(s, error=ScheduleError) for s in (low, high))
+    lo, hi = (as_size(end) for end in (low, high))
     sizes = size_grid(lo, hi)
-    fitting, refused = candidates(supernode, kind, algorithms=algorithms, **choices)
-    if algorithms is None:
-        fitting = [candidate for candidate in fitting if candidate.tried]
-    if not fitting:
-        raise ScheduleError(f"no algorithm for {collective(kind).title} fits: {refused}")
+    question = one_group(supernode, kind, hi, progress=progress, **choices)
+    found = candidates(question, names=algorithms)
     times = []
-    for done, candidate in enumerate(fitting):
-        progress(candidate.name, done / len(fitting))
+    for done, candidate in enumerate(found.fitting):
+        question.progress(candidate.name, done / len(found.fitting))
         times.append([candidate.time(size) for size in sizes.tolist()])
-    changes = tuple(changes_of_fastest(fitting, sizes.tolist()))
-    ranks = team_of(supernode, choices.get("ranks")).size
-    names = tuple(candidate.name for candidate in fitting)
     return TunerTable(
-        supernode, collective(kind), ranks, names, sizes, np.array(times), changes, refused
-    )
+        supernode, collective(kind), len(question.ranks),
+        tuple(candidate.name for candidate in found.fitting), sizes, np.array(times),
+        tuple(changes_of_fastest(found.fitting, sizes.tolist())), found.refused,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class AlgorithmTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class AlgorithmTable(Printed):
     """Every algorithm for one collective at one size, the fastest first.
 
     Attributes
@@ -265,38 +239,19 @@ class AlgorithmTable:
         """Return everything as plain data, in SI units, for JSON."""
         return {
             "algorithms": [found.to_dict() for found in self.analyses],
-            "crossovers": [_crossover_data(change) for change in self.crossovers],
+            "crossovers": [change.to_dict() for change in self.crossovers],
             "refused": self.refused,
         }
 
-    def __str__(self) -> str:
-        return plain(*self.parts())
-
 
 def _algorithm_row(found: Analysis) -> tuple[str, ...]:
-    limit = found.bottleneck
-    where = f"{limit.name} {units.format_percent(limit.utilisation)}" if limit.name else "none"
     return (
         found.algorithm,
         units.format_time(found.time),
         str(found.schedule.step_count),
         units.format_rate(found.busbw),
         units.format_percent(found.efficiency),
-        f"latency, then {where}" if limit.kind == "latency" else where,
-    )
-
-
-def _limit(plans: Sequence[Plan]) -> Bound:
-    """Return the bound that holds for all plans; those that overlap count no messages."""
-    first = plans[0]
-    overlap = any(routed.schedule.overlaps for routed in plans)
-    return bound(
-        first.supernode,
-        first.schedule.collective,
-        first.ranks,
-        root=first.schedule.root,
-        alpha=first.endpoint.alpha,
-        message=0.0 if overlap else first.endpoint.message,
+        explain.shortly(found.bottleneck),
     )
 
 
@@ -307,7 +262,7 @@ def analyze_all(
     *,
     algorithms: Iterable[str] | None = None,
     around: float = 2.0**10,
-    progress: Progress = _silent,
+    progress: Progress | None = None,
     **choices: Any,
 ) -> AlgorithmTable:
     """Analyse a collective with every algorithm, and say where one overtakes another.
@@ -329,28 +284,20 @@ def analyze_all(
     SupernodeError
         If no algorithm fits.
     """
-    amount = border.size(size, error=ScheduleError)
-    name = collective(kind).name
-    fitting, refused = candidates(supernode, name, algorithms=algorithms, **choices)
-    if not fitting:
-        raise ScheduleError(f"no algorithm for {collective(kind).title} fits: {refused}")
-    plans = []
-    for done, candidate in enumerate(fitting):
-        progress(candidate.name, done / (len(fitting) + 1))
-        plans.append(candidate.plan(amount))
-    limit = _limit(plans).at(amount)
-    found = []
-    for candidate, routed in zip(fitting, plans, strict=True):
-        notes = assumptions_of(routed, [candidate.name], auto=False)
-        cost = routed.cost(amount)
-        found.append(Analysis(supernode, limit.collective, amount, routed, cost, limit, notes))
-    found.sort(key=lambda one: one.time)
-    progress("crossovers", len(fitting) / (len(fitting) + 1))
+    question = one_group(supernode, kind, size, progress=progress, **choices)
+    amount = question.size
+    known = algorithm_names(collective(kind).name) if algorithms is None else list(algorithms)
+    found = candidates(question, names=known)
+    rows = []
+    for done, candidate in enumerate(found.fitting):
+        question.progress(candidate.name, done / (len(found.fitting) + 1))
+        said = explain.choice(candidate.name, (), (), auto=False)
+        rows.append(conclude(question, candidate.plan(amount), amount, [said]))
+    rows.sort(key=lambda one: one.time)
+    question.progress("crossovers", len(found.fitting) / (len(found.fitting) + 1))
     changes: tuple[Crossover, ...] = ()
-    quick = [candidate for candidate in fitting if candidate.tried]
-    wide = border.number(around, "around", least=1, error=ScheduleError)
-    ends = max(amount / wide, 1 / border.MOST), min(amount * wide, border.MOST)
-    if wide > 1 and amount > 0 and quick and ends[0] < ends[1]:
-        sizes = size_grid(*ends, _COARSE)
+    quick = [candidate for candidate in found.fitting if candidate.tried]
+    if around > 1 and amount > 0 and quick:
+        sizes = size_grid(amount / around, amount * around, _COARSE)
         changes = tuple(changes_of_fastest(quick, sizes.tolist()))
-    return AlgorithmTable(tuple(found), changes, refused)
+    return AlgorithmTable(tuple(rows), changes, found.refused)

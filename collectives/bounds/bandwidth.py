@@ -20,7 +20,6 @@ from collectives.bounds.certificates import (
 )
 from collectives.bounds.describe import cut_words
 from collectives.bounds.exchange import Prices, amounts_of, best_prices, marked, proof_of, searched
-from collectives.bounds.frank_wolfe import Progress
 from collectives.bounds.gather import (
     GatherOptimum,
     collect_optimum,
@@ -30,6 +29,7 @@ from collectives.bounds.gather import (
 from collectives.bounds.network import Network
 from collectives.bounds.partitions import best_cut, best_sum
 from collectives.model.collective import collective
+from collectives.model.schedule import Progress
 from topology.approximation import Approximation
 from topology.naming import natural_sort
 from topology.supernode import Supernode

@@ -23,10 +23,10 @@ from scipy import sparse
 from collectives.bounds.certificates import Lengths, Need, PairsNeed
 from collectives.bounds.describe import length_words
 from collectives.bounds.dual import Amounts, by_length, needed
-from collectives.bounds.frank_wolfe import Progress, Search, approximate
+from collectives.bounds.frank_wolfe import Search, approximate
 from collectives.bounds.network import Network
 from collectives.bounds.split_nodes import halves
-from collectives.model.schedule import IntArray
+from collectives.model.schedule import IntArray, Progress
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing.quotient import Quotient, quotient

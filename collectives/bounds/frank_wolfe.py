@@ -16,7 +16,6 @@ methods for approximately solving linear programming problems, 2002 (κ and the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -25,11 +24,10 @@ import numpy as np
 from scipy.sparse.csgraph import dijkstra
 
 from collectives.bounds.split_nodes import Halves
-from collectives.model.schedule import IntArray
+from collectives.model.schedule import IntArray, Progress
 from topology.errors import SupernodeError
 from topology.fabric import BoolArray, FloatArray
 
-Progress = Callable[[str, float], None]
 _ROUNDS = 60
 _PATIENCE = 12
 _SHRINK = 0.2

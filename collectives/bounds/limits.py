@@ -12,14 +12,13 @@ import numpy.typing as npt
 from collectives.bounds.bandwidth import Bandwidth, Effort
 from collectives.bounds.bound import RELAYING, WITHOUT_RELAY, Bound
 from collectives.bounds.certificates import CollectiveNeed, Need, Nothing, PairsNeed
-from collectives.bounds.frank_wolfe import Progress
 from collectives.bounds.gather import GatherOptimum, gather_optimum
 from collectives.bounds.latency import latency_bound
 from collectives.bounds.likeness import unlike
 from collectives.bounds.network import Network, network
 from collectives.bounds.partitions import best_cut, best_sum
 from collectives.model.collective import Collective, collective
-from collectives.model.schedule import IntArray
+from collectives.model.schedule import IntArray, Progress
 from collectives.timing import Endpoint, endpoint_of
 from topology import border
 from topology.approximation import Approximation, require_exact

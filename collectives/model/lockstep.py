@@ -57,7 +57,9 @@ def at_once(placed: Sequence[Placed]) -> tuple[Schedule, IntArray]:
         offset += one.schedule.chunks
     name = " + ".join(dict.fromkeys(one.schedule.name for one in placed))
     kind = placed[0].schedule.collective
-    return Schedule(name, kind, len(ranks), offset, tuple(_lockstep(runs))), ranks
+    sized = any(one.schedule.sized for one in placed)
+    steps = tuple(_lockstep(runs))
+    return Schedule(name, kind, len(ranks), offset, steps, sized=sized), ranks
 
 
 @dataclass(frozen=True, eq=False)

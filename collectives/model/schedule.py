@@ -26,6 +26,8 @@ from topology.text import Part, Printed, Table, counted
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Progress: TypeAlias = Callable[[str, float], object]
+"""Called during long work with what is being done and the fraction done."""
 
 _ROUNDING = 1e-14
 _MOST_CHUNKS = 2**62
@@ -337,8 +339,9 @@ class Team:
         Rank of each position, shape (p,).
     volume
         The size S in bytes, where it is known: pipelines choose their segments by it.
-    alpha
-        Endpoint seconds per step, where it is given.
+    step_time
+        Returns seconds that a step with some traffic takes when it is empty, and seconds per
+        byte of S of its busiest link, as the machine routes it; where that is known.
     """
 
     size: int
@@ -346,7 +349,7 @@ class Team:
     supernode: Supernode | None = None
     ranks: IntArray | None = None
     volume: float | None = None
-    alpha: float | None = None
+    step_time: Callable[[Demand], tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:

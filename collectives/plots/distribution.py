@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from collectives.analysis.analyze import Analysis
+from collectives.analysis.answer import Analysis
 from collectives.plots.frame import framed, head
 from collectives.plots.words import asked, first_capital
 from topology import units

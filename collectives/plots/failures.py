@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from collectives.analysis.analyze import Analysis, analyze
+from collectives.analysis.answer import Analysis
+from collectives.analysis.failures import loss
 from collectives.plots.frame import framed, head
 from collectives.plots.words import asked
 from topology import units
 from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle, draw_style
 from topology.errors import SupernodeError, shown
-from topology.naming import natural_sort
-from topology.supernode import Supernode
+from topology.faults import unit_sorts
 
 _COUNTS = (1, 2, 4)
 
@@ -34,13 +34,16 @@ class Failures:
     dead
         How many failed, from 0.
     left
-        Time without failures over time with them, 0 to 1; 0 where ranks are cut off.
+        Time without failures over time with them, 0 to 1; 0 where it cannot go on.
+    why
+        Why it cannot go on after one failure, if it cannot.
     """
 
     part: str
     there: int
     dead: tuple[int, ...]
     left: tuple[float, ...]
+    why: str = ""
 
     @property
     def first(self) -> float:
@@ -54,7 +57,7 @@ def failure_curves(analysis: Analysis, counts: Iterable[int] = _COUNTS) -> tuple
     Parameters
     ----------
     analysis
-        Without failures: machine, collective, size, algorithm and ranks.
+        Without failures: the question stays as it was asked.
     counts
         How many parts of a sort fail at once.
 
@@ -63,64 +66,17 @@ def failure_curves(analysis: Analysis, counts: Iterable[int] = _COUNTS) -> tuple
     Parts fail in the order of their ids, so several failures fall in the same plane or node,
     which is worse than failures spread at random. Links fail in both directions.
     """
-    machine = analysis.supernode
     steps = sorted({int(count) for count in counts})
     if not steps or steps[0] < 1:
         raise SupernodeError(f"counts is {shown(list(counts))}; it must be whole numbers above 0")
     found = []
-    for part, members in _parts(machine, analysis).items():
+    sorts = unit_sorts(analysis.supernode, used=analysis.utilisation > 0)
+    for part, members in sorts.items():
         chosen = [count for count in steps if count < len(members) or count == 1]
-        left = [1.0, *(_left(analysis, members[:count]) for count in chosen)]
-        found.append(Failures(part, len(members), (0, *chosen), tuple(left)))
+        losses = [loss(analysis, members[:count]) for count in chosen]
+        left = (1.0, *(one.left for one in losses))
+        found.append(Failures(part, len(members), (0, *chosen), left, losses[0].why))
     return tuple(sorted(found, key=lambda item: (round(item.left[-1], 9), item.part)))
-
-
-_Part = str | tuple[str, str]
-
-
-def _parts(machine: Supernode, analysis: Analysis) -> dict[str, list[_Part]]:
-    """Return the switches and the links in use, by sort."""
-    fabric = machine.fabric
-    used = analysis.utilisation > 0
-    heights = {
-        word: (float(machine.graph.nodes[node].get("tier", 0)), kind != "npu")
-        for node, word, kind in zip(fabric.nodes, fabric.labels, fabric.kind, strict=True)
-    }
-    found: dict[str, list[_Part]] = {}
-    busy = set(fabric.tail[used].tolist()) | set(fabric.head[used].tolist())
-    names = {fabric.nodes[i]: fabric.labels[i] for i in busy if fabric.kind[i] in ("switch", "nic")}
-    for node in natural_sort(names):
-        word = names[node]
-        bare = fabric.kind[fabric.index[node]] == "nic" or word.lower().endswith("switch")
-        found.setdefault(word if bare else f"{word} switch", []).append(node)
-    for cls in fabric.classes:
-        words = sorted((cls.tail, cls.head), key=heights.__getitem__)
-        links: list[_Part] = [fabric.arcs[arc] for arc in cls.arcs.tolist() if used[arc]]
-        if cls.tail == cls.head:
-            links = [link for link in links if natural_sort(link)[0] == link[0]]
-        if links:
-            found.setdefault(f"{'–'.join(words)} link", links)
-    return found
-
-
-def _left(analysis: Analysis, dead: Sequence[_Part]) -> float:
-    """Return the time without failures over the time with them; 0 where ranks are cut off."""
-    nodes = [part for part in dead if isinstance(part, str)]
-    links = [part for part in dead if not isinstance(part, str)]
-    try:
-        hurt = analysis.supernode.without(nodes=nodes, links=links)
-        found = analyze(
-            hurt,
-            analysis.collective.name,
-            analysis.size,
-            algorithm=analysis.schedule,
-            routing="ecmp",
-            ranks=analysis.ranks,
-            rate=analysis.plan.rate,
-        )
-    except SupernodeError:
-        return 0.0
-    return analysis.time / found.time if found.time > 0 else 1.0
 
 
 def plot_failures(
@@ -176,7 +132,7 @@ def _conclusion(curves: Sequence[Failures]) -> str:
         return "No switch and no link is in use"
     worst = min(curves, key=lambda curve: curve.first)
     if worst.first == 0.0:
-        return f"One dead {worst.part} cuts ranks off"
+        return f"One dead {worst.part} {worst.why}"
     return (
         f"One dead {worst.part} leaves {units.format_percent(worst.first)} of the speed, "
         "the most that any one of these parts costs"

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from collectives.analysis.analyze import Analysis
+from collectives.analysis.answer import Analysis
 from collectives.plots.frame import framed, head
 from collectives.plots.words import asked, first_capital
 from collectives.timing import Latency, StepCost

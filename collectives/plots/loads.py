@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from collectives.analysis.analyze import Analysis
+from collectives.analysis.answer import Analysis
 from collectives.plots.frame import draw_cells, vector_bar
 from collectives.plots.words import asked, first_capital
 from topology import units
@@ -257,8 +257,7 @@ def plot_loads(
         0.0125, down, wrapped(said, looks.font, width), transform=ax.transAxes,
         ha="left", va="top", fontsize=looks.font, color=looks.faint, gid="asked",
     )  # fmt: skip
-    if panels:  # one NPU sends nothing
-        _fill(ax, panels, looks, top=down - 0.13)
+    _fill(ax, panels, looks, top=down - 0.13)
     return figure_of(ax), ax
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from collectives.analysis.analyze import Analysis
+from collectives.analysis.answer import Analysis
 from collectives.plots.frame import framed, head
 from collectives.plots.latency import time_unit
 from collectives.plots.words import asked
@@ -142,8 +142,6 @@ def _boundaries(ax: Axes, analysis: Analysis, style: DrawStyle, scale: float) ->
 
 def _conclusion(analysis: Analysis) -> str:
     steps = analysis.cost.steps
-    if not steps:
-        return "One NPU has nothing to send"
     longest = max(steps, key=lambda step: step.time * step.repeat)
     share = longest.time * longest.repeat / max(analysis.time, 1e-30)
     if len(steps) == 1:

@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from collectives.analysis.analyze import Analysis
+from collectives.analysis.answer import Analysis
 from collectives.plots.frame import draw_cells, framed, head, vector_bar
 from collectives.plots.words import asked
 from topology import units

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectives.analysis.analyze import Analysis
+from collectives.analysis.answer import Analysis
 from topology import units
 
 

@@ -15,7 +15,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from collectives.analysis.analyze import Analysis, analyze_sizes
+from collectives.analysis.analyze import analyze_sizes
+from collectives.analysis.answer import Analysis
 from collectives.analysis.comparison import compare
 from collectives.model.collective import collective
 from topology import border, files, units

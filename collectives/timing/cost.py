@@ -123,10 +123,13 @@ class Cost:
         S in bytes.
     steps
         Every distinct step.
+    arcs
+        How many arcs the fabric has.
     """
 
     size: float
     steps: tuple[StepCost, ...]
+    arcs: int
 
     @cached_property
     def time(self) -> float:
@@ -146,7 +149,9 @@ class Cost:
     @cached_property
     def busy(self) -> FloatArray:
         """Return seconds each arc is in use over the whole schedule, shape (arcs,)."""
-        total: FloatArray = np.sum([step.repeat * step.busy for step in self.steps], axis=0)
+        total = np.zeros(self.arcs)
+        for step in self.steps:
+            total += step.repeat * step.busy
         return total
 
     def __str__(self) -> str:

@@ -74,7 +74,7 @@ class Plan:
     def cost(self, size: float) -> Cost:
         """Return the cost at a size in bytes; raise `ScheduleError` if it is not a size."""
         size = border.size(size, error=ScheduleError)
-        return Cost(size, self._engine.cost(size))
+        return Cost(size, self._engine.cost(size), len(self.fabric.tail))
 
     def critical_path(self, step: int, size: float) -> list[int]:
         """Return the arcs of the slowest transfer of a step; none where it sends nothing.

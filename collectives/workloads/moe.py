@@ -11,39 +11,33 @@ Serving Large Language Models on Huawei CloudMatrix384, arXiv:2506.12708v2, for 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from collectives.algorithms.alltoall import uneven
-from collectives.analysis.analyze import Analysis, assumptions_of, team_of
-from collectives.bounds import Need, PairsNeed, TokenNeed, bound_needs
-from collectives.model.collective import collective
-from collectives.model.schedule import (
-    IntArray,
-    Schedule,
-    ScheduleError,
-    Step,
-    Team,
-    require_groups,
-)
-from collectives.workloads.all_to_all_v import even_schedules, fastest
+from collectives.algorithms.team import team_of
+from collectives.analysis import explain
+from collectives.analysis.answer import Analysis, answer
+from collectives.analysis.question import Job, ask
+from collectives.bounds import PairsNeed, TokenNeed
+from collectives.model.schedule import IntArray, Schedule, ScheduleError, Team, require_groups
 from collectives.workloads.dedup import token_schedule
 from collectives.workloads.moe_traffic import Copies, MoELayer, route_tokens
 from topology import border, units
 from topology.errors import unknown_name
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
-from topology.text import Part, Table, plain
+from topology.text import Part, Printed, Table
 
 DEDUPS = ("none", "rank", "node")
 _CROWDED = 1.01
 
 
-@dataclass(frozen=True, eq=False)
-class MoEAnalysis:
+@dataclass(frozen=True, eq=False, repr=False)
+class MoEAnalysis(Printed):
     """Dispatch and combine of one layer on a machine.
 
     Attributes
@@ -88,7 +82,7 @@ class MoEAnalysis:
                 units.format_rate(found.algbw),
                 units.format_size(layer.token_bytes(phase)),
                 units.format_percent(found.efficiency),
-                busiest(found),
+                explain.shortly(found.bottleneck),
             )
             for phase, found in self.phases
         ]
@@ -105,12 +99,12 @@ class MoEAnalysis:
         both = units.format_time(self.time)
         return [
             f"EP{self.ep} takes {both}, dispatch {rows[0][1]} and combine {rows[1][1]}: "
-            f"{self.dispatch.bottleneck.sentence.replace('all-to-all', 'dispatch', 1)}",
+            f"{self.dispatch.bottleneck.sentence}",
             f"{layer.tokens} tokens of {layer.hidden} on each of {self.ep} ranks of "
             f"{self.dispatch.supernode.name}, {self.dispatch.algorithm}",
             Table("", headers, rows),
             Table("", ("", ""), facts),
-            Table("assumptions", ("",), [(note,) for note in self.dispatch.assumptions]),
+            self.dispatch.assumption_table,
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,16 +121,6 @@ class MoEAnalysis:
             "dispatch": self.dispatch.to_dict(),
             "combine": self.combine.to_dict(),
         }
-
-    def __str__(self) -> str:
-        return plain(*self.parts())
-
-
-def busiest(found: Analysis) -> str:
-    """Return the busiest class of links and its utilisation, and what takes the time if latency."""
-    limit = found.bottleneck
-    said = f"{limit.name} {units.format_percent(limit.utilisation)}" if limit.name else "none"
-    return f"latency, then {said}" if limit.kind == "latency" else said
 
 
 def analyze_moe(
@@ -182,10 +166,12 @@ def analyze_moe(
     if dedup == "node":
         require_groups(team, "once to every node")
     copies = route_tokens(layer, _homes(team), load=load, seed=seed)
+    options: dict[str, Any] = {"dedup": dedup, "algorithm": algorithm, "drawn": seed}
     dispatch, combine = (
-        _analyze_phase(supernode, team, copies, phase, dedup, algorithm, choices, drawn=seed)
+        answer(ask(supernode, [_job(supernode, team, copies, phase, **options)],
+                   group_size=group_size, **choices))[0]
         for phase in ("dispatch", "combine")
-    )
+    )  # fmt: skip
     return MoEAnalysis(layer, copies, dispatch, combine, dedup)
 
 
@@ -201,63 +187,50 @@ def _homes(team: Team) -> IntArray:
     return home
 
 
-def _analyze_phase(
+def _job(
     supernode: Supernode,
     team: Team,
     copies: Copies,
     phase: str,
+    *,
     dedup: str,
     algorithm: str,
-    choices: dict[str, Any],
-    *,
     drawn: int | None,
-) -> Analysis:
-    size = copies.layer.logical_bytes(phase)
-    if dedup == "node":
-        schedules = [token_schedule(copies, phase, require_groups(team, "node"))]
-    else:
-        matrix = copies.matrix(phase, dedup=dedup)
-        schedules = [
-            _at_size(uneven(even, matrix), matrix, size) for even in even_schedules(team, algorithm)
-        ]
-    need = _need(supernode, team, copies, phase, dedup)
-    best, cost, tried = fastest(supernode, schedules, team.ranks, size, choices)
-    limit = bound_needs(
-        supernode, [need], kind="all_to_all", size=size, endpoint=best.endpoint, gap=None
-    )
+) -> Job:
+    """Return a phase as a job: what is sent how, and what nothing can save."""
+    ranks, size = np.asarray(team.ranks), copies.layer.logical_bytes(phase)
     how = "expected values" if drawn is None else f"drawn with seed {drawn}"
-    notes = (
-        *assumptions_of(best, tried, auto=algorithm == "auto" and dedup != "node"),
-        *best.schedule.notes[-1:],
-        f"tokens: {how}; logical bandwidth counts every token for every expert, local ones too",
-    )
-    return Analysis(supernode, collective("all_to_all"), size, best, cost, limit, notes)
+    said = f"tokens: {how}; logical bandwidth counts every token for every expert, local ones too"
+    if dedup == "node":
+        sent = token_schedule(copies, phase, require_groups(team, "node"))
+        share = copies.layer.token_bytes(phase) / size
+        tokens = TokenNeed.of(
+            supernode, ranks, copies.per_rank * share, copies.per_node * share, copies.home,
+            back=phase == "combine",
+        )  # fmt: skip
+        return Job(
+            "all_to_all", [ranks], size, sent, phase, needs=(tokens,),
+            notes=(*sent.notes, said), trusted=True,
+        )  # fmt: skip
+    matrix = copies.matrix(phase, dedup=dedup)
+    need = PairsNeed.of(supernode, matrix / size, ranks)
+    note = "S is what a rank would send if every token went to each of its experts"
+
+    def adapt(even: Schedule) -> Schedule:
+        return at_size(uneven(even, matrix), matrix, size)
+
+    return Job("all_to_all", [ranks], size, algorithm, phase, adapt, (need,), (note, said))
 
 
-def _at_size(schedule: Schedule, matrix: FloatArray, size: float) -> Schedule:
+def at_size(schedule: Schedule, matrix: FloatArray, size: float) -> Schedule:
     """Return an uneven schedule with S as given, instead of what is really sent."""
     ratio = matrix.sum() / len(matrix) / size
-    steps = tuple(
-        Step(step.transfers, step.traffic.scaled(ratio), step.repeat, step.phase)
-        for step in schedule.steps
-    )
-    note = "S is what a rank would send if every token went to each of its experts"
-    return Schedule(
-        schedule.name, schedule.collective, schedule.ranks, schedule.chunks, steps, (note,)
-    )
+    steps = tuple(replace(step, traffic=step.traffic.scaled(ratio)) for step in schedule.steps)
+    return replace(schedule, steps=steps)
 
 
-def _need(supernode: Supernode, team: Team, copies: Copies, phase: str, dedup: str) -> Need:
-    size, ranks = copies.layer.logical_bytes(phase), np.asarray(team.ranks)
-    if dedup != "node":
-        return PairsNeed.of(supernode, copies.matrix(phase, dedup=dedup) / size, ranks)
-    share = copies.layer.token_bytes(phase) / size
-    tables = copies.per_rank * share, copies.per_node * share
-    return TokenNeed.of(supernode, ranks, *tables, copies.home, back=phase == "combine")
-
-
-@dataclass(frozen=True, eq=False)
-class Scaling:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaling(Printed):
     """One layer on more and more ranks.
 
     Attributes
@@ -281,7 +254,7 @@ class Scaling:
                 units.format_percent(found.copies.leaving),
                 f"{found.copies.nodes_per_token:.3g}",
                 f"{found.copies.imbalance:.3g}",
-                busiest(found.dispatch),
+                explain.shortly(found.dispatch.bottleneck),
             )
             for found in self.steps
         ]
@@ -305,18 +278,18 @@ class Scaling:
                 ("class", *(f"EP{found.ep}" for found in self.steps)),
                 used,
             ),
-            Table("assumptions", ("",), [(note,) for note in last.dispatch.assumptions]),
+            last.dispatch.assumption_table,
         ]
 
     def _moved(self) -> str:
         """Say whether the bottleneck moved."""
-        first, last = (busiest(found.dispatch) for found in (self.steps[0], self.steps[-1]))
-        one, other = (found.dispatch.bottleneck.name for found in (self.steps[0], self.steps[-1]))
+        ends = [found.dispatch.bottleneck for found in (self.steps[0], self.steps[-1])]
+        first, last = (explain.shortly(end) for end in ends)
         crowd = self.steps[-1].copies.imbalance
         why = f", as the busiest rank gets {crowd:.3g} times the mean" if crowd > _CROWDED else ""
-        if one != other:
+        if ends[0].key != ends[1].key:
             return f"the bottleneck moves from {first} to {last}{why}"
-        next_up = self.steps[-1].dispatch.bottleneck
+        next_up = ends[1]
         then = (
             f", the {next_up.runner_up} at {units.format_percent(next_up.runner_up_utilisation)}"
             if next_up.runner_up
@@ -327,9 +300,6 @@ class Scaling:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, in SI units, for JSON."""
         return {"scaling": [found.to_dict() for found in self.steps]}
-
-    def __str__(self) -> str:
-        return plain(*self.parts())
 
 
 def _utilisation(found: Analysis, name: str) -> str:

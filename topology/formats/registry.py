@@ -52,17 +52,13 @@ def read(path: str | Path, *, format: str | None = None) -> Supernode:  # noqa: 
     SupernodeError
         If the file cannot be read or is not what its name says, or no format fits.
     """
-    where = files.path(path)
-    with files.opening(where):
-        found: Supernode = _way("read", where, format)(where)
+    found: Supernode = _way("read", path, format)(files.path(path))
     return found
 
 
 def write(supernode: Supernode, path: str | Path, *, format: str | None = None) -> None:  # noqa: A002
     """Write a machine to a file, which is replaced; parameters and errors as in `read`."""
-    where = files.path(path)
-    with files.opening(where, "written"):
-        _way("write", where, format)(supernode, where)
+    _way("write", path, format)(supernode, files.path(path))
 
 
 def format_names() -> list[str]:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from topology.errors import RoutingError
+from topology.errors import UnreachableError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.distances import UNREACHABLE, CostArray, Distances
 from topology.routing.quotient import Quotient, expand
@@ -271,9 +271,9 @@ def ends_of(q: Quotient, spread: Spread) -> tuple[IntArray, IntArray]:
     return np.concatenate(src), np.concatenate(dst)
 
 
-def _unreachable(fabric: Fabric, q: Quotient, source: int, target: int) -> RoutingError:
+def _unreachable(fabric: Fabric, q: Quotient, source: int, target: int) -> UnreachableError:
     u, v = fabric.nodes[int(q.member[source])], fabric.nodes[int(q.member[target])]
-    return RoutingError(
+    return UnreachableError(
         f"{u} cannot reach {v}: no path through forwarding nodes; choose ranks= that are "
         "connected, or let the nodes between them forward (forwards=True)"
     )

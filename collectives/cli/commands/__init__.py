@@ -6,6 +6,7 @@ from collectives.cli.commands import (
     compare,
     draw,
     export,
+    faults,
     listing,
     moe,
     report,
@@ -14,5 +15,7 @@ from collectives.cli.commands import (
     tune,
 )
 
-COMMANDS = (listing, show, analyze, bound, compare, draw, report, export, tune, sweep, moe)
+COMMANDS = (
+    listing, show, analyze, bound, compare, draw, report, export, tune, sweep, moe, faults,
+)  # fmt: skip
 """Every command, in the order the help lists them; each follows `answer.Command`."""

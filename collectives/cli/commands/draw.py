@@ -8,15 +8,16 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from collectives.algorithms import algorithm_names
-from collectives.analysis.analyze import Analysis, analyze
+from collectives.analysis.analyze import analyze_sizes
+from collectives.analysis.answer import Analysis
 from collectives.analysis.comparison import compare
+from collectives.analysis.tuning import analyze_all
 from collectives.cli.commands.answer import Answer
 from collectives.cli.commands.arguments import add_ranks, add_system, load_system, parse_ranks
-from collectives.model.schedule import ScheduleError
+from collectives.cli.commands.options import add_model, model_choices
+from collectives.cli.commands.progress import progress_bar
 from topology.errors import SupernodeError, unknown_name
 from topology.supernode import Supernode
-from topology.units import parse_size
 
 NAME = "draw"
 HELP = "a machine, or what a collective does to it, as a PNG, SVG or PDF picture"
@@ -35,8 +36,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--collective", help="what to run: all-reduce, all-to-all, ...")
     parser.add_argument("--size", default="64MiB", help="with a unit; by default 64MiB")
     parser.add_argument("--algorithm", help="by default the fastest")
-    parser.add_argument("--routing", default="ecmp", help="by default ecmp")
     parser.add_argument("--style", default="light", help="light, dark or print")
+    add_model(parser)
     add_ranks(parser)
 
 
@@ -71,26 +72,27 @@ def _collective(arguments: Namespace) -> str:
     return str(arguments.collective)
 
 
-def _analysis(arguments: Namespace, machine: Supernode, algorithm: str | None = None) -> Analysis:
-    return analyze(
-        machine,
-        _collective(arguments),
-        parse_size(arguments.size),
-        algorithm=algorithm or arguments.algorithm or "auto",
-        routing=arguments.routing,
-        ranks=parse_ranks(arguments.ranks),
-    )
+def _analysis(arguments: Namespace, machine: Supernode) -> Analysis:
+    with progress_bar() as say:
+        return analyze_sizes(
+            machine,
+            _collective(arguments),
+            [arguments.size],
+            algorithm=arguments.algorithm or "auto",
+            ranks=parse_ranks(arguments.ranks),
+            progress=say,
+            **model_choices(arguments),
+        )[0]
 
 
 def _analyses(arguments: Namespace, machine: Supernode) -> list[Analysis]:
     """Return an analysis for every algorithm that fits."""
-    found = []
-    for name in algorithm_names(_collective(arguments)):
-        try:
-            found.append(_analysis(arguments, machine, name))
-        except ScheduleError:
-            continue  # it is not for these ranks
-    return found
+    with progress_bar() as say:
+        found = analyze_all(
+            machine, _collective(arguments), arguments.size, around=1.0,
+            ranks=parse_ranks(arguments.ranks), progress=say, **model_choices(arguments),
+        )  # fmt: skip
+    return list(found.analyses)
 
 
 def _of_analysis(name: str) -> Drawing:

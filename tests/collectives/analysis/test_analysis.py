@@ -229,14 +229,3 @@ def test_more_ranks_never_make_an_exchange_of_pairs_slower_than_the_wire(kind: s
         shots = 2 if kind == "all_reduce" else 1
         wire = shots * (count - 1) / count * 1e9 / 900e9
         assert found.latency.serialisation == pytest.approx(wire, rel=1e-12)
-
-
-def test_auto_keeps_to_exchanges_among_all_on_many_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = topology.star(8, link=50 * GB)
-    free = collectives.analyze(machine, "all_reduce", 64 * MiB)
-    monkeypatch.setattr("collectives.analysis.analyze._MANY_RANKS", 4)
-    kept = collectives.analyze(machine, "all_reduce", 64 * MiB)
-    assert "ring" in free.assumptions[0]
-    assert "ring" not in kept.assumptions[0]
-    assert "auto tries exchanges among all ranks only" in kept.assumptions[0]
-    assert kept.time >= free.time

@@ -1,0 +1,45 @@
+"""Put ranks of a machine together as an algorithm sees them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.model.schedule import IntArray, Team, consecutive_groups
+from topology.routing import check_ranks
+from topology.supernode import Supernode
+
+
+def team_of(
+    supernode: Supernode, ranks: npt.ArrayLike | None = None, group_size: int | None = None
+) -> Team:
+    """Return the team of some ranks, grouped by the node they are in.
+
+    Parameters
+    ----------
+    supernode
+        What they run on.
+    ranks
+        Who, in which order; by default all.
+    group_size
+        Consecutive positions per group, instead of the nodes' ``node`` attribute.
+    """
+    count = len(supernode.npus)
+    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    if group_size is not None:
+        groups: IntArray | None = consecutive_groups(len(chosen), group_size)
+    else:
+        groups = _groups(supernode, chosen)
+    return Team(len(chosen), groups, supernode, chosen)
+
+
+def _groups(supernode: Supernode, ranks: IntArray) -> IntArray | None:
+    homes: dict[object, list[int]] = {}
+    for position, rank in enumerate(ranks.tolist()):
+        data = supernode.graph.nodes[supernode.npus[rank]]
+        if "node" not in data:
+            return None
+        homes.setdefault(data["node"], []).append(position)
+    if len({len(row) for row in homes.values()}) != 1:
+        return None
+    return np.array(list(homes.values()), dtype=np.int64)

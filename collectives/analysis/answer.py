@@ -1,0 +1,291 @@
+"""What an analysis answers: time, bandwidths, bound, links by class, latency, bottleneck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from collectives.analysis import explain
+from collectives.analysis.bottleneck import Bottleneck, LinkClass, find_bottleneck, link_classes
+from collectives.analysis.question import Job, Question
+from collectives.analysis.selection import Candidate, all_jobs, candidates
+from collectives.analysis.tables import latency_table, links_table
+from collectives.bounds import Bound
+from collectives.model.checking import check_schedule
+from collectives.model.collective import Collective
+from collectives.model.schedule import IntArray, Schedule
+from collectives.timing import Cost, Latency, Plan
+from topology import units
+from topology.approximation import Approximation, require_exact
+from topology.fabric import FloatArray
+from topology.supernode import Supernode
+from topology.text import Part, Printed, Table
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis(Printed):
+    """How long collectives take, what limits them, and what nothing could beat.
+
+    Attributes
+    ----------
+    question
+        What was asked.
+    size
+        S in bytes; of several jobs added up.
+    plan
+        The schedule on its paths.
+    cost
+        Its time, step by step.
+    bound
+        The lower bound, with its certificate.
+    assumptions
+        What the numbers stand on.
+    approximations
+        In which ways they are not exact.
+    """
+
+    question: Question
+    size: float
+    plan: Plan
+    cost: Cost
+    bound: Bound
+    assumptions: tuple[str, ...]
+    approximations: tuple[Approximation, ...] = ()
+
+    @property
+    def supernode(self) -> Supernode:
+        """Return the machine."""
+        return self.question.supernode
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Return what ran."""
+        return self.question.jobs
+
+    @property
+    def collective(self) -> Collective:
+        """Return the collective, of several jobs the first."""
+        return self.jobs[0].kind
+
+    @property
+    def algorithm(self) -> str:
+        """Return the algorithm's name."""
+        return self.plan.schedule.name
+
+    @property
+    def schedule(self) -> Schedule:
+        """Return the schedule."""
+        return self.plan.schedule
+
+    @property
+    def ranks(self) -> IntArray:
+        """Return the ranks in their order, shape (p,)."""
+        return self.plan.ranks
+
+    @property
+    def time(self) -> float:
+        """Return seconds."""
+        return self.cost.time
+
+    @property
+    def latency(self) -> Latency:
+        """Return where the time goes."""
+        return self.cost.latency
+
+    @property
+    def algbw(self) -> float:
+        """Return size / time, bytes/s."""
+        return self.size / self.time if self.time > 0 else float("inf")
+
+    @property
+    def busbw(self) -> float:
+        """Return `algbw` times the factor of nccl-tests, that of each job's largest group."""
+        factor = sum(self.question.share(job) * job.kind.factor(job.largest) for job in self.jobs)
+        return self.algbw * factor if factor else 0.0  # a rank alone has no bandwidth to share
+
+    @property
+    def efficiency(self) -> float:
+        """Return bound / estimate, 0 to 1: how near the time is to what nothing could beat."""
+        return self.bound.time / self.time if self.time > 0 else 1.0
+
+    @property
+    def busy(self) -> FloatArray:
+        """Return seconds each arc is in use, shape (arcs,), in the order of the fabric."""
+        return self.cost.busy
+
+    @cached_property
+    def utilisation(self) -> FloatArray:
+        """Return the share of the transfer time each arc is in use, shape (arcs,)."""
+        whole = self.cost.transfer
+        return self.busy / whole if whole > 0 else np.zeros_like(self.busy)
+
+    @cached_property
+    def links(self) -> tuple[LinkClass, ...]:
+        """Return every class of links, the busiest first."""
+        return link_classes(self.supernode.fabric, self.cost)
+
+    @cached_property
+    def bottleneck(self) -> Bottleneck:
+        """Return what limits."""
+        title = " with ".join(dict.fromkeys(job.title for job in self.jobs))
+        return find_bottleneck(title, self.supernode.fabric, self.cost)
+
+    @property
+    def asked(self) -> str:
+        """Return the question in words."""
+        return explain.asked(
+            self.supernode.name, len(self.supernode.npus), self.algorithm,
+            [(job.title, self.size * self.question.share(job), [len(np.asarray(row))
+              for row in job.groups]) for job in self.jobs],
+        )  # fmt: skip
+
+    def parts(self) -> list[Part]:
+        """Return what people read, the answer first: sentences and tables."""
+        limit = self.bound
+        facts = [
+            ("time", units.format_time(self.time)),
+            ("algbw", units.format_rate(self.algbw)),
+            ("busbw", units.format_rate(self.busbw)),
+            ("bound", f"{units.format_time(limit.time)}, {units.format_rate(limit.algbw)} algbw, "
+                      f"by {limit.words}"),
+            ("bound / estimate", units.format_percent(self.efficiency)),
+        ]  # fmt: skip
+        return [
+            self.bottleneck.sentence,
+            self.asked,
+            Table("", ("", ""), facts),
+            links_table(self.links),
+            latency_table(self.latency),
+            self.assumption_table,
+        ]
+
+    @property
+    def assumption_table(self) -> Table:
+        """Return what the numbers stand on, and in which ways they are not exact."""
+        notes = [*self.assumptions, *(f"approximate: {note}" for note in self.approximations)]
+        return Table("assumptions", ("",), [(note,) for note in notes])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, in SI units, for JSON."""
+        limit = self.bound
+        return {
+            "system": self.supernode.name,
+            "history": list(self.supernode.history),
+            "collective": self.collective.name,
+            "size_bytes": self.size,
+            "size_means": self.collective.size,
+            "algorithm": self.algorithm,
+            "ranks": [int(rank) for rank in self.ranks],
+            "jobs": [self._job_data(job) for job in self.jobs],
+            "time_s": self.time,
+            "algbw_Bps": self.algbw,
+            "busbw_Bps": self.busbw,
+            "bound": {
+                "time_s": limit.time,
+                "algbw_Bps": limit.algbw,
+                "busbw_Bps": limit.busbw,
+                "words": limit.words,
+            },
+            "bound_over_estimate": self.efficiency,
+            "bottleneck": self.bottleneck.to_dict(),
+            "links": [row.to_dict() for row in self.links],
+            "latency_s": {**asdict(self.latency), "total": self.latency.total},
+            "steps": [
+                {"phase": step.phase, "repeat": step.repeat, "time_s": step.time}
+                for step in self.cost.steps
+            ],
+            "assumptions": list(self.assumptions),
+            "approximations": [asdict(note) for note in self.approximations],
+        }
+
+    def _job_data(self, job: Job) -> dict[str, Any]:
+        return {
+            "name": job.title,
+            "collective": job.kind.name,
+            "size_bytes": self.size * self.question.share(job),
+            "groups": [np.asarray(row).tolist() for row in job.groups],
+        }
+
+
+def answer(question: Question, sizes: Sequence[float] | None = None) -> list[Analysis]:
+    """Return the fastest way to carry out a question's jobs, at each of some sizes.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    sizes
+        S in bytes, of all jobs together; by default the question's own.
+    """
+    unchecked = [note for job in question.jobs for note in _checked(job)]
+    selections = [candidates(question, job) for job in question.jobs]
+    together: dict[tuple[str, ...], Candidate] = {}
+    found = []
+    for size in [question.size] if sizes is None else sizes:
+        picks = [
+            selection.fastest(size * question.share(job))
+            for job, selection in zip(question.jobs, selections, strict=True)
+        ]
+        names = tuple(candidate.name for candidate, _ in picks)
+        if names not in together:
+            together[names] = all_jobs(question, [candidate for candidate, _ in picks])
+        said = [
+            explain.choice(candidate.name, [one.name for one in selection.fitting], excluded,
+                           auto=job.algorithm == "auto")
+            for job, selection, (candidate, excluded) in zip(
+                question.jobs, selections, picks, strict=True)
+        ]  # fmt: skip
+        plan = together[names].plan(size)
+        found.append(conclude(question, plan, size, list(dict.fromkeys(said)), unchecked))
+    return found
+
+
+def conclude(
+    question: Question,
+    plan: Plan,
+    size: float,
+    notes: Sequence[str],
+    unchecked: Sequence[Approximation] = (),
+) -> Analysis:
+    """Return what there is to say of a plan at a size.
+
+    Parameters
+    ----------
+    question
+        What was asked.
+    plan
+        How it is carried out.
+    size
+        S in bytes.
+    notes
+        How the algorithm was chosen.
+    unchecked
+        What is taken as a user's schedule states it.
+    """
+    cost, limit = plan.cost(size), question.bound.at(size)
+    approximations = tuple(dict.fromkeys((*unchecked, *plan.approximations, *limit.approximations)))
+    if question.exact:
+        require_exact(approximations)
+    end = plan.endpoint
+    assumptions = (
+        *notes[:1],
+        *explain.conditions(plan.rate, end.alpha, end.message, end.source,
+                            words=plan.router.words, overlaps=plan.schedule.overlaps),
+        *notes[1:],
+        *(explain.VERIFIED for job in question.jobs if job.given and not unchecked),
+        *(note for job in question.jobs for note in job.notes),
+        *(explain.LOCKSTEP for _ in [0] if sum(len(job.groups) for job in question.jobs) > 1),
+    )  # fmt: skip
+    return Analysis(question, float(size), plan, cost, limit, assumptions, approximations)
+
+
+def _checked(job: Job) -> tuple[Approximation, ...]:
+    """Verify a user's schedule, or say what was not verified."""
+    given = job.algorithm
+    if not isinstance(given, Schedule) or job.trusted:
+        return ()
+    return check_schedule(given)

@@ -1,0 +1,180 @@
+"""Say in words what an analysis found: the one place where facts become sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from topology import units
+
+if TYPE_CHECKING:
+    from collectives.analysis.bottleneck import Bottleneck, Carrier, LinkClass
+
+_FULL = 1 - 1e-9
+_NAMED = 3
+_RATES = {"line": "line rate, no protocol overhead", "effective": "effective rate of each link"}
+_ORDER = {
+    False: "cut-through inside the network; a step starts when the one before has ended",
+    True: "store and forward; a transfer starts when its link is free and its chunk is there",
+}
+
+
+def sentence(found: Bottleneck) -> str:
+    """Say what limits, and what comes next."""
+    if found.key is None:
+        return f"{found.title} moves nothing over the links"
+    said = _on_bandwidth(found, found.key)
+    if found.kind == "bandwidth":
+        return f"{found.title} is limited by {said}"
+    return _on_latency(found, said)
+
+
+def shortly(found: Bottleneck) -> str:
+    """Return the busiest class and its utilisation, and latency first where that takes the time."""
+    said = f"{found.name} {units.format_percent(found.utilisation)}" if found.key else "none"
+    return f"latency, then {said}" if found.kind == "latency" else said
+
+
+def _on_bandwidth(found: Bottleneck, key: Carrier) -> str:
+    if key.forwards:
+        said = f"what the {key.tail} switches can forward in all"
+    elif found.utilisation < _FULL:
+        return _in_turn(found, key)
+    else:
+        said = f"{_links(found, key)} at {units.format_percent(found.utilisation)}"
+        said += f" ({key.back.name} the same)" if found.mirrored else ""
+    other = found.runner_up_class
+    if other is not None:
+        stand = units.format_percent(other.utilisation)
+        said += f"; the {other.name} {noun(other.key)} stand at {stand}"
+    return said
+
+
+def _links(found: Bottleneck, key: Carrier) -> str:
+    """Name the limiting links: how many of how many, by id where they are few."""
+    many = len(found.links)
+    number = f"the {many:,}" if many == found.of else f"{many:,} of the {found.of:,}"
+    said = f"{number} {key.name} {noun(key)}"
+    if found.dimension is not None:
+        said += f" along dimension {found.dimension}"
+    if many <= _NAMED and many < found.of:
+        said += f" ({', '.join(f'{u}→{v}' for u, v in found.links)})"
+    return said
+
+
+def noun(key: Carrier) -> str:
+    """Return "optics" or "links"."""
+    return "optics" if key.medium == "optical" else "links"
+
+
+def _in_turn(found: Bottleneck, first: Carrier) -> str:
+    """Say which classes limit one after the other, in the phases of a schedule."""
+    count = {row.key: row.links for row in found.rows}
+    told: set[Carrier] = set()
+    said = []
+    order = sorted(
+        found.share_of, key=lambda item: (-round(item[1], 9), item[0].tail != first.tail, item[0])
+    )
+    for key, share in order:
+        if key.back in told:
+            continue
+        told.add(key)
+        what = (
+            f"what the {key.tail} switches can forward"
+            if key.forwards
+            else f"the {count[key]:,} {key.name} {noun(key)}"
+        )
+        said.append(f"{what} ({units.format_percent(share)} of the transfer time)")
+    return " and then ".join(said)
+
+
+def _on_latency(found: Bottleneck, said: str) -> str:
+    """Say which part of the latency takes most of the time."""
+    split = found.latency
+    parts = {
+        "endpoint software takes": split.endpoint,
+        "switches take": split.switches,
+        "propagation takes": split.propagation,
+        "transceivers take": split.transceivers,
+        "FEC takes": split.fec,
+    }
+    worst = max(parts, key=lambda part: parts[part])
+    who, verb = worst.rsplit(" ", 1)
+    share = units.format_percent(1 - split.serialisation / found.time)
+    own = units.format_percent(parts[worst] / found.time)
+    return (
+        f"{found.title} is limited by latency, {share} of {units.format_time(found.time)}: "
+        f"{who} alone {verb} {own}; on bandwidth it would be {said}"
+    )
+
+
+def capacity(row: LinkClass) -> str:
+    """Return the capacity of a class's links: a range where they differ."""
+    if row.widest <= row.capacity * (2 - _FULL):
+        return units.format_rate(row.capacity)
+    return f"{units.format_rate(row.capacity)} to {units.format_rate(row.widest)}"
+
+
+def choice(name: str, tried: Sequence[str], excluded: Sequence[str], *, auto: bool) -> str:
+    """Say which algorithm it is, and among which it was chosen.
+
+    Parameters
+    ----------
+    name
+        The algorithm.
+    tried, excluded
+        All that fit, and those of them whose lower bound was above the fastest.
+    auto
+        Whether the fastest was asked for.
+    """
+    said = f"algorithm: {name}"
+    if not auto:
+        return said
+    others = [other for other in tried if other != name]
+    said += f", the fastest of {', '.join(tried)}" if others else ", the only one tried"
+    if excluded:
+        said += f" ({len(excluded)} of them by a lower bound on their time)"
+    return said
+
+
+def conditions(
+    rate: str, alpha: float, message: float, source: str, *, words: str, overlaps: bool
+) -> list[str]:
+    """Say what the numbers of a plan stand on: routing, rate, forwarding, endpoints."""
+    a_step, a_message = units.format_time(alpha), units.format_time(message)
+    said = f" ({source})" if source else ""
+    return [
+        f"routing: {words}",
+        f"rate: {_RATES[rate]}",
+        f"forwarding: {_ORDER[overlaps]}",
+        f"endpoint: α {a_step} a step, {a_message} a message{said}",
+    ]
+
+
+VERIFIED = "schedule: as given, verified"
+LOCKSTEP = "groups: all in lockstep, step by step; a step's load is what all of them send in it"
+
+
+def asked(
+    machine: str, npus: int, algorithm: str, jobs: Sequence[tuple[str, float, Sequence[int]]]
+) -> str:
+    """Return a question in words.
+
+    Parameters
+    ----------
+    machine, npus
+        Its name and how many NPUs it has.
+    algorithm
+        What carries it out.
+    jobs
+        Title, S in bytes, and how many ranks each group has.
+    """
+    title, size, groups = jobs[0]
+    if len(jobs) == len(groups) == 1:
+        ranks = f"{groups[0]}" if groups[0] == npus else f"{groups[0]} of {npus}"
+        return f"{title} of {units.format_size(size)} on {ranks} ranks of {machine}, {algorithm}"
+    said = [
+        f"{title} of {units.format_size(size)} in each of {len(groups)} groups of {max(groups)}"
+        for title, size, groups in jobs
+    ]
+    return f"{', with '.join(said)}, at once on {machine}, {algorithm}"

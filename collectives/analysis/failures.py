@@ -1,0 +1,169 @@
+"""Say what every single failure costs a collective, by symmetry, and what several cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.analysis.answer import Analysis, answer
+from collectives.analysis.question import LostRankError, one_group
+from collectives.analysis.selection import candidates
+from collectives.model.collective import Collective
+from collectives.model.schedule import Progress, ScheduleError
+from topology import units as quantities
+from topology.errors import RoutingError, UnreachableError
+from topology.faults import FailureUnit, distinct_units, fail
+from topology.supernode import Supernode
+from topology.text import Part, Printed, Table
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is left of a collective's speed after some failures.
+
+    Attributes
+    ----------
+    left
+        Time without failures over time with them, 0 to 1 (above 1 where a detour is faster);
+        0 where it cannot be carried out at all.
+    why
+        "" where it goes on, "loses ranks" or "cuts ranks off" where it cannot.
+    algorithm
+        What carries it out then.
+    """
+
+    left: float
+    why: str = ""
+    algorithm: str = ""
+
+
+def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss:
+    """Return what is left when some units fail: by the same schedule where it still can be routed.
+
+    Parameters
+    ----------
+    analysis
+        Without failures; everything that was asked stays as it was.
+    units
+        What fails at the same time.
+    """
+    try:
+        question = analysis.question.on(fail(analysis.supernode, units))
+    except LostRankError:
+        return Loss(0.0, "loses ranks")
+    size = analysis.size
+    try:
+        again = question.plan(analysis.schedule, question.ranks)
+    except UnreachableError:
+        return Loss(0.0, "cuts ranks off")
+    except (RoutingError, ScheduleError):  # its own links or trees are gone, not the way round
+        try:
+            again = candidates(question).fastest(size)[0].plan(size)
+        except UnreachableError:
+            return Loss(0.0, "cuts ranks off")
+    time = again.cost(size).time
+    return Loss(analysis.time / time if time > 0 else 1.0, "", again.schedule.name)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FailureTable(Printed):
+    """What each single failure of one kind leaves of a collective's speed.
+
+    Attributes
+    ----------
+    before
+        Without failures.
+    kind
+        What fails: "switch".
+    rows
+        A unit, how many others it stands for (itself too), and what is left, worst first.
+    """
+
+    before: Analysis
+    kind: str
+    rows: tuple[tuple[FailureUnit, int, Loss], ...]
+
+    @property
+    def worst(self) -> tuple[FailureUnit, int, Loss]:
+        """Return the failure that costs the most."""
+        return self.rows[0]
+
+    def parts(self) -> list[Part]:
+        """Return what people read, the answer first."""
+        rows = [
+            (unit.name, f"{count:,}", quantities.format_percent(found.left),
+             found.why or found.algorithm)
+            for unit, count, found in self.rows
+        ]  # fmt: skip
+        headers = ("one dead", "such units", "speed left", "by")
+        return [self.sentence, self.before.asked, Table("", headers, rows)]
+
+    @property
+    def sentence(self) -> str:
+        """Say what the worst single failure costs."""
+        if not self.rows:
+            return f"{self.before.supernode.name} has no {self.kind} that could fail"
+        unit, count, found = self.worst
+        many = f", one of {count:,} alike," if count > 1 else ""
+        if found.why:
+            return f"one dead {unit.name}{many} {found.why}"
+        left = quantities.format_percent(found.left)
+        return f"one dead {unit.name}{many} leaves {left} of the speed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+        return {
+            "kind": self.kind,
+            "before": self.before.to_dict(),
+            "failures": [
+                {"unit": unit.name, "stands_for": count, "left": found.left, "why": found.why,
+                 "algorithm": found.algorithm}
+                for unit, count, found in self.rows
+            ],
+        }  # fmt: skip
+
+
+def failures(
+    supernode: Supernode,
+    kind: str | Collective,
+    size: float | str = 64 * quantities.MiB,
+    *,
+    units: str = "switch",
+    ranks: npt.ArrayLike | None = None,
+    progress: Progress | None = None,
+    **choices: Any,
+) -> FailureTable:
+    """Return what every single failure of a kind costs; units that symmetry exchanges count once.
+
+    Parameters
+    ----------
+    supernode, kind, size, ranks, **choices
+        As in `analyze`.
+    units
+        What fails: one of `topology.faults.unit_kinds`.
+    progress
+        Called with what is being done and the fraction done.
+
+    Raises
+    ------
+    SupernodeError
+        One clear message for anything that does not fit.
+    """
+    question = one_group(supernode, kind, size, ranks=ranks, progress=progress, **choices)
+    before = answer(question)[0]
+    fabric = supernode.fabric
+    member = np.zeros(len(fabric.nodes), dtype=np.int64)
+    member[fabric.npus[question.ranks]] = 1
+    # Failures are alike only where the schedule loads what is lost alike.
+    load = np.unique(np.round(before.busy, 15), return_inverse=True)[1].reshape(-1)
+    kinds = distinct_units(supernode, units, node_colour=member, arc_colour=load)
+    rows = []
+    for done, (unit, count) in enumerate(kinds):
+        question.progress(f"without {unit.name}", done / len(kinds))
+        rows.append((unit, count, loss(before, unit)))
+    rows.sort(key=lambda row: (round(row[2].left, 9), row[0].name))
+    return FailureTable(before, units, tuple(rows))
