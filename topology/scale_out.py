@@ -234,7 +234,7 @@ class _Clos:
         """Add spines: every leaf has equally many lanes to each."""
         if len(leaves) > self.radix:
             raise self._too_many(len(leaves), "two tiers")
-        spines = _divisor(up, ceil(len(leaves) * up / self.radix))
+        spines = fewest_above(up, len(leaves), self.radix)
         names = [f"{self.prefixes[1]}/{j}" for j in range(spines)]
         self._switches(names, tier=3)
         pairs = [(leaf, spine) for leaf in leaves for spine in names]
@@ -248,7 +248,7 @@ class _Clos:
             raise self._too_many(len(leaves), "three tiers")
         size = ceil(len(leaves) / pods)
         rising = min(above, ceil(size / self.plan.ratios[1]))
-        cores = _divisor(rising, ceil(pods * rising / self.radix))
+        cores = fewest_above(rising, pods, self.radix)
         spine, core = self.prefixes[1:]
         for j in range(up):
             self._switches([f"{core}/{j}/{c}" for c in range(cores)], tier=4)
@@ -277,9 +277,19 @@ def _shares(radix: int, ratio: float) -> tuple[int, int]:
     return down, ceil(down / ratio)
 
 
-def _divisor(number: int, least: int) -> int:
-    """Return the smallest divisor of a number that is not below another."""
-    found = max(1, least)
-    while number % found:
+def fewest_above(uplinks: int, below: int, ports: int) -> int:
+    """Return the fewest switches above others that take the same number of uplinks of each.
+
+    Parameters
+    ----------
+    uplinks
+        Of each switch below.
+    below
+        How many of those there are.
+    ports
+        Of a switch above.
+    """
+    found = ceil(below * uplinks / ports)
+    while uplinks % found:
         found += 1
     return found

@@ -12,6 +12,7 @@ from itertools import combinations
 from math import ceil
 
 from topology import border
+from topology.scale_out import fewest_above
 from topology.supernode import Builder, Supernode
 from topology.systems.catalogue import system_builder
 
@@ -195,9 +196,7 @@ def _add_rdma(builder: Builder, npus: list[str]) -> None:
     owners = npus if npus[0].startswith("npu/") else npus[0::2]
     per_leaf = ports // 2
     leaves = ceil(len(owners) / per_leaf)
-    spines = max(1, ceil(leaves / 2))
-    while per_leaf % spines:
-        spines += 1
+    spines = fewest_above(per_leaf, leaves, ports)
     nics = builder.add_nodes(
         (f"nic/{i}" for i in range(len(owners))),
         kind="nic",

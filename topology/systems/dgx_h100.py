@@ -11,6 +11,7 @@ from math import ceil
 
 from topology import border
 from topology.errors import GraphError
+from topology.scale_out import fewest_above
 from topology.supernode import Builder, Supernode
 from topology.systems.catalogue import system_builder
 
@@ -92,9 +93,7 @@ def _add_rails(builder: Builder, nodes: int, gpus: list[str], ratio: float) -> N
             f"{ratio:g}:1; a larger cluster needs a third tier"
         )
     up = ceil(down / ratio)
-    spines = ceil(leaves * up / _PORTS)
-    while up % spines:
-        spines += 1
+    spines = fewest_above(up, leaves, _PORTS)
     rails = [i % _GPUS for i in range(len(gpus))]
     units_of = [i // _GPUS // down for i in range(len(gpus))]
     nics = builder.add_nodes(

@@ -12,6 +12,7 @@ from itertools import product
 
 from topology import border
 from topology.placement import Floor, Place
+from topology.scale_out import fewest_above
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
 from topology.systems.catalogue import system_builder
@@ -67,7 +68,7 @@ def nvl72_superpod(racks: int = _SCALABLE_UNIT, *, cpus: bool = True) -> Superno
 def _add_rails(builder: Builder, racks: int, nics: list[str]) -> None:
     """Add a leaf for each rack and rail, half of them in each of two network racks, and spines."""
     rows = list(product(range(racks), range(GPUS)))
-    spines = _spines(len(rows))
+    spines = fewest_above(TRAYS, len(rows), _PORTS)
     homes = [racks + i * 2 // len(rows) for i in range(len(rows))]
     leaves = builder.add_nodes(
         (f"leaf/{rack}/{rail}" for rack, rail in rows),
@@ -85,8 +86,3 @@ def _add_rails(builder: Builder, racks: int, nics: list[str]) -> None:
     connect_placed(builder, down, places, _LINK, _FLOOR)
     up = product(leaves, spine)
     connect_placed(builder, up, places, _LINK, _FLOOR, lanes=TRAYS // spines)
-
-
-def _spines(leaves: int) -> int:
-    """Return the fewest spines that take 18 uplinks of each leaf, the same number to each."""
-    return next(n for n in range(1, TRAYS + 1) if TRAYS % n == 0 and leaves * TRAYS <= n * _PORTS)

@@ -17,6 +17,7 @@ from topology import border
 from topology.fabric import IntArray
 from topology.hardware.media import link_type
 from topology.placement import Floor, Place
+from topology.scale_out import fewest_above
 from topology.shapes.parts import pairs
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
@@ -85,11 +86,7 @@ class Spine:
 
     def switches(self, racks: int) -> int:
         """Return the fewest switches in a group that give every rack the same lanes to each."""
-        return next(
-            n
-            for n in range(1, self.uplinks + 1)
-            if self.uplinks % n == 0 and racks * self.uplinks <= n * self.ports
-        )
+        return fewest_above(self.uplinks, racks, self.ports)
 
 
 def add_racks(builder: Builder, rack: Rack, count: int) -> list[str]:
