@@ -16,6 +16,7 @@ from collectives.plots.loads import LoadPanel, load_panels, plot_loads
 from collectives.plots.machines import Measure, machine_measures, plot_machines
 from collectives.plots.steps import Bar, plot_steps, step_bars
 from collectives.plots.traffic import Traffic, plot_traffic, traffic_matrix
+from topology.calls import check_calls
 
 __all__ = [
     "Bar",
@@ -47,3 +48,5 @@ __all__ = [
     "step_bars",
     "traffic_matrix",
 ]
+
+check_calls(__name__)

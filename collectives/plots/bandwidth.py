@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from collectives.analysis.answer import Analysis
 from collectives.plots.frame import framed, head
 from collectives.plots.words import machine, routing
-from topology import units
+from topology import border, units
 from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle, draw_style
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
@@ -99,13 +99,8 @@ def bandwidth_curves(
     chosen = [analyses] if isinstance(analyses, Analysis) else list(analyses)
     if not chosen:
         raise SupernodeError("there is no analysis to plot; give one or more from analyze()")
-    points = np.asarray(SIZES if sizes is None else sizes, dtype=float)
-    if (
-        points.ndim != 1
-        or len(points) < 2
-        or not (points > 0).all()
-        or (np.diff(points) <= 0).any()
-    ):
+    points = border.numbers(SIZES if sizes is None else sizes, "sizes", SupernodeError)
+    if points.ndim != 1 or len(points) < 2 or points[0] <= 0 or (np.diff(points) <= 0).any():
         raise SupernodeError("sizes must be two or more numbers of bytes, above 0 and increasing")
     return tuple(_curve(analysis, points) for analysis in chosen)
 
@@ -215,7 +210,10 @@ def plot_bandwidth(
             marker=MARKERS[k % len(MARKERS)], markevery=4, markersize=4.5, linewidth=1.8,
             label=_names(curves)[k], zorder=3,
         )  # fmt: skip
-    points = np.array(list(measured), dtype=float).reshape(-1, 2)
+    points = border.numbers(measured, "measured", SupernodeError)
+    if points.size and points.shape[1:] != (2,):
+        border.refuse(measured, "measured", "pairs (bytes, bytes/s)", SupernodeError)
+    points = points.reshape(-1, 2)
     if len(points):
         ax.scatter(
             points[:, 0], points[:, 1] / units.GB, marker="*", s=60, color=looks.ink,

@@ -13,9 +13,9 @@ from collectives.analysis.answer import Analysis
 from collectives.analysis.failures import loss
 from collectives.plots.frame import framed, head
 from collectives.plots.words import asked
-from topology import units
+from topology import border, units
 from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle, draw_style
-from topology.errors import SupernodeError, shown
+from topology.errors import SupernodeError
 from topology.faults import unit_sorts
 
 _COUNTS = (1, 2, 4)
@@ -66,9 +66,10 @@ def failure_curves(analysis: Analysis, counts: Iterable[int] = _COUNTS) -> tuple
     Parts fail in the order of their ids, so several failures fall in the same plane or node,
     which is worse than failures spread at random. Links fail in both directions.
     """
-    steps = sorted({int(count) for count in counts})
-    if not steps or steps[0] < 1:
-        raise SupernodeError(f"counts is {shown(list(counts))}; it must be whole numbers above 0")
+    given = border.members(counts, "counts", SupernodeError)
+    steps = sorted({border.whole(count, "counts", error=SupernodeError) for count in given})
+    if not steps:
+        raise SupernodeError("counts is empty; give whole numbers above 0")
     found = []
     sorts = unit_sorts(analysis.supernode, used=analysis.utilisation > 0)
     for part, members in sorts.items():

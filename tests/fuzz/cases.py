@@ -115,6 +115,13 @@ def function(rng: Random) -> Case:
     return of_function(*rng.choice(list(_functions().items())), rng)
 
 
+def plot(rng: Random) -> Case:
+    """Return a call that draws."""
+    names = [name for name in collectives.__all__ if name.startswith("plot_")]
+    name = rng.choice((*names, "draw"))
+    return of_function(name, getattr(topology if name == "draw" else collectives, name), rng)
+
+
 def shape(rng: Random) -> Case:
     """Return a call of a shape."""
     name = rng.choice(sorted(SHAPES))

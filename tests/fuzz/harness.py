@@ -28,6 +28,7 @@ NODES, LINKS = 400, 4000
 
 _MAKERS = {
     "command": 3, "function": 5, "graph": 3, "saved": 3, "spec": 3, "shape": 3, "system": 1,
+    "plot": 0.05,
 }  # fmt: skip
 
 

@@ -117,6 +117,11 @@ _GOOD: Mapping[str, Callable[[Random], Any]] = {
     "tp": lambda rng: rng.choice((1, 2)),
     "groups": lambda rng: rng.choice(([[0, 1]], [[0, 1], [2, 3]], [[0], [1]])),
     "jobs": lambda _: [collectives.Job("all_reduce", [[0, 1]], 1e6)],
+    "analysis": lambda rng: _analysis(rng),  # noqa: PLW0108 - it is defined below
+    "analyses": lambda rng: [_analysis(rng)],
+    "comparison": lambda rng: collectives.compare([rng.choice(machines()[2:6])], sizes=[1e6]),
+    "style": lambda rng: rng.choice(("light", "dark", "print")),
+    "ax": lambda _: None,
     "a": lambda rng: rng.choice((1, 2)),
     "inputs": lambda _: [np.arange(4.0)] * 4,
 }
@@ -131,6 +136,11 @@ def good(name: str, rng: Random) -> Any:
 @cache
 def _algorithms() -> Sequence[str]:
     return sorted({name for kind in KINDS for name in collectives.algorithm_names(kind)})
+
+
+def _analysis(rng: Random) -> Any:
+    kinds = ("all_reduce", "all_to_all", "broadcast")
+    return collectives.analyze(rng.choice(machines()[:9]), rng.choice(kinds), 1e6)
 
 
 def _schedule(rng: Random) -> Any:

@@ -1,5 +1,6 @@
 """Draw machines: pure layouts, and matplotlib to put them on a page."""
 
+from topology.calls import check_calls
 from topology.drawing.bundles import Bundle, BundleClass
 from topology.drawing.canvas import FORMATS, check_format, save
 from topology.drawing.coordinates import Arrangement, arrange
@@ -31,3 +32,5 @@ __all__ = [
     "plan_racks",
     "save",
 ]
+
+check_calls(__name__)

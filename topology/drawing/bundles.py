@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from topology import border
 from topology.drawing.grouping import Glyph
 from topology.errors import GraphError
 from topology.fabric import Fabric, FloatArray, IntArray
@@ -83,14 +84,12 @@ def check_utilisation(fabric: Fabric, utilisation: object) -> FloatArray:
     count = len(fabric.tail)
     if utilisation is None:
         return np.zeros(count)
-    values = np.asarray(utilisation, dtype=float)
+    values = border.numbers(utilisation, "utilisation")
     if values.shape != (count,):
         raise GraphError(
             f"utilisation has shape {values.shape}; it must have one number for each of the "
             f"{count} arcs of the fabric, such as Analysis.utilisation"
         )
-    if not np.isfinite(values).all() or (values < 0).any():
-        raise GraphError("utilisation must be finite and zero or more on every link")
     return values
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from topology import border
 from topology.drawing.grouping import DRAWN_WHOLE, MOST_GLYPHS, Glyph, gather
 from topology.drawing.layout import Box, place_tiers
 from topology.drawing.spots import CENTRE, Coordinate, cell, grid_spot, turn, two_rings
@@ -56,6 +57,7 @@ class Arrangement:
 
 def arrange(supernode: Supernode, most: int = MOST_GLYPHS) -> Arrangement:
     """Return where everything stands: by its own coordinates if it has any, else in tiers."""
+    most = border.whole(most, "most")
     natural = arrange_naturally(supernode, most)
     if natural is not None:
         return natural
