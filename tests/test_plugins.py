@@ -110,6 +110,7 @@ def test_commands_find_them(found: tuple[dict[str, Any], str]) -> None:
     assert '"npus": 24' in shown
     assert "wheel-5: 5 NPUs, 1 switch chip" in shown
     assert re.search(r"^ lab\b", shown, re.MULTILINE)
+    assert "routing: the first shortest path through what forwards" in shown
 
 
 def test_a_broken_one_is_named_and_takes_no_other_with_it(
