@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 
 from collectives.analysis import explain
-from collectives.analysis.bottleneck import Bottleneck, LinkClass, find_bottleneck, link_classes
+from collectives.analysis.bottleneck import (
+    Bottleneck,
+    LinkClass,
+    find_bottleneck,
+    link_classes,
+    links_table,
+)
 from collectives.analysis.question import Job, Question
 from collectives.analysis.selection import Candidate, all_jobs, candidates
-from collectives.analysis.tables import latency_table, links_table
 from collectives.bounds import Bound
 from collectives.model.checking import check_schedule
 from collectives.model.collective import Collective
@@ -159,7 +164,7 @@ class Analysis(Printed):
             self.asked,
             Table("", ("", ""), facts),
             links_table(self.links),
-            latency_table(self.latency),
+            *self.latency.parts()[1:],
             self.assumption_table,
         ]
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from collectives.analysis import explain
 from collectives.timing import Cost, Latency
+from topology import units
 from topology.fabric import ArcClass, Fabric, FloatArray, IntArray
+from topology.text import Part, Printed, Table, span
 
 _EQUAL = 1 - 1e-9
 _DOMINANT = 0.5
@@ -54,8 +56,8 @@ def carrier_of(cls: ArcClass) -> Carrier:
     return Carrier(cls.tail, cls.head, cls.medium)
 
 
-@dataclass(frozen=True)
-class LinkClass:
+@dataclass(frozen=True, repr=False)
+class LinkClass(Printed):
     """How busy one class of links is.
 
     Attributes
@@ -92,6 +94,23 @@ class LinkClass:
         """Return "copper" or "optical"."""
         return self.key.medium
 
+    def cells(self) -> tuple[str, ...]:
+        """Return what a table says of it."""
+        return (
+            self.name,
+            self.medium,
+            f"{self.links:,}",
+            span(self.capacity, self.widest, units.format_rate),
+            units.format_size(round(self.load)),
+            units.format_percent(self.utilisation),
+            units.format_percent(self.mean),
+        )
+
+    def parts(self) -> list[Part]:
+        """Return what people read."""
+        name, medium, count, each, _, most, mean = self.cells()
+        return [f"{count} {name} {medium} links, {each} each: {most} at most, {mean} on average"]
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data in SI units, for JSON."""
         return {
@@ -101,8 +120,8 @@ class LinkClass:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Bottleneck:
+@dataclass(frozen=True, repr=False)
+class Bottleneck(Printed):
     """What limits, as facts; `sentence` says it.
 
     Attributes
@@ -178,8 +197,9 @@ class Bottleneck:
             found[key.name] = found.get(key.name, 0.0) + share
         return found
 
-    def __str__(self) -> str:
-        return self.sentence
+    def parts(self) -> list[Part]:
+        """Return what people read: the sentence, and every class of links."""
+        return [self.sentence, links_table(self.rows)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data in SI units, for JSON."""
@@ -190,6 +210,12 @@ class Bottleneck:
             "runner_up": self.runner_up, "runner_up_utilisation": self.runner_up_utilisation,
             "shares": self.shares,
         }  # fmt: skip
+
+
+def links_table(rows: Iterable[LinkClass]) -> Table:
+    """Return the links by class with their utilisation."""
+    headers = ("class", "medium", "links", "each, one way", "most loaded", "utilisation", "mean")
+    return Table("links by class", headers, [row.cells() for row in rows])
 
 
 def link_classes(fabric: Fabric, cost: Cost) -> tuple[LinkClass, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from topology import units
 
 if TYPE_CHECKING:
-    from collectives.analysis.bottleneck import Bottleneck, Carrier, LinkClass
+    from collectives.analysis.bottleneck import Bottleneck, Carrier
 
 _FULL = 1 - 1e-9
 _NAMED = 3
@@ -106,13 +106,6 @@ def _on_latency(found: Bottleneck, said: str) -> str:
         f"{found.title} is limited by latency, {share} of {units.format_time(found.time)}: "
         f"{who} alone {verb} {own}; on bandwidth it would be {said}"
     )
-
-
-def capacity(row: LinkClass) -> str:
-    """Return the capacity of a class's links: a range where they differ."""
-    if row.widest <= row.capacity * (2 - _FULL):
-        return units.format_rate(row.capacity)
-    return f"{units.format_rate(row.capacity)} to {units.format_rate(row.widest)}"
 
 
 def choice(name: str, tried: Sequence[str], excluded: Sequence[str], *, auto: bool) -> str:

@@ -20,11 +20,12 @@ from collectives.model.collective import Collective, collective
 from collectives.model.schedule import IntArray, Progress, Schedule, ScheduleError, Team
 from collectives.timing import Endpoint, Plan, arc_rates, endpoint_of, plan
 from collectives.timing.stepwise import route_traffic
-from topology import border
+from topology import border, units
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing import Demand, Router, check_ranks, router
 from topology.supernode import Supernode
+from topology.text import Part, Printed, counted
 
 _GAP = 0.01  # how near a bound must come to what can be reached, where it is searched for
 
@@ -42,8 +43,8 @@ def as_size(size: float | str) -> float:
     return border.size(size, "size", ScheduleError)
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
+@dataclass(frozen=True, eq=False, repr=False)
+class Job(Printed):
     """A collective that one group or several run, each for itself.
 
     Attributes
@@ -94,6 +95,12 @@ class Job:
         """Return what tables call it."""
         return self.name or self.kind.title
 
+    def parts(self) -> list[Part]:
+        """Return what people read."""
+        groups = f"{counted(len(self.groups), 'group')} of up to {counted(self.largest, 'rank')}"
+        how = self.algorithm.name if isinstance(self.algorithm, Schedule) else self.algorithm
+        return [f"{self.title} of {units.format_size(self.bytes)} in {groups}, {how}"]
+
     @property
     def bytes(self) -> float:
         """Return S in bytes."""
@@ -124,8 +131,8 @@ class Job:
         return replace(self, groups=rows, size=self.bytes)
 
 
-@dataclass(frozen=True, eq=False)
-class Question:
+@dataclass(frozen=True, eq=False, repr=False)
+class Question(Printed):
     """What is asked of a machine.
 
     Attributes
@@ -151,6 +158,10 @@ class Question:
     group_size: int | None = None
     exact: bool = False
     progress: Progress = field(default=silent, repr=False)
+
+    def parts(self) -> list[Part]:
+        """Return what people read: the machine, then what runs."""
+        return [f"on {self.supernode.name}: {'; '.join(map(str, self.jobs))}"]
 
     @property
     def size(self) -> float:

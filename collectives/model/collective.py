@@ -19,12 +19,13 @@ import numpy as np
 
 from topology.errors import unknown_name
 from topology.fabric import IntArray
+from topology.text import Part, Printed
 
 Place: TypeAlias = Literal["everyone", "owner", "root", "origin", "destination"]
 
 
-@dataclass(frozen=True)
-class Collective:
+@dataclass(frozen=True, repr=False)
+class Collective(Printed):
     """What every rank has before and after.
 
     Attributes
@@ -49,6 +50,10 @@ class Collective:
     before: Place = "everyone"
     after: Place = "everyone"
     adds: bool = False
+
+    def parts(self) -> list[Part]:
+        """Return what people read."""
+        return [f"{self.title}: S is {self.size}"]
 
     @property
     def title(self) -> str:

@@ -7,11 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
+from topology import units
 from topology.fabric import Fabric, FloatArray
+from topology.text import Part, Printed, Table, counted
 
 
-@dataclass(frozen=True)
-class Latency:
+@dataclass(frozen=True, repr=False)
+class Latency(Printed):
     """Where the time goes on the critical path, in seconds; the parts add up to the total.
 
     Attributes
@@ -46,6 +48,21 @@ class Latency:
         """Return every part ``count`` times."""
         return Latency(**{part.name: getattr(self, part.name) * count for part in fields(self)})
 
+    def parts(self) -> list[Part]:
+        """Return what people read: the sum, then a row for each part."""
+        total = self.total
+        rows = [
+            (
+                part.name,
+                units.format_time(value),
+                units.format_percent(value / total if total else 0),
+            )
+            for part in fields(self)
+            for value in [getattr(self, part.name)]
+        ]
+        title = "time on the critical path"
+        return [f"{units.format_time(total)} in all", Table(title, ("part", "time", "share"), rows)]
+
     def __add__(self, other: Latency) -> Latency:
         parts = (part.name for part in fields(self))
         return Latency(**{part: getattr(self, part) + getattr(other, part) for part in parts})
@@ -70,8 +87,8 @@ def split_path(fabric: Fabric, arcs: list[int]) -> Latency:
     return Latency(0.0, 0.0, inside, rest, transceivers, whole - rest - transceivers)
 
 
-@dataclass(frozen=True, eq=False)
-class StepCost:
+@dataclass(frozen=True, eq=False, repr=False)
+class StepCost(Printed):
     """One step of a schedule at one size.
 
     Attributes
@@ -102,6 +119,11 @@ class StepCost:
         """Return seconds of one repetition."""
         return self.latency.total
 
+    def parts(self) -> list[Part]:
+        """Return what people read."""
+        return [f"{self.phase or 'a step'}: {counted(self.repeat, 'time')} "
+                f"{units.format_time(self.time)}"]  # fmt: skip
+
     @property
     def busy(self) -> FloatArray:
         """Return seconds each arc is busy in one repetition, shape (arcs,)."""
@@ -113,8 +135,8 @@ class StepCost:
         return self.size * self._node_busy
 
 
-@dataclass(frozen=True, eq=False)
-class Cost:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cost(Printed):
     """A schedule on a fabric at one size.
 
     Attributes
@@ -154,5 +176,11 @@ class Cost:
             total += step.repeat * step.busy
         return total
 
-    def __str__(self) -> str:
-        return f"{self.time:.4g} s for {self.size:,.0f} B in {len(self.steps)} kinds of steps"
+    def parts(self) -> list[Part]:
+        """Return what people read: the time, every kind of step, and where the time goes."""
+        what = f"{units.format_time(self.time)} for {units.format_size(self.size)}"
+        rows = [
+            (step.phase, f"{step.repeat:,}", units.format_time(step.time)) for step in self.steps
+        ]
+        steps = Table("steps", ("phase", "times", "each"), rows)
+        return [what, steps, *self.latency.parts()[1:]]

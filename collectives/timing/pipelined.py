@@ -133,7 +133,9 @@ class Pipelined:
         arrives = True
         while at != _START:
             arc = int(line.arc[at])
-            sent = Latency(serialisation=size * self.schedule.chunk_fraction / self.rates[arc])
+            sent = Latency(
+                serialisation=size * self.schedule.chunk_fraction / float(self.rates[arc])
+            )
             split += sent + (split_path(self.fabric, [arc]) if arrives else Latency())
             arcs.append(arc)
             arrives = False

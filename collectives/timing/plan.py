@@ -14,11 +14,12 @@ from collectives.timing.cost import Cost, StepCost
 from collectives.timing.endpoint import Endpoint, arc_rates, endpoint_of
 from collectives.timing.pipelined import pipelined
 from collectives.timing.stepwise import stepwise
-from topology import border
+from topology import border, units
 from topology.approximation import Approximation
 from topology.fabric import Fabric
 from topology.routing import Router, check_ranks, router
 from topology.supernode import Supernode
+from topology.text import Part, Printed, counted
 
 
 class Engine(Protocol):
@@ -35,8 +36,8 @@ class Engine(Protocol):
         """Return the arcs of the slowest transfer of a step."""
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan(Printed):
     """A schedule routed on a fabric.
 
     Attributes
@@ -88,11 +89,15 @@ class Plan:
         """
         return self._engine.critical_path(step, border.size(size, error=ScheduleError))
 
-    def __str__(self) -> str:
-        return (
-            f"{self.schedule} on {self.supernode.name}: {self.router.words}; {self.rate} rate; "
-            f"α {self.endpoint.alpha:.3g} s a step ({self.endpoint.source})"
-        )
+    def parts(self) -> list[Part]:
+        """Return what people read: what runs where, and on what terms."""
+        end, schedule = self.endpoint, self.schedule
+        return [
+            f"{schedule.collective.title} {schedule.name} on {counted(len(self.ranks), 'rank')} of "
+            f"{self.supernode.name}",
+            f"{self.router.words}; {self.rate} rate",
+            f"α {units.format_time(end.alpha)} a step, {units.format_time(end.message)} a message",
+        ]
 
 
 def plan(

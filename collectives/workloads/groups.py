@@ -22,12 +22,13 @@ from collectives.model.schedule import IntArray, Progress, ScheduleError
 from topology import border
 from topology.routing import check_ranks
 from topology.supernode import Supernode
+from topology.text import Part, Printed, Table
 
 AXES = ("tp", "ep", "dp", "pp")
 
 
-@dataclass(frozen=True, eq=False)
-class Groups(Mapping[str, IntArray]):
+@dataclass(frozen=True, eq=False, repr=False)
+class Groups(Printed, Mapping[str, IntArray]):
     """Ranks on a grid of parallel dimensions: ``groups["tp"]`` has one group to a row.
 
     Attributes
@@ -65,6 +66,13 @@ class Groups(Mapping[str, IntArray]):
         outer = [at for at in range(self.grid.ndim) if at not in inner]
         size = prod(self.grid.shape[at] for at in inner)
         return self.grid.transpose(outer + inner).reshape(-1, size)
+
+    def parts(self) -> list[Part]:
+        """Return what people read: how many groups of how many ranks, by dimension."""
+        rows = [(name, f"{len(self[name])}", f"{self.sizes[name]}", str(self[name][0].tolist()))
+                for name in self]  # fmt: skip
+        title = " x ".join(f"{name} {self.sizes[name]}" for name in self)
+        return [title, Table("", ("dimension", "groups", "ranks in each", "the first"), rows)]
 
     def __getitem__(self, name: str) -> IntArray:
         return self.along(name)

@@ -15,12 +15,13 @@ from topology import border
 from topology.errors import RoutingError, shown
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.naming import natural_sort, node_id
+from topology.text import Part, Printed, counted
 
 if TYPE_CHECKING:
     from topology.routing.flow import RoutedFlow, Router
 
 
-class Demand(ABC):
+class Demand(Printed, ABC):
     """Traffic among ranks; every kind answers these, so nothing needs to ask which kind it is.
 
     Attributes
@@ -30,6 +31,13 @@ class Demand(ABC):
     """
 
     in_network: ClassVar[bool] = False
+
+    def parts(self) -> list[Part]:
+        """Return what people read: how much goes between how many ranks."""
+        sent, ranks = self.pairs(), len(np.unique(self.ends))
+        how = ", with help of switches" if self.in_network else ""
+        pairs = counted(len(sent.src), "pair")
+        return [f"{sent.amount.sum():g} in all, {pairs} of {counted(ranks, 'rank')}{how}"]
 
     @property
     @abstractmethod
@@ -100,7 +108,7 @@ class Demand(ABC):
         return float(sent.amount[side[sent.src] & ~side[sent.dst]].sum())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Uniform(Demand):
     """The same amount from every rank to every other rank of its set.
 
@@ -183,7 +191,7 @@ class Uniform(Demand):
         return router.spread(self)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pairs(Demand):
     """An amount for each of some ordered pairs of ranks.
 

@@ -46,7 +46,7 @@ _EQUAL = 1e-12
 _LONGEST = "links that are alike but for their length or record count as the longest of their kind"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EcmpFlow(RoutedFlow):
     """A demand spread over shortest paths.
 

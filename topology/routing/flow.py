@@ -12,6 +12,7 @@ import numpy as np
 from topology.approximation import Approximation
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, DemandLike, Pairs, Uniform, as_demand, join_pairs
+from topology.text import Part, Printed, counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class Slowest:
     dst: IntArray
 
 
-class RoutedFlow(ABC):
+class RoutedFlow(Printed, ABC):
     """A demand on its paths.
 
     Attributes
@@ -53,6 +54,15 @@ class RoutedFlow(ABC):
     @abstractmethod
     def words(self) -> str:
         """Say which way the traffic goes."""
+
+    def parts(self) -> list[Part]:
+        """Return what people read: the way, how many links are used, and the most loaded one."""
+        used, most = (
+            int((self.loads > 0).sum()),
+            int(np.argmax(self.loads)) if len(self.loads) else 0,
+        )
+        top = " → ".join(self.fabric.arcs[most]) if used else "none"
+        return [f"{self.words}: {used:,} of {counted(len(self.loads), 'link')}; most on {top}"]
 
     @abstractmethod
     def meets(self, busy: FloatArray, node_busy: FloatArray) -> Slowest:
@@ -77,7 +87,7 @@ class RoutedFlow(ABC):
         del capacity
         return ()
 
-    def forget(self) -> None:  # noqa: B027 - most flows keep nothing
+    def forget(self) -> None:
         """Let go of what can be worked out again; nothing here."""
 
     def busy(self, capacity: FloatArray | None = None) -> FloatArray:
@@ -105,7 +115,7 @@ class RoutedFlow(ABC):
         return self.meets(self.busy(capacity), self.node_busy())
 
 
-class Router(ABC):
+class Router(Printed, ABC):
     """A routing policy on one fabric: a new one says how pairs spread, and gets the rest.
 
     Attributes
@@ -115,6 +125,10 @@ class Router(ABC):
     """
 
     fabric: Fabric
+
+    def parts(self) -> list[Part]:
+        """Return what people read: the way, and on what."""
+        return [f"{self.words}, on {self.fabric!r}"]
 
     @property
     @abstractmethod
@@ -156,52 +170,52 @@ class Router(ABC):
         return self.route(demand).loads
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sum(Demand):
     """Demands at the same time; none of them is a sum.
 
     Attributes
     ----------
-    parts
+    terms
         The demands.
     """
 
-    parts: tuple[Demand, ...]
+    terms: tuple[Demand, ...]
 
     @property
     def in_network(self) -> bool:  # type: ignore[override]
         """Whether switches help with a part."""
-        return any(part.in_network for part in self.parts)
+        return any(part.in_network for part in self.terms)
 
     @property
     def key(self) -> tuple[object, ...]:
         """Return the parts' keys."""
-        return ("sum", *(part.key for part in self.parts))
+        return ("sum", *(part.key for part in self.terms))
 
     @property
     def ends(self) -> IntArray:
         """Return the parts' ranks."""
-        return np.concatenate([part.ends for part in self.parts])
+        return np.concatenate([part.ends for part in self.terms])
 
     def pairs(self) -> Pairs:
         """Return the parts' pairs."""
-        return join_pairs(self.parts)
+        return join_pairs(self.terms)
 
     def placed(self, ranks: IntArray) -> Demand:
         """Return it with rank i at ``ranks[i]``."""
-        return Sum(tuple(part.placed(ranks) for part in self.parts))
+        return Sum(tuple(part.placed(ranks) for part in self.terms))
 
     def scaled(self, factor: float) -> Demand:
         """Return it with every amount times a factor."""
-        return Sum(tuple(part.scaled(factor) for part in self.parts))
+        return Sum(tuple(part.scaled(factor) for part in self.terms))
 
     def reversed(self) -> Demand:
         """Return it with senders and receivers exchanged."""
-        return Sum(tuple(part.reversed() for part in self.parts))
+        return Sum(tuple(part.reversed() for part in self.terms))
 
     def messages(self) -> IntArray:
         """Return how many messages of all parts each rank sends."""
-        counts = [part.messages() for part in self.parts]
+        counts = [part.messages() for part in self.terms]
         total = np.zeros(max(map(len, counts)), dtype=np.int64)
         for count in counts:
             total[: len(count)] += count
@@ -209,20 +223,20 @@ class Sum(Demand):
 
     def ports(self, count: int) -> tuple[FloatArray, FloatArray]:
         """Return the least that each rank must send, and receive, of all parts."""
-        sent, received = zip(*(part.ports(count) for part in self.parts), strict=True)
+        sent, received = zip(*(part.ports(count) for part in self.terms), strict=True)
         return np.sum(sent, axis=0), np.sum(received, axis=0)
 
     def crossing(self, side: BoolArray) -> float:
         """Return the least that must go from a side to the others, of all parts."""
-        return sum(part.crossing(side) for part in self.parts)
+        return sum(part.crossing(side) for part in self.terms)
 
     def checked(self, count: int) -> Demand:
         """Return it with its parts checked."""
-        return Sum(tuple(part.checked(count) for part in self.parts))
+        return Sum(tuple(part.checked(count) for part in self.terms))
 
     def routed(self, router: Router) -> RoutedFlow:
         """Return the parts on the links they share."""
-        flows = tuple(part.routed(router) for part in self.parts)
+        flows = tuple(part.routed(router) for part in self.terms)
         return SumFlow(router.fabric, np.sum([flow.loads for flow in flows], axis=0), flows)
 
 
@@ -234,7 +248,7 @@ def add_demands(parts: Sequence[Demand]) -> Demand:
     parts
         One demand or more; sums are taken apart.
     """
-    flat = [p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,))]
+    flat = [p for part in parts for p in (part.terms if isinstance(part, Sum) else (part,))]
     if len(flat) == 1:
         return flat[0]
     listed = join_pairs([part for part in flat if not part.in_network])
@@ -242,7 +256,7 @@ def add_demands(parts: Sequence[Demand]) -> Demand:
     return Sum(tuple(every)) if len(every) > 1 else (every or [listed])[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SumFlow(RoutedFlow):
     """Several flows on the same links.
 

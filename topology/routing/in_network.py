@@ -28,7 +28,7 @@ from topology.routing.flow import RoutedFlow, Router, Slowest
 from topology.routing.quotient import expand
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class InNetwork(Demand):
     """What the members of a set send each other through switches that add and copy.
 
@@ -183,7 +183,7 @@ class Tree:
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class InNetworkFlow(RoutedFlow):
     """In-network traffic on its trees.
 
