@@ -17,7 +17,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     arguments = parser.parse_args()
     start, found = time.monotonic(), 0
-    for fault in run(arguments.count, arguments.seed, arguments.first):
+    for fault in run(
+        arguments.count, arguments.seed, arguments.first, lambda n: sys.stderr.write(f"at {n}\n")
+    ):
         found += 1
         sys.stdout.write(told(fault, arguments.seed) + "\n")
         sys.stdout.flush()

@@ -9,8 +9,8 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -23,6 +23,7 @@ from topology import SupernodeError, budget
 SECONDS = 20.0
 """Of a processor: other work on the machine does not count."""
 BYTES = 1e9
+EVERY = 10_000
 NODES, LINKS = 400, 4000
 """Machines are kept small, that a case may take milliseconds; larger ones are refused."""
 
@@ -143,14 +144,18 @@ def _short(part: object) -> str:
     return text if len(text) < 300 else f"{text[:300]}..."
 
 
-def run(count: int, seed: int, first: int = 0, seconds: float = float("inf")) -> Iterator[Fault]:
-    """Yield the faults of so many cases, each origin once, made as small as they get."""
+def run(
+    count: int, seed: int, first: int = 0, tell: Callable[[int], object] | None = None
+) -> Iterator[Fault]:
+    """Yield the faults of so many cases, each origin once, made as small as they get.
+
+    ``tell`` is called with the number of every `EVERY`-th case.
+    """
     seen: set[str] = set()
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
         for number in range(first, first + count):
-            if time.monotonic() - start > seconds:
-                return
+            if tell is not None and number % EVERY == 0:
+                tell(number)
             fault = fault_of(case_of(seed, number, Path(folder)), number)
             if fault is not None and fault.key not in seen:
                 seen.add(fault.key)
