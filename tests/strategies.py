@@ -161,6 +161,21 @@ def networks(*, symmetric: bool | None = None) -> st.SearchStrategy[Supernode]:
 
 
 @st.composite
+def damaged_networks(draw: st.DrawFn) -> Supernode:
+    """Draw up to 8 NPUs that no one would build: links lost one way, nodes that do not forward."""
+    machine = draw(networks())
+    graph = nx.DiGraph(machine.graph)
+    for node in draw(st.sets(st.sampled_from(sorted(graph)), max_size=2)):
+        graph.nodes[node]["forwards"] = False
+    lost = draw(st.sets(st.sampled_from(sorted(graph.edges)), max_size=2))
+    graph.remove_edges_from(sorted(lost)[: len(graph.edges) - 1])
+    for node in draw(st.sets(st.sampled_from(sorted(graph)), max_size=1)):
+        if graph.nodes[node]["kind"] == "switch":
+            graph.nodes[node]["capacity"] = draw(capacities)
+    return topology.from_networkx(graph, npus=list(machine.npus), name="damaged")
+
+
+@st.composite
 def rank_choices(draw: st.DrawFn, count: int, *, least: int = 2) -> list[int]:
     """Draw some of the ranks 0 to count - 1, in any order."""
     order = draw(st.permutations(range(count)))

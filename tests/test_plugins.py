@@ -53,6 +53,10 @@ try:
     topology.system("broken")
 except topology.SupernodeError as error:
     said["broken"] = str(error)
+try:
+    formats.read("nowhere.edges")
+except topology.SupernodeError as error:
+    said["nowhere"] = str(error)
 print("\\nSAID" + json.dumps({**said, "done": done}))
 """
 
@@ -102,6 +106,7 @@ def test_calls_find_them(found: tuple[dict[str, Any], str]) -> None:
     assert said["shelves"] == [44, 44]
     assert said["left"] == 16
     assert all(said["names"])
+    assert said["nowhere"] == "nowhere.edges cannot be read: No such file or directory"
 
 
 def test_commands_find_them(found: tuple[dict[str, Any], str]) -> None:

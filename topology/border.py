@@ -33,7 +33,8 @@ A machine of 24 GB builds it in about a minute: 131,328 NPUs on three tiers have
 MOST_COUNT = 10**9
 """The largest count of anything; 64 bits hold the product of two."""
 
-_MOST = 1e30
+MOST = 1e30
+"""The largest quantity in SI units; the smallest that is divided by is 1 / MOST."""
 _COUNTED = ("nodes", "directed links")
 _UNREAD = 10**15
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
@@ -98,8 +99,8 @@ def number(
         found = float(value)
         low = found >= least if above is None else found > above
         if low and found <= most and math.isfinite(found):
-            if abs(found) > _MOST or (above is not None and found < 1 / _MOST):
-                refuse(value, what, f"from {1 / _MOST:g} to {_MOST:g} in SI units", error)
+            if abs(found) > MOST or (above is not None and found < 1 / MOST):
+                refuse(value, what, f"from {1 / MOST:g} to {MOST:g} in SI units", error)
             return found
     refuse(value, what, _range(least, most, above, unit), error)
 
@@ -127,7 +128,7 @@ def floats(values: Any, what: str, error: Error = GraphError) -> npt.NDArray[np.
 
 def outside(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Return where an array holds what is not a finite number, zero or more: rows of indices."""
-    return np.argwhere(~((values >= 0) & (values <= _MOST)))
+    return np.argwhere(~((values >= 0) & (values <= MOST)))
 
 
 def numbers(values: Any, what: str, error: Error = GraphError) -> npt.NDArray[np.float64]:
@@ -226,7 +227,7 @@ def ordered(value: object, what: str, error: Error = GraphError) -> list[Any]:
 
 def members(value: object, what: str, error: Error = GraphError) -> list[Any]:
     """Return what an iterable yields."""
-    if not isinstance(value, Iterable) or getattr(value, "ndim", 1) != 1:
+    if not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         refuse(value, what, "in a fixed order: a list or tuple", error)
     found = list(islice(value, MOST_LINKS + 1))
     if len(found) > MOST_LINKS:

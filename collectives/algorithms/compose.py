@@ -67,8 +67,8 @@ def _relabelled_step(step: Step, positions: IntArray, piece: int) -> Step:
     return replace(step, transfers=transfers, traffic=step.traffic.placed(positions))
 
 
-def finer(steps: Steps, times: int) -> Steps:
-    """Return steps on chunks that are cut in ``times`` each, which move as one.
+def finer(steps: Steps, times: int, *, apart: bool = False) -> Steps:
+    """Return steps on chunks that are cut in ``times`` each.
 
     Parameters
     ----------
@@ -76,18 +76,24 @@ def finer(steps: Steps, times: int) -> Steps:
         Any.
     times
         Chunks in place of each.
+    apart
+        Whether these move one after the other, in a step each, instead of together.
     """
     if times == 1:
         return steps
 
     def cut(step: Step) -> Step:
         def transfers(t: int) -> Transfers:
-            moved = step.transfers(t)
-            chunk = (moved.chunk[:, None] * times + np.arange(times)).reshape(-1)
-            ends = np.repeat(moved.src, times), np.repeat(moved.dst, times)
-            return Transfers(*ends, chunk, reduce=moved.reduce)
+            moved = step.transfers(t // times if apart else t)
+            pieces = np.array([t % times]) if apart else np.arange(times)
+            chunk = (moved.chunk[:, None] * times + pieces).reshape(-1)
+            each = np.repeat(np.arange(len(moved)), len(pieces))
+            return Transfers(moved.src[each], moved.dst[each], chunk, reduce=moved.adds[each])
 
-        return Step(transfers, step.traffic, step.repeat, step.phase)
+        if apart:
+            whole = step.repeat * times
+            return Step(transfers, step.traffic.scaled(1 / times), whole, step.phase)
+        return replace(step, transfers=transfers)
 
     return tuple(cut(step) for step in steps)
 

@@ -266,17 +266,18 @@ def _published(machines: Sequence[Supernode]) -> tuple[Row, ...]:
         columns = [_figures(machine, name, part) for machine in machines]
         for at in range(max(map(len, columns))):
             cells = []
-            for column in columns:
+            for machine, column in zip(machines, columns, strict=True):
                 figure = column[min(at, len(column) - 1)] if column else None
-                cells.append(_cell(figure, show))
+                cells.append(_cell(machine, figure, show))
             label = title if at == 0 else title + _ANOTHER
             rows.append(Row(label, tuple(cells)))
     return tuple(rows)
 
 
-def _cell(figure: Figure | None, show: Callable[[float], str]) -> Cell:
+def _cell(machine: Supernode, figure: Figure | None, show: Callable[[float], str]) -> Cell:
     if figure is None:
-        return Cell(None, "not published", "", "")
+        variant = " for this variant" if machine.row and not machine.copies else ""
+        return Cell(None, f"not published{variant}", "", "")
     return Cell(figure.value, show(figure.value), figure.source, figure.confidence)
 
 

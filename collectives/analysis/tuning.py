@@ -22,8 +22,8 @@ from collectives.analysis.crossovers import Crossover, changes_of_fastest, size_
 from collectives.analysis.question import as_size, one_group
 from collectives.analysis.selection import candidates
 from collectives.model.collective import Collective, collective
-from collectives.model.schedule import Progress
-from topology import units
+from collectives.model.schedule import Progress, ScheduleError
+from topology import border, units
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
 from topology.text import Part, Printed, Table
@@ -297,7 +297,9 @@ def analyze_all(
     question.progress("crossovers", len(found.fitting) / (len(found.fitting) + 1))
     changes: tuple[Crossover, ...] = ()
     quick = [candidate for candidate in found.fitting if candidate.tried]
-    if around > 1 and amount > 0 and quick:
-        sizes = size_grid(amount / around, amount * around, _COARSE)
+    wide = border.number(around, "around", least=1, error=ScheduleError)
+    ends = max(amount / wide, 1 / border.MOST), min(amount * wide, border.MOST)
+    if wide > 1 and amount > 0 and quick and ends[0] < ends[1]:
+        sizes = size_grid(*ends, _COARSE)
         changes = tuple(changes_of_fastest(quick, sizes.tolist()))
     return AlgorithmTable(tuple(rows), changes, found.refused)

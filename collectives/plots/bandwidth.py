@@ -262,7 +262,7 @@ def bandwidth_conclusion(curves: Sequence[Curve]) -> str:
     who = best.algorithm if len({c.machine for c in curves}) == 1 else (
         f"{best.machine} with {best.algorithm}"
     )  # fmt: skip
-    share = units.format_percent(best.peak / best.bound) if np.isfinite(best.bound) else ""
+    share = units.format_percent(best.peak / best.bound) if 0 < best.bound < np.inf else ""
     beat = f", {share} of the bound" if share else ""
     return (
         f"{who} reaches {units.format_rate(best.peak)}{beat}; half of it needs "
@@ -310,7 +310,7 @@ def _marks(ax: Axes, curves: Sequence[Curve], style: DrawStyle) -> None:
 
 def _frame(ax: Axes, curves: Sequence[Curve], style: DrawStyle) -> None:
     top = max(max(c.peak, c.port, c.bound if np.isfinite(c.bound) else 0) for c in curves)
-    ax.set_ylim(0, 1.06 * top / units.GB)
+    ax.set_ylim(0, 1.06 * top / units.GB or 1)
     low, high = curves[0].sizes[0], curves[0].sizes[-1]
     ax.set_xlim(low, high)
     first, last = int(np.ceil(np.log2(low))), int(np.floor(np.log2(high)))

@@ -257,7 +257,8 @@ def plot_loads(
         0.0125, down, wrapped(said, looks.font, width), transform=ax.transAxes,
         ha="left", va="top", fontsize=looks.font, color=looks.faint, gid="asked",
     )  # fmt: skip
-    _fill(ax, panels, looks, top=down - 0.13)
+    if panels:  # one NPU sends nothing
+        _fill(ax, panels, looks, top=down - 0.13)
     return figure_of(ax), ax
 
 

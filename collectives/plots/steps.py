@@ -142,6 +142,8 @@ def _boundaries(ax: Axes, analysis: Analysis, style: DrawStyle, scale: float) ->
 
 def _conclusion(analysis: Analysis) -> str:
     steps = analysis.cost.steps
+    if not steps:
+        return "One NPU has nothing to send"
     longest = max(steps, key=lambda step: step.time * step.repeat)
     share = longest.time * longest.repeat / max(analysis.time, 1e-30)
     if len(steps) == 1:

@@ -213,6 +213,9 @@ def reducing(kind: str, up: Schedule, down: Schedule) -> Schedule:
     if kind == "reduce_scatter":
         return replace(up, collective=collective(kind), steps=back)
     chunks = lcm(up.chunks, down.chunks)
-    steps = (*finer(back, chunks // up.chunks), *finer(down.steps, chunks // down.chunks))
     overlaps = up.overlaps and down.overlaps
+    steps = (
+        *finer(back, chunks // up.chunks, apart=overlaps),
+        *finer(down.steps, chunks // down.chunks, apart=overlaps),
+    )
     return Schedule("forest", collective(kind), up.ranks, chunks, steps, overlaps=overlaps)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from collectives.model.schedule import IntArray, ScheduleError
-from topology.solvers.maxflow import flow_network
+from topology.solvers.maxflow import flow_value
 
 _OUTSIDE = -2
 _TRIES = 4
@@ -94,7 +94,8 @@ class Packing:
             ends.append((np.array([x]), np.array([node]), np.array([count])))
             ends.append((np.full(len(inside), node), inside, np.full(len(inside), count)))
             node += 1
-        return _max_flow(ends, node, x, y)
+        tail, head, weight = (np.concatenate(part) for part in zip(*ends, strict=True))
+        return flow_value(node, tail, head, weight, x, y)
 
     def grow(self, batch: Batch) -> None:
         """Add one edge to a batch; what cannot take it is set aside as a batch of its own."""
@@ -124,14 +125,6 @@ class Packing:
         return best
 
 
-def _max_flow(
-    ends: list[tuple[IntArray, IntArray, IntArray]], nodes: int, source: int, target: int
-) -> int:
-    """Return the max-flow between two nodes of arcs given as (tails, heads, whole capacities)."""
-    tail, head, weight = (np.concatenate(part) for part in zip(*ends, strict=True))
-    return flow_network(nodes, tail, head).max_flow(weight, source, target)[0]
-
-
 def feasible(capacity: IntArray, trees: int) -> bool:
     """Tell whether every rank can root as many trees: Edmonds' cut condition, by max-flow.
 
@@ -145,9 +138,9 @@ def feasible(capacity: IntArray, trees: int) -> bool:
     p = len(capacity)
     tails, heads = np.nonzero(capacity)
     source = (np.full(p, p), np.arange(p), np.full(p, trees))
-    net = flow_network(p + 1, np.append(tails, source[0]), np.append(heads, source[1]))
+    tail, head = np.append(tails, source[0]), np.append(heads, source[1])
     weight = np.append(capacity[tails, heads], source[2])
-    return all(net.max_flow(weight, p, v)[0] >= p * trees for v in range(p))
+    return all(flow_value(p + 1, tail, head, weight, p, v) >= p * trees for v in range(p))
 
 
 def pack(capacity: IntArray, trees: int) -> list[Batch]:

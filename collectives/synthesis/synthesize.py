@@ -49,8 +49,11 @@ from topology.units import MiB
 
 _KINDS = ("all_gather", "reduce_scatter", "all_reduce", "all_to_all")
 _MOST_TREES, _MOST_GIVEN = 64, 1024
+_FEW_TREES = 16
+_MOST_PIECES = 2_048
 _MOST_RANKS = 64
 _MOST_WORK = 16_384
+_MOST_PACKED = 512
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,7 +154,7 @@ def _packed(
     """
     optimum = gather_bound(supernode, ranks)
     merged = merge(network(supernode.fabric, ranks))
-    most = max(1, _MOST_WORK // len(ranks) ** 2)
+    most = max(1, min(_MOST_PACKED, _MOST_WORK // len(ranks) ** 2))
     exact = trees or min(merged.trees(optimum.rate), most)
     counts = [exact] if trees else sorted({exact, exact * max(1, most // exact)})
     found = None
@@ -275,7 +278,10 @@ def synthesize(
     down = up = _gathered(supernode, chosen, trees, size)
     if wanted != "all_gather":
         back = _reversed(supernode)
-        up = up if back is supernode else _gathered(back, chosen, trees, size)
+        if back is not supernode:
+            up = _gathered(back, chosen, trees, size)
+        if trees is None and lcm(up.chunks, down.chunks) > _MOST_PIECES * len(chosen):
+            return synthesize(supernode, kind, ranks=chosen, trees=_FEW_TREES, size=size)
     made = down if wanted == "all_gather" else reducing(wanted, up, down)
     return replace(made, notes=(_near(supernode, made, chosen),))
 

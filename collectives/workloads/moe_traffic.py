@@ -70,9 +70,11 @@ class MoELayer:
         for name in ("tokens", "hidden", "top_k", "expert_groups"):
             border.whole(getattr(self, name), f"moe: {name}", error=ScheduleError)
         border.whole(self.scale_block, "moe: scale_block", least=0, error=ScheduleError)
-        for name in ("dispatch_element", "combine_element", "scale_element"):
+        for name in ("dispatch_element", "combine_element"):
             what = f"moe: {name}"
-            border.number(getattr(self, name), what, unit="bytes", error=ScheduleError)
+            border.number(getattr(self, name), what, above=0, unit="bytes", error=ScheduleError)
+        what = "moe: scale_element"
+        border.number(self.scale_element, what, unit="bytes", error=ScheduleError)
         if self.experts % self.expert_groups:
             raise ScheduleError(
                 f"moe: {self.experts} experts do not form {self.expert_groups} equal groups"

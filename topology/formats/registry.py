@@ -52,13 +52,17 @@ def read(path: str | Path, *, format: str | None = None) -> Supernode:  # noqa: 
     SupernodeError
         If the file cannot be read or is not what its name says, or no format fits.
     """
-    found: Supernode = _way("read", path, format)(files.path(path))
+    where = files.path(path)
+    with files.opening(where):
+        found: Supernode = _way("read", where, format)(where)
     return found
 
 
 def write(supernode: Supernode, path: str | Path, *, format: str | None = None) -> None:  # noqa: A002
     """Write a machine to a file, which is replaced; parameters and errors as in `read`."""
-    _way("write", path, format)(supernode, files.path(path))
+    where = files.path(path)
+    with files.opening(where, "written"):
+        _way("write", where, format)(supernode, where)
 
 
 def format_names() -> list[str]:

@@ -171,7 +171,7 @@ def _given(
         first, second = split
     except (TypeError, ValueError):
         raise GraphError(
-            f"split: {split!r:.80} is not two sets of NPUs; write it like (range(8), range(8, 16))"
+            f"split: {shown(split)} is not two sets of NPUs; write it like (range(8), range(8, 16))"
         ) from None
     ranks = {npu: rank for rank, npu in enumerate(supernode.npus)}
     a, b = (_ranks(supernode, ranks, part) for part in (first, second))
@@ -184,7 +184,7 @@ def _given(
 
 
 def _ranks(supernode: Supernode, ranks: Mapping[str, int], part: Collection[Hashable]) -> IntArray:
-    members = [part] if isinstance(part, str) else list(part)
+    members = [part] if isinstance(part, str) else border.members(part, "split: a side")
     found = set()
     for who in members:
         name = node_id(who)

@@ -99,6 +99,17 @@ class FlowNetwork:
         return side
 
 
+def flow_value(
+    nodes: int, tail: IntArray, head: IntArray, capacity: IntArray, source: int, sink: int
+) -> int:
+    """Return the value of one maximum flow; see `FlowNetwork.max_flow` for the parameters."""
+    if int(capacity.sum()) >= 1 << _BITS:
+        return flow_network(nodes, tail, head).max_flow(capacity, source, sink)[0]
+    ends = (tail, head)
+    graph = sparse.csr_array((capacity.astype(np.int32), ends), shape=(nodes, nodes))
+    return int(maximum_flow(graph, source, sink).flow_value)
+
+
 def flow_network(nodes: int, tail: IntArray, head: IntArray) -> FlowNetwork:
     """Compile arcs for max-flow.
 

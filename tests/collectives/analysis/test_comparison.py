@@ -129,3 +129,14 @@ def test_the_bandwidth_of_an_npu_is_the_same_by_every_way(
         assert rows[f"{links} bandwidth per NPU, one way"] == value
         assert topology.per_npu_bandwidth(machine, links) == value
     assert topology.per_npu_bandwidth(machine) == 500e9
+
+
+def test_a_changed_machine_has_no_watts_of_its_own() -> None:
+    whole = topology.dgx_h100(2)
+    worn = whole.degrade(links=[("leaf/0/0", "spine/0")], factor=0.5)
+    found = compare([whole, worn], sizes=(1e6,))
+    power = row(found, "power").cells
+    assert power[0].value == 2 * 10.2e3
+    assert power[0].source.startswith("2 × ")
+    assert (power[1].value, power[1].text) == (None, "not published for this variant")
+    assert row(found, "HBM capacity").cells[1].value == 16 * 80e9, "its chips are what they were"

@@ -127,3 +127,13 @@ def test_a_unit_says_what_it_takes() -> None:
     assert len(repr(plane)) < 80
     with pytest.raises(GraphError):
         fail(topology.star(1, link=GB), failure_units(topology.star(1, link=GB), "npu")[0])
+
+
+def test_links_of_one_rate_but_other_lanes_are_not_alike() -> None:
+    builder = topology.Builder()
+    ends = builder.add_nodes(["npu/0", "npu/1", "npu/2"], kind="npu", tier=0, forwards=True)
+    builder.connect([(ends[0], ends[1])], 2 * GB)
+    builder.connect([(ends[1], ends[2])], GB, lanes=2)
+    machine = builder.build("uneven", ends)
+    assert [n for _, n in distinct_units(machine, "npu")] == [1, 1, 1]
+    assert [n for _, n in distinct_units(machine, "cable")] == [1, 2]
