@@ -40,11 +40,6 @@ class Distances:
     row: IntArray
     column: IntArray
 
-    def between(self, nodes: IntArray, ranks: IntArray, targets: IntArray) -> CostArray:
-        """Return the cost from nodes to ranks (whose nodes are ``targets``), elementwise."""
-        cost = self.cost[self.row[nodes], self.column[ranks]]
-        return np.where(nodes == targets, 0, cost).astype(np.int32)
-
 
 def split_representatives(groups: IntArray, chosen: IntArray) -> tuple[IntArray, IntArray]:
     """Set one of ``chosen`` apart in each group that holds any.

@@ -74,6 +74,12 @@ class Quotient:
         """Tail and head of each arc in one sorted number, shape (a,)."""
         return self.tail * len(self.size) + self.head
 
+    @cached_property
+    def onward(self) -> tuple[IntArray, IntArray]:
+        """Arcs into groups that pass traffic on: where each tail's begin, and which they are."""
+        arcs = np.flatnonzero(self.forwards[self.head])
+        return _starts(self.tail[arcs], len(self.size)), arcs
+
     def arcs_between(self, tails: IntArray, heads: IntArray) -> IntArray:
         """Return the arcs from groups to groups, elementwise; all must be there."""
         return np.searchsorted(self._ends, tails * len(self.size) + heads)

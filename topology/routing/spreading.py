@@ -34,6 +34,14 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False)
+class _Targets:
+    """Group, and column in the table of distances, of each target of a block."""
+
+    group: IntArray
+    column: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
     """Flows to some targets, routed together."""
 
@@ -131,7 +139,8 @@ class Spread:
         target = q.group[self.fabric.npus[ranks]]
         group, column, amount = self.sources.into(ranks, target)
         keys = group * width + column
-        cost = self._cost(group, column, ranks, target)
+        to = _Targets(target, self.distances.column[ranks])
+        cost = self._cost(group, column, to)
         if (cost == UNREACHABLE).any():
             at = int(np.flatnonzero(cost == UNREACHABLE)[0])
             raise _unreachable(self.fabric, q, int(group[at]), int(target[column[at]]))
@@ -141,40 +150,42 @@ class Spread:
             now = max(waiting)
             if now == 0:
                 break
-            level = self._spread(now, waiting.pop(now), ranks, target, width)
+            level = self._spread(now, waiting.pop(now), to)
             levels.append(level[0])
             for cost_next, part in level[1]:
                 waiting.setdefault(cost_next, []).append(part)
         return Block(width, target, self.weight[lo:hi], keys, levels)
 
-    def _cost(
-        self, group: IntArray, column: IntArray, ranks: IntArray, target: IntArray
-    ) -> CostArray:
-        nodes = self.q.member[group]
-        targets = self.q.member[target[column]]
-        return self.distances.between(nodes, ranks[column], targets)
+    @cached_property
+    def _row(self) -> IntArray:
+        """Row of each group in the table of distances."""
+        return self.distances.row[self.q.member]
+
+    def _cost(self, group: IntArray, column: IntArray, to: _Targets) -> CostArray:
+        cost = self.distances.cost[self._row[group], to.column[column]]
+        cost[group == to.group[column]] = 0  # a twin is farther from it than it is itself
+        return cost
 
     def _spread(
         self,
         now: int,
         parts: list[tuple[IntArray, FloatArray]],
-        ranks: IntArray,
-        target: IntArray,
-        width: int,
+        to: _Targets,
     ) -> tuple[Level, list[tuple[int, tuple[IntArray, FloatArray]]]]:
         """Send the flows at one distance over their next hops."""
-        q = self.q
+        q, width = self.q, len(to.group)
         key, inverse = np.unique(np.concatenate([k for k, _ in parts]), return_inverse=True)
         amount = np.bincount(inverse.reshape(-1), np.concatenate([a for _, a in parts]))
         group, column = np.divmod(key, width)
         if now == 1:  # the target is a neighbour; a hub has too many others to look at
-            which, arc = np.arange(len(key)), q.arcs_between(group, target[column])
+            which, arc = np.arange(len(key)), q.arcs_between(group, to.group[column])
         else:
-            which, arc = expand(q.out_start, group)
+            starts, onward = q.onward
+            which, arc = expand(starts, group)
+            arc = onward[arc]
         head, column = q.head[arc], column[which]
-        after = self._cost(head, column, ranks, target)
-        good = (after != UNREACHABLE) & (after + q.cost[arc] == now)
-        good &= q.forwards[head] | (head == target[column])
+        after = self._cost(head, column, to)
+        good = after + q.cost[arc] == now
         which, arc, head, column, after = (x[good] for x in (which, arc, head, column, after))
         share = q.capacity[arc] * q.fan_out[arc]
         total = np.bincount(which, share, minlength=len(key))
