@@ -233,10 +233,11 @@ def expand(starts: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
     rows
         The rows wanted, shape (k,).
     """
-    lengths = starts[rows + 1] - starts[rows]
+    first = starts[rows]
+    lengths = starts[rows + 1] - first
     which = np.repeat(np.arange(len(rows)), lengths)
-    offset = np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return which, starts[rows][which] + offset
+    entry = np.arange(len(which)) + np.repeat(first - np.cumsum(lengths) + lengths, lengths)
+    return which, entry
 
 
 def coloured_quotient(q: Quotient, node_colour: IntArray, arc_colour: IntArray) -> Coloured:

@@ -161,6 +161,28 @@ class Spread:
         """Row of each group in the table of distances."""
         return self.distances.row[self.q.member]
 
+    @cached_property
+    def _leads_on(self) -> tuple[IntArray, IntArray | int]:
+        """Of each arc that leads on, the row of its head and its cost: a number if all agree."""
+        arcs = self.q.onward[1]
+        cost = self.q.cost[arcs]
+        same = len(cost) > 0 and bool((cost == cost[0]).all())
+        return self._row[self.q.head[arcs]], int(cost[0]) if same else cost
+
+    def _onward(
+        self, now: int, group: IntArray, column: IntArray
+    ) -> tuple[IntArray, IntArray, CostArray]:
+        """Return the next hops of flows more than one hop away: flow, arc, and distance after.
+
+        The head is never the target then, whose own row in the table is its twins'.
+        """
+        starts, onward = self.q.onward
+        which, at = expand(starts, group)
+        row, cost = self._leads_on
+        after = self.distances.cost[row[at], column[which]]
+        good = np.flatnonzero(after == now - (cost if isinstance(cost, int) else cost[at]))
+        return which[good], onward[at[good]], after[good]
+
     def _cost(self, group: IntArray, column: IntArray, to: _Targets) -> CostArray:
         cost = self.distances.cost[self._row[group], to.column[column]]
         cost[group == to.group[column]] = 0  # a twin is farther from it than it is itself
@@ -179,14 +201,10 @@ class Spread:
         group, column = np.divmod(key, width)
         if now == 1:  # the target is a neighbour; a hub has too many others to look at
             which, arc = np.arange(len(key)), q.arcs_between(group, to.group[column])
+            after = np.zeros(len(key), dtype=np.int32)
         else:
-            starts, onward = q.onward
-            which, arc = expand(starts, group)
-            arc = onward[arc]
+            which, arc, after = self._onward(now, group, to.column[column])
         head, column = q.head[arc], column[which]
-        after = self._cost(head, column, to)
-        good = after + q.cost[arc] == now
-        which, arc, head, column, after = (x[good] for x in (which, arc, head, column, after))
         share = q.capacity[arc] * q.fan_out[arc]
         total = np.bincount(which, share, minlength=len(key))
         flow = (amount / total)[which] * q.capacity[arc]
