@@ -25,7 +25,7 @@ def test_the_python_block_runs(capsys: pytest.CaptureFixture[str]):
 def test_the_commands_it_names_are_there():
     named = set(re.findall(r"`supernode (\w+)", _TEXT))
     assert named
-    assert named <= {command.NAME for command in COMMANDS}
+    assert named <= {command.name for command in COMMANDS}
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict, is_dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 from rich.console import Console
 
 from collectives.cli.commands import COMMANDS
-from collectives.cli.commands.answer import Answer
+from collectives.cli.commands.answer import Result, run
+from collectives.cli.commands.progress import progress_bar
 from topology.border import MOST_LINKS, MOST_NODES, budget
 from topology.errors import SupernodeError, unknown_name
 from topology.text import plain, styled_lines
@@ -37,12 +39,11 @@ def build_parser() -> ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for command in COMMANDS:
-        sub = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
+        sub = commands.add_parser(command.name, help=command.help, description=command.help)
         command.configure(sub)
         sub.add_argument("--json", action="store_true", help="print everything as JSON")
         told = f"machines beyond {MOST_NODES:,} nodes or {MOST_LINKS:,} directed links too"
         sub.add_argument("--large", action="store_true", help=told)
-        sub.set_defaults(run=command.run)
     return parser
 
 
@@ -56,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.command is None:
             parser.print_help()
             return 0
-        with budget() if parsed.large else nullcontext():
-            show(parsed.run(parsed), as_json=parsed.json)
+        with budget() if parsed.large else nullcontext(), progress_bar() as say:
+            found = run(parsed, say)
+        show(found, as_json=parsed.json)
     except SupernodeError as error:
         sys.stderr.write(f"supernode: {error}\n")
         return _FAULT
@@ -70,22 +72,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_command(words: Sequence[str]) -> None:
-    names = [command.NAME for command in COMMANDS]
+    names = [command.name for command in COMMANDS]
     if words and not words[0].startswith("-") and words[0] not in names:
         raise unknown_name("command", words[0], names)
 
 
-def show(answer: Answer, *, as_json: bool = False) -> None:
-    """Print an answer: JSON, tables on a terminal, plain text elsewhere."""
+def show(found: Result, *, as_json: bool = False) -> None:
+    """Print a result: JSON, tables on a terminal, plain text elsewhere."""
     if as_json:
-        _put(json.dumps(_plain_data(answer.data), indent=2, allow_nan=False))
+        _put(json.dumps(_plain_data(found.to_dict()), indent=2, allow_nan=False))
         return
     console = Console(highlight=False)
     if console.is_terminal:
-        for bold, line in styled_lines(answer.parts, console.width):
+        for bold, line in styled_lines(found.parts(), console.width):
             console.print(line, style="bold" if bold else None, soft_wrap=True, markup=False)
     else:
-        _put(plain(*answer.parts))
+        _put(plain(*found.parts()))
 
 
 def _put(text: str) -> None:
@@ -95,14 +97,14 @@ def _put(text: str) -> None:
 
 
 def _plain_data(value: Any) -> Any:
-    """Return data that JSON can hold: no NumPy, no infinity."""
+    """Return data that JSON can hold: no records, no NumPy, no infinity."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain_data(asdict(value))
     if isinstance(value, dict):
         return {str(key): _plain_data(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain_data(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain_data(value.item())
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.generic | np.ndarray):
         return _plain_data(value.tolist())
     if isinstance(value, float) and not np.isfinite(value):
         return None

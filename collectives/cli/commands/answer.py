@@ -1,39 +1,113 @@
-"""Say what a command has to offer: parts for people, data for JSON."""
+"""Say what a command is: its arguments, its work, and what it has to offer."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from topology.text import Part
 
 
+class Result(Protocol):
+    """What a command offers: every result of the library, or an `Answer`."""
+
+    def parts(self) -> Sequence[Part]:
+        """Return sentences and tables, the answer first."""
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Return the same as plain data in SI units, for ``--json``."""
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What a command found.
+    """What a command found that is not a result of its own.
 
     Attributes
     ----------
-    parts
+    said
         Sentences and tables, the answer first.
     data
-        The same as plain data in SI units, for ``--json``.
+        The same as plain data in SI units.
     """
 
-    parts: Sequence[Part]
+    said: Sequence[Part]
     data: Mapping[str, Any] = field(default_factory=dict)
 
+    def parts(self) -> Sequence[Part]:
+        """Return what people read."""
+        return self.said
 
-class Command(Protocol):
-    """A subcommand: a module with a name, a line of help, its arguments and its work."""
+    def to_dict(self) -> Mapping[str, Any]:
+        """Return what machines read."""
+        return self.data
 
-    NAME: str
-    HELP: str
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of commands: what argparse is told, and what a given text means.
+
+    Attributes
+    ----------
+    names, options
+        As `ArgumentParser.add_argument` takes them.
+    read
+        Makes of a text what the command works with; raises `SupernodeError`. It is called once
+        the size of machines is settled, and not for arguments that are left out.
+    """
+
+    names: tuple[str, ...]
+    options: Mapping[str, Any]
+    read: Callable[[Any], Any] | None
+
+
+def argument(*names: str, read: Callable[[Any], Any] | None = None, **options: Any) -> Argument:
+    """Return an argument of commands."""
+    return Argument(names, options, read)
+
+
+Say = Callable[[str, float], None]
+Work = Callable[[Namespace, Say], Result]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: a name, a line of help, its arguments, and its work.
+
+    Attributes
+    ----------
+    name, help, arguments
+        What people write.
+    work
+        Takes the arguments, read, and a function to tell progress to.
+    """
+
+    name: str
+    help: str
+    arguments: tuple[Argument, ...]
+    work: Work
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Add the command's arguments; ``--json`` is there already."""
+        """Add the command's arguments; `run` is told what was given."""
+        readers = {}
+        for one in self.arguments:
+            action = parser.add_argument(*one.names, **one.options)
+            if one.read is not None:
+                readers[action.dest] = one.read
+        parser.set_defaults(work=self.work, readers=readers)
 
-    def run(self, arguments: Namespace) -> Answer:
-        """Do the work; raise `SupernodeError` for anything the user can mend."""
+
+def command(name: str, told: str, *arguments: Argument) -> Callable[[Work], Command]:
+    """Make a subcommand of a function."""
+    return lambda work: Command(name, told, arguments, work)
+
+
+def run(parsed: Namespace, say: Say) -> Result:
+    """Run the command that was given; machines are read last, as they take the longest."""
+    for name, read in sorted(parsed.readers.items(), key=lambda item: "system" in item[0]):
+        given = getattr(parsed, name)
+        if given is not None:
+            setattr(parsed, name, read(given))
+    found: Result = parsed.work(parsed, say)
+    return found

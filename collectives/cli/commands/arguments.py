@@ -1,29 +1,20 @@
-"""Read what several commands take: systems, sizes, ranks."""
+"""Read what several commands take: systems, sizes, ranks, and the options of the model."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+from collectives.cli.commands.answer import argument
 from topology import border
 from topology.errors import SupernodeError, shown
 from topology.formats import read, suffixes
+from topology.routing import routing_names
 from topology.supernode import Supernode
 from topology.systems import system
-
-
-def add_system(parser: ArgumentParser, *, many: bool = False) -> None:
-    """Add the machine, or machines, a command is about."""
-    told = "a name from `supernode list`, a spec file (.toml) or a saved machine (.json)"
-    if many:
-        parser.add_argument("systems", nargs="+", metavar="SYSTEM", help=told)
-    else:
-        parser.add_argument("system", metavar="SYSTEM", help=told)
-
-
-def add_ranks(parser: ArgumentParser) -> None:
-    """Add the choice of ranks."""
-    parser.add_argument("--ranks", metavar="0-319", help="ranks that take part: 0-31,64,72-79")
+from topology.units import parse_size, parse_time
 
 
 def load_system(name: str) -> Supernode:
@@ -47,11 +38,51 @@ def load_system(name: str) -> Supernode:
     return system(base, **parameters)
 
 
-def parse_ranks(text: str | None) -> list[int] | None:
-    """Return the ranks a text such as ``0-31,64`` names; None for all."""
-    return None if text is None else border.rank_numbers(text)
+def split(text: str) -> list[str]:
+    """Return the words of a list with commas."""
+    return text.split(",")
 
 
-def given(arguments: Namespace, *names: str) -> dict[str, object]:
-    """Return the named options that were given."""
-    return {name: value for name in names if (value := getattr(arguments, name)) is not None}
+def _style(name: str) -> str:
+    """Return the name of a style, if there is such a one."""
+    import_module("topology.drawing").draw_style(name)
+    return name
+
+
+_TOLD = "a name from `supernode list`, a spec file (.toml) or a saved machine (.json)"
+SYSTEM = argument("system", metavar="SYSTEM", help=_TOLD, read=load_system)
+SYSTEMS = argument(
+    "systems", nargs="+", metavar="SYSTEM", help=_TOLD, read=lambda all_: [*map(load_system, all_)]
+)
+COLLECTIVE = argument("collective", help="all-reduce, all-to-all, all-gather, reduce-scatter")
+ALGORITHM = argument("--algorithm", default="auto", help="by default the fastest")
+STYLE = argument("--style", default="light", help="light, dark or print", read=_style)
+RANKS = argument(
+    "--ranks", metavar="0-319", help="ranks that take part: 0-31,64,72-79", read=border.rank_numbers
+)
+EXACT = argument(
+    "--exact", action="store_true", help="refuse an answer that is approximate in any way"
+)
+MODEL = (
+    argument(
+        "--routing", default="ecmp", help=f"by default ecmp; known: {', '.join(routing_names())}"
+    ),
+    argument("--rate", default="line", help="line or effective"),
+    argument("--group-size", type=int, help="ranks to a group in two-level algorithms"),
+    argument("--alpha", metavar="TIME", help="endpoint time per step: 1us", read=parse_time),
+    argument("--message", metavar="TIME", help="endpoint time per message: 2ns", read=parse_time),
+    EXACT,
+)
+"""The options of the model, which `model` returns."""
+
+
+def size_argument(*names: str, default: str | None = None, **options: Any) -> Any:
+    """Return an argument that is a size."""
+    told = "with a unit; by default " + default if default else "with a unit: 64MiB"
+    return argument(*names, default=default, read=parse_size, **{"help": told, **options})
+
+
+def model(arguments: Namespace) -> dict[str, Any]:
+    """Return the model's options as `analyze` takes them."""
+    names = ("routing", "rate", "group_size", "alpha", "message", "exact")
+    return {name: getattr(arguments, name) for name in names}

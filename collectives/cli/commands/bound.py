@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
+from argparse import Namespace
+from collections.abc import Sequence
 
 from collectives.bounds import (
     Bound,
@@ -15,70 +15,63 @@ from collectives.bounds import (
     read_certificate,
     sensitivity,
 )
-from collectives.cli.commands.answer import Answer
-from collectives.cli.commands.arguments import add_ranks, add_system, load_system, parse_ranks
-from collectives.cli.commands.progress import progress_bar
+from collectives.cli.commands.answer import Answer, Say, argument, command
+from collectives.cli.commands.arguments import EXACT, RANKS, SYSTEM, size_argument
 from topology import files, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.text import Part, Table
 
-NAME = "bound"
 _KINDS = {
     "Cut": "a cut", "Lengths": "link lengths", "PartsSum": "a sum over parts", "Nothing": "none",
 }  # fmt: skip
-HELP = "what no algorithm can beat on a machine, with a certificate"
 
 
-def configure(parser: ArgumentParser) -> None:
-    """Add the command's arguments."""
-    add_system(parser)
-    parser.add_argument(
-        "collective", nargs="?", help="all-gather, all-to-all, all-reduce, broadcast, ..."
-    )
-    add_ranks(parser)
-    parser.add_argument("--size", help="with a unit: 64MiB; by default for large sizes")
-    parser.add_argument("--no-relay", action="store_true", help="NPUs pass nothing on")
-    parser.add_argument("--root", type=int, default=0, help="position of the root in the ranks")
-    parser.add_argument(
+@command(
+    "bound",
+    "what no algorithm can beat on a machine, with a certificate",
+    SYSTEM,
+    argument("collective", nargs="?", help="all-gather, all-to-all, all-reduce, broadcast, ..."),
+    RANKS,
+    size_argument("--size", help="with a unit: 64MiB; by default for large sizes"),
+    argument("--no-relay", action="store_true", help="NPUs pass nothing on"),
+    argument("--root", type=int, default=0, help="position of the root in the ranks"),
+    argument(
         "--gap", type=float, default=1.0, metavar="PERCENT",
         help="how near to come where an exact all-to-all is too much work; by default 1",
-    )  # fmt: skip
-    parser.add_argument("--exact", action="store_true", help="refuse, instead of approximating")
-    parser.add_argument("--no-sensitivity", action="store_true", help="skip what links are worth")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the proof, as JSON")
-    parser.add_argument("--check", metavar="FILE", help="check a proof that was written, alone")
-
-
-def run(arguments: Namespace) -> Answer:
+    ),
+    EXACT,
+    argument("--no-sensitivity", action="store_true", help="skip what links are worth"),
+    argument("-o", "--output", metavar="FILE", help="write the proof, as JSON"),
+    argument("--check", metavar="FILE", help="check a proof that was written, alone"),
+)  # fmt: skip
+def bound_command(arguments: Namespace, say: Say) -> Answer:
     """Bound, or check a proof."""
-    machine = load_system(arguments.system)
+    machine, kind = arguments.system, arguments.collective
     if arguments.check is not None:
         return _checked(machine, arguments)
-    if arguments.collective is None:
+    if kind is None:
         raise SupernodeError("bound: say which collective, or --check FILE")
-    ranks = parse_ranks(arguments.ranks)
     choices = {
-        "relay": not arguments.no_relay, "root": arguments.root, "gap": arguments.gap / 100,
-        "exact": arguments.exact,
+        "ranks": arguments.ranks, "relay": not arguments.no_relay, "root": arguments.root,
+        "gap": arguments.gap / 100, "exact": arguments.exact, "progress": say,
     }  # fmt: skip
-    with progress_bar() as progress:
-        found = bound(machine, arguments.collective, ranks, progress=progress, **choices)
-        if arguments.size is not None:
-            found = found.at(units.parse_size(arguments.size))
-        proof = found.certificate
-        proof.check(machine)
-        worth: tuple[Worth, ...] = ()
-        if not arguments.no_sensitivity and found.seconds_per_byte > 0:
-            worth = sensitivity(machine, arguments.collective, ranks, progress=progress, **choices)
+    found = bound(machine, kind, **choices)
+    if arguments.size is not None:
+        found = found.at(arguments.size)
+    proof = found.certificate
+    proof.check(machine)
+    worth: tuple[Worth, ...] = ()
+    if not arguments.no_sensitivity and found.seconds_per_byte > 0:
+        worth = sensitivity(machine, kind, **choices)
     data = {
         "system": machine.name,
-        "history": list(machine.history),
+        "history": machine.history,
         "bound": found.to_dict(),
         "certificate_holds": True,
-        "sensitivity": [asdict(row) for row in worth],
+        "sensitivity": worth,
     }
-    said = parts(machine, found, worth)
+    said = _parts(machine, found, worth)
     if arguments.output is not None:
         kept = {"system": machine.name, "certificate": proof.to_dict()}
         said.append(f"{files.write_text(arguments.output, json.dumps(kept))}: the proof")
@@ -110,50 +103,32 @@ def _proven(machine: Supernode, proof: Certificate) -> str:
     return f"The proof holds on {machine.name}: {who} is not faster than {rate}, by {proof.words}."
 
 
-def parts(machine: Supernode, found: Bound, worth: tuple[Worth, ...]) -> list[Part]:
-    """Return what people read, the answer first.
-
-    Parameters
-    ----------
-    machine
-        What was bounded.
-    found
-        The bound.
-    worth
-        What its links are worth; may be empty.
-    """
+def _parts(machine: Supernode, found: Bound, worth: Sequence[Worth]) -> list[Part]:
+    """Return what people read, the answer first."""
     facts = [
         ("algbw", units.format_rate(found.algbw)),
         ("busbw", units.format_rate(found.busbw)),
         ("latency", f"at least {units.format_time(found.latency)}, whatever the size"),
     ]
     if found.size is not None:
-        facts.insert(0, ("time", f"{units.format_time(found.time)} for {_size(found.size)}"))
+        time, size = units.format_time(found.time), units.format_size(found.size)
+        facts.insert(0, ("time", f"{time} for {size}"))
     if found.exact is not None:
         facts.append(("algbw, exactly", f"{found.exact} B/s"))
     if found.reached is not None:
         facts.append(("reached", f"{units.format_rate(found.reached)}: {_reached(found)}"))
+    kind = _KINDS[type(found.certificate).__name__]
     facts += [
         ("holds for", found.holds_for),
-        ("certificate", f"{_KINDS[type(found.certificate).__name__]}, recomputed and true: "
-                        f"{found.certificate.words}"),
-    ]  # fmt: skip
-    facts += [("not exact", str(one)) for one in found.approximations]
-    made: list[Part] = [_sentence(machine, found), Table("", ("", ""), facts)]
-    if worth:
-        made.append(_worth_table(worth))
-    return made
-
-
-def _size(size: float) -> str:
-    return units.format_size(size)
-
-
-def _sentence(machine: Supernode, found: Bound) -> str:
-    who = f"{found.collective.title} on {found.ranks} ranks of {machine.name}"
-    if found.seconds_per_byte == 0:
-        return f"{who}: nothing is sent that bandwidth could limit"
-    return f"{who}: no algorithm beats {units.format_rate(found.algbw)}, by {found.words}"
+        ("certificate", f"{kind}, recomputed and true: {found.certificate.words}"),
+        *(("not exact", str(one)) for one in found.approximations),
+    ]
+    said = f"{found.collective.title} on {found.ranks} ranks of {machine.name}: " + (
+        f"no algorithm beats {units.format_rate(found.algbw)}, by {found.words}"
+        if found.seconds_per_byte
+        else "nothing is sent that bandwidth could limit"
+    )
+    return [said, Table("", ("", ""), facts), *([_worth_table(worth)] if worth else [])]
 
 
 def _reached(found: Bound) -> str:
@@ -165,7 +140,7 @@ def _reached(found: Bound) -> str:
     return f"a routing is known, {100 * gap:.2g} % under the bound"
 
 
-def _worth_table(worth: tuple[Worth, ...]) -> Table:
+def _worth_table(worth: Sequence[Worth]) -> Table:
     change = units.format_percent(worth[0].change)
     rows = [
         (

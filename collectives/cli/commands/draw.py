@@ -2,60 +2,89 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 from collectives.analysis.analyze import analyze_sizes
 from collectives.analysis.answer import Analysis
 from collectives.analysis.comparison import compare
 from collectives.analysis.tuning import analyze_all
-from collectives.cli.commands.answer import Answer
-from collectives.cli.commands.arguments import add_ranks, add_system, load_system, parse_ranks
-from collectives.cli.commands.options import add_model, model_choices
-from collectives.cli.commands.progress import progress_bar
+from collectives.cli.commands.answer import Answer, Say, argument, command
+from collectives.cli.commands.arguments import (
+    MODEL,
+    RANKS,
+    STYLE,
+    SYSTEMS,
+    model,
+    size_argument,
+)
 from topology.errors import SupernodeError, unknown_name
 from topology.supernode import Supernode
 
-NAME = "draw"
-HELP = "a machine, or what a collective does to it, as a PNG, SVG or PDF picture"
+PICTURES = (
+    "fabric", "racks", "loads", "distribution", "bandwidth", "latency", "steps", "traffic",
+    "failures", "machines",
+)  # fmt: skip
+"""What can be drawn, by name."""
 
-Drawing: TypeAlias = Callable[[Namespace, list[Supernode]], tuple[Any, str]]
-
-
-def configure(parser: ArgumentParser) -> None:
-    """Add the command's arguments."""
-    add_system(parser, many=True)
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help="ends in .png, .svg or .pdf"
-    )
-    told = f"one of {', '.join(PICTURES)}; by default fabric"
-    parser.add_argument("--picture", default="fabric", metavar="KIND", help=told)
-    parser.add_argument("--collective", help="what to run: all-reduce, all-to-all, ...")
-    parser.add_argument("--size", default="64MiB", help="with a unit; by default 64MiB")
-    parser.add_argument("--algorithm", help="by default the fastest")
-    parser.add_argument("--style", default="light", help="light, dark or print")
-    add_model(parser)
-    add_ranks(parser)
+Drawn = tuple[Any, str]  # a figure, and what it concludes; matplotlib is loaded to draw only
 
 
-def run(arguments: Namespace) -> Answer:
+def _drawable(file: str) -> str:
+    """Return the name of a file, checked before the work begins."""
+    import_module("topology.drawing").check_format(file)
+    return file
+
+
+def _picture(kind: str) -> str:
+    """Return the name of a picture, if there is such a one."""
+    if kind not in PICTURES:
+        raise unknown_name("picture", kind, PICTURES)
+    return kind
+
+
+@command(
+    "draw",
+    "a machine, or what a collective does to it, as a PNG, SVG or PDF picture",
+    argument(
+        "--picture", default="fabric", metavar="KIND", read=_picture,
+        help=f"one of {', '.join(PICTURES)}; by default fabric",
+    ),
+    argument(
+        "-o", "--output", required=True, metavar="FILE", help="ends in .png, .svg or .pdf",
+        read=_drawable,
+    ),
+    SYSTEMS,
+    argument("--collective", help="what to run: all-reduce, all-to-all, ..."),
+    size_argument("--size", default="64MiB"),
+    argument("--algorithm", help="by default the fastest"),
+    STYLE,
+    *MODEL,
+    RANKS,
+)  # fmt: skip
+def draw_command(arguments: Namespace, say: Say) -> Answer:
     """Draw, and say what the picture concludes and where it is."""
-    if arguments.picture not in PICTURES:
-        raise unknown_name("picture", arguments.picture, PICTURES)
     drawing = import_module("topology.drawing")
-    drawing.check_format(arguments.output)
-    drawing.draw_style(arguments.style)
-    machines = [load_system(name) for name in arguments.systems]
-    figure, said = PICTURES[arguments.picture](arguments, machines)
+    kind = arguments.picture
+    figure, said = _OWN.get(kind, _of_analysis)(arguments, say)
     path = drawing.save(figure, arguments.output)
-    data = {"file": str(path), "picture": arguments.picture, "conclusion": said}
-    return Answer([said, f"{path}: {arguments.picture} picture"], data)
+    return Answer(
+        [said, f"{path}: {kind} picture"],
+        {"file": str(path), "picture": kind, "conclusion": said},
+    )
 
 
-def _one(arguments: Namespace, machines: list[Supernode]) -> Supernode:
+def _plot(name: str, of: Any, arguments: Namespace) -> Any:
+    """Return the figure that a function of `collectives.plots` makes."""
+    plot = getattr(import_module("collectives.plots"), f"plot_{name}")
+    return plot(of, style=arguments.style)[0]
+
+
+def _one(arguments: Namespace) -> Supernode:
+    machines: list[Supernode] = arguments.systems
     if len(machines) != 1:
         raise SupernodeError(
             f"a {arguments.picture} picture is of one machine, not {len(machines)}; "
@@ -64,92 +93,61 @@ def _one(arguments: Namespace, machines: list[Supernode]) -> Supernode:
     return machines[0]
 
 
-def _collective(arguments: Namespace) -> str:
+def _choices(arguments: Namespace, say: Say) -> dict[str, Any]:
+    """Return what the pipeline is asked besides machine and algorithm."""
     if arguments.collective is None:
         raise SupernodeError(
             f"a {arguments.picture} picture needs --collective, such as --collective all-to-all"
         )
-    return str(arguments.collective)
+    return {
+        "kind": arguments.collective, "ranks": arguments.ranks, "progress": say,
+        **model(arguments),
+    }  # fmt: skip
 
 
-def _analysis(arguments: Namespace, machine: Supernode) -> Analysis:
-    with progress_bar() as say:
-        return analyze_sizes(
-            machine,
-            _collective(arguments),
-            [arguments.size],
-            algorithm=arguments.algorithm or "auto",
-            ranks=parse_ranks(arguments.ranks),
-            progress=say,
-            **model_choices(arguments),
-        )[0]
+def _analysis(machine: Supernode, arguments: Namespace, say: Say) -> Analysis:
+    choices = _choices(arguments, say)
+    algorithm = arguments.algorithm or "auto"
+    return analyze_sizes(machine, sizes=[arguments.size], algorithm=algorithm, **choices)[0]
 
 
-def _analyses(arguments: Namespace, machine: Supernode) -> list[Analysis]:
-    """Return an analysis for every algorithm that fits."""
-    with progress_bar() as say:
-        found = analyze_all(
-            machine, _collective(arguments), arguments.size, around=1.0,
-            ranks=parse_ranks(arguments.ranks), progress=say, **model_choices(arguments),
-        )  # fmt: skip
-    return list(found.analyses)
+def _of_analysis(arguments: Namespace, say: Say) -> Drawn:
+    analysis = _analysis(_one(arguments), arguments, say)
+    return _plot(arguments.picture, analysis, arguments), analysis.bottleneck.sentence
 
 
-def _of_analysis(name: str) -> Drawing:
-    """Return what draws one analysis by a function of `collectives.plots`."""
-
-    def draw(arguments: Namespace, machines: list[Supernode]) -> tuple[Any, str]:
-        analysis = _analysis(arguments, _one(arguments, machines))
-        plot = getattr(import_module("collectives.plots"), name)
-        return plot(analysis, style=arguments.style)[0], analysis.bottleneck.sentence
-
-    return draw
-
-
-def _fabric(arguments: Namespace, machines: list[Supernode]) -> tuple[Any, str]:
-    machine = _one(arguments, machines)
+def _fabric(arguments: Namespace, say: Say) -> Drawn:
     if arguments.collective is not None:
-        return _of_analysis("plot_fabric")(arguments, machines)
-    drawing = import_module("topology.drawing")
+        return _of_analysis(arguments, say)
+    machine, drawing = _one(arguments), import_module("topology.drawing")
     return drawing.draw(machine, style=arguments.style)[0], drawing.describe(machine).title
 
 
-def _bandwidth(arguments: Namespace, machines: list[Supernode]) -> tuple[Any, str]:
-    if len(machines) == 1 and arguments.algorithm is None:
-        analyses = _analyses(arguments, machines[0])
-    else:
-        analyses = [_analysis(arguments, machine) for machine in machines]
+def _bandwidth(arguments: Namespace, say: Say) -> Drawn:
+    """Draw a line for every algorithm that fits one machine, or one for each of several."""
+    machines, choices = arguments.systems, _choices(arguments, say)
+    analyses = (
+        analyze_all(machines[0], size=arguments.size, around=1.0, **choices).analyses
+        if len(machines) == 1 and arguments.algorithm is None
+        else [_analysis(machine, arguments, say) for machine in machines]
+    )
     plots = import_module("collectives.plots")
-    figure, _ = plots.plot_bandwidth(analyses, style=arguments.style)
-    return figure, plots.bandwidth_conclusion(plots.bandwidth_curves(analyses))
+    said = plots.bandwidth_conclusion(plots.bandwidth_curves(analyses))
+    return _plot("bandwidth", analyses, arguments), said
 
 
-def _machines(arguments: Namespace, machines: list[Supernode]) -> tuple[Any, str]:
-    comparison = compare(machines)
-    figure, _ = import_module("collectives.plots").plot_machines(comparison, style=arguments.style)
-    return figure, str(comparison.parts()[0])
+def _machines(arguments: Namespace, say: Say) -> Drawn:
+    comparison = compare(arguments.systems, progress=say)
+    return _plot("machines", comparison, arguments), str(comparison.parts()[0])
 
 
-def _racks(arguments: Namespace, machines: list[Supernode]) -> tuple[Any, str]:
-    machine = _one(arguments, machines)
-    drawing = import_module("topology.drawing")
+def _racks(arguments: Namespace, _: Say) -> Drawn:
+    machine, drawing = _one(arguments), import_module("topology.drawing")
     racks = drawing.plan_racks(machine)
     said = f"{machine.name}: {len(racks.names):,} {racks.by}s of {len(racks.kinds):,} kinds"
     return drawing.draw_racks(machine, style=arguments.style)[0], said
 
 
-PICTURES: Mapping[str, Drawing] = MappingProxyType(
-    {
-        "fabric": _fabric,
-        "racks": _racks,
-        "loads": _of_analysis("plot_loads"),
-        "distribution": _of_analysis("plot_distribution"),
-        "bandwidth": _bandwidth,
-        "latency": _of_analysis("plot_latency"),
-        "steps": _of_analysis("plot_steps"),
-        "traffic": _of_analysis("plot_traffic"),
-        "failures": _of_analysis("plot_failures"),
-        "machines": _machines,
-    }
+_OWN: Mapping[str, Callable[[Namespace, Say], Drawn]] = MappingProxyType(
+    {"fabric": _fabric, "racks": _racks, "bandwidth": _bandwidth, "machines": _machines}
 )
-"""What can be drawn, by name."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from collectives.cli.commands.answer import Answer
-from collectives.cli.commands.arguments import add_system, load_system
+from collectives.cli.commands.answer import Answer, Say, argument, command
+from collectives.cli.commands.arguments import SYSTEM
 from topology import units
 from topology.hardware.catalogue import Entry
 from topology.hardware.devices import device_catalogue
@@ -20,21 +20,18 @@ from topology.supernode import Supernode
 from topology.systems import system_entry
 from topology.text import Part, Table, span
 
-NAME = "show"
-HELP = "what a machine is made of, and with --sources where every figure comes from"
-
 _THIN = "estimate"
 
 
-def configure(parser: ArgumentParser) -> None:
-    """Add the command's arguments."""
-    add_system(parser)
-    parser.add_argument("--sources", action="store_true", help="every figure with its source")
-
-
-def run(arguments: Namespace) -> Answer:
+@command(
+    "show",
+    "what a machine is made of, and with --sources where every figure comes from",
+    SYSTEM,
+    argument("--sources", action="store_true", help="every figure with its source"),
+)
+def show_command(arguments: Namespace, _: Say) -> Answer:
     """Show."""
-    machine = load_system(arguments.system)
+    machine: Supernode = arguments.system
     made_of = inventory(machine)
     entry = system_entry(machine)
     subjects = list(_subjects(made_of, entry))

@@ -2,104 +2,75 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
+from argparse import Namespace
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
 
 from collectives.analysis.sweeps import SweepRecord, iter_sweep, size_range, to_csv, write_csv
-from collectives.cli.commands.answer import Answer
-from collectives.cli.commands.arguments import add_system, load_system
-from collectives.cli.commands.options import add_model, model_choices
-from collectives.cli.commands.progress import progress_bar
+from collectives.cli.commands.answer import Answer, Say, argument, command
+from collectives.cli.commands.arguments import MODEL, SYSTEMS, model, split
 from topology import border, units
 from topology.text import Table
-
-NAME = "sweep"
-HELP = "many analyses: machines, collectives, algorithms, numbers of ranks, sizes"
 
 _SHOWN = 40
 _MOST_JOBS = 1024
 
 
-def configure(parser: ArgumentParser) -> None:
-    """Add the command's arguments."""
-    add_system(parser, many=True)
-    parser.add_argument("--collectives", default="all-reduce,all-to-all", metavar="A,B")
-    parser.add_argument("--sizes", default="1KiB-1GiB", help="1KiB-1GiB, or a list: 1MiB,64MiB")
-    parser.add_argument("--factor", type=float, default=4.0, help="from size to size in a range")
-    parser.add_argument("--algorithms", default="auto", metavar="A,B", help="by default the best")
-    parser.add_argument("--ranks", metavar="8,64,all", help="the first so many; by default all")
-    parser.add_argument("-o", "--output", metavar="FILE", help="CSV, written row by row")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at the same time")
-    add_model(parser)
+def _counts(text: str) -> list[int | None]:
+    """Return numbers of ranks, None for all."""
+    return [None if w == "all" else border.counts(w, "--ranks")[0] for w in split(text)]
 
 
-def run(arguments: Namespace) -> Answer:
+@command(
+    "sweep",
+    "many analyses: machines, collectives, algorithms, numbers of ranks, sizes",
+    SYSTEMS,
+    argument("--collectives", default="all-reduce,all-to-all", metavar="A,B", read=split),
+    argument("--sizes", default="1KiB-1GiB", help="1KiB-1GiB, or a list: 1MiB,64MiB"),
+    argument("--factor", type=float, default=4.0, help="from size to size in a range"),
+    argument("--algorithms", default="auto", metavar="A,B", help="by default the best", read=split),
+    argument(
+        "--ranks", metavar="8,64,all", default="all", help="the first so many; by default all",
+        read=_counts,
+    ),
+    argument("-o", "--output", metavar="FILE", help="CSV, written row by row"),
+    argument(
+        "--jobs", type=int, default=1, help="processes at the same time",
+        read=lambda jobs: border.whole(jobs, "--jobs", most=_MOST_JOBS),
+    ),
+    *MODEL,
+)  # fmt: skip
+def sweep_command(arguments: Namespace, say: Say) -> Answer:
     """Sweep; what is done when it is interrupted is in the output file."""
-    border.whole(arguments.jobs, "--jobs", most=_MOST_JOBS)
-    machines = [load_system(name) for name in arguments.systems]
+    machines, path = arguments.systems, arguments.output
     records: list[SweepRecord] = []
-    with progress_bar() as say, _executor(arguments.jobs) as pool, _rows(arguments.output) as file:
+    with ExitStack() as stack:
+        pool = file = None
+        if arguments.jobs > 1:
+            pool = stack.enter_context(ProcessPoolExecutor(arguments.jobs))
+        if path is not None:
+            write_csv([], path)
+            file = stack.enter_context(Path(path).open("a", encoding="utf-8"))
         for batch in iter_sweep(
-            machines,
-            arguments.collectives.split(","),
-            _sizes(arguments),
-            algorithms=arguments.algorithms.split(","),
-            ranks=_counts(arguments.ranks),
-            executor=pool,
-            progress=say,
-            **model_choices(arguments),
-        ):
+            machines, arguments.collectives, _sizes(arguments), algorithms=arguments.algorithms,
+            ranks=arguments.ranks, executor=pool, progress=say, **model(arguments),
+        ):  # fmt: skip
             records += batch
             if file is not None:
-                file.write(_lines(batch))
+                _, rows = to_csv(batch).split("\n", 1)  # the header is there already
+                file.write(rows)
                 file.flush()
     order = {machine.name: at for at, machine in enumerate(machines)}
     records.sort(key=lambda r: (order[r.system], r.collective, r.algorithm, r.ranks, r.size_B))
-    return _answer(records, arguments.output)
+    return _answer(records, path)
 
 
 def _sizes(arguments: Namespace) -> list[float]:
     low, dash, high = arguments.sizes.partition("-")
     if dash:
         return size_range(low, high, factor=arguments.factor)
-    return [units.parse_size(text) for text in arguments.sizes.split(",")]
-
-
-def _counts(text: str | None) -> list[int | None]:
-    if text is None:
-        return [None]
-    words = text.split(",")
-    return [None if word == "all" else border.counts(word, "--ranks")[0] for word in words]
-
-
-@contextmanager
-def _executor(jobs: int) -> Iterator[Executor | None]:
-    if jobs == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield pool
-
-
-@contextmanager
-def _rows(path: str | None) -> Iterator[TextIO | None]:
-    """Yield the output file with its header written."""
-    if path is None:
-        yield None
-        return
-    write_csv([], path)
-    with Path(path).open("a", encoding="utf-8") as file:
-        yield file
-
-
-def _lines(batch: list[SweepRecord]) -> str:
-    """Return records as CSV without the header."""
-    return to_csv(batch).split("\n", 1)[1]
+    return [units.parse_size(text) for text in split(arguments.sizes)]
 
 
 def _answer(records: list[SweepRecord], path: str | None) -> Answer:
@@ -111,8 +82,7 @@ def _answer(records: list[SweepRecord], path: str | None) -> Answer:
     headers = ("system", "collective", "algorithm", "ranks", "size", "time", "busbw", "bottleneck")
     rest = len(records) - len(rows)
     title = f"the first {len(rows)}; -o FILE has all" if rest else ""
-    data = {"records": [asdict(record) for record in records]}
-    return Answer([first, Table(title, headers, rows)], data)
+    return Answer([first, Table(title, headers, rows)], {"records": records})
 
 
 def _row(record: SweepRecord) -> tuple[str, ...]:

@@ -94,13 +94,13 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
     code, out, _ = _run(capsys)
     assert code == 0
     for command in COMMANDS:
-        assert command.NAME in out
+        assert command.name in out
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.NAME)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: object) -> None:
     with pytest.raises(SystemExit) as left:
-        build_parser().parse_args([command.NAME, "--help"])  # type: ignore[attr-defined]
+        build_parser().parse_args([command.name, "--help"])  # type: ignore[attr-defined]
     assert left.value.code == 0
     assert "--json" in capsys.readouterr().out
 
