@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 
-from collectives.algorithms.compose import Steps, finer, reverse
+from collectives.algorithms.compose import Steps, finer, from_gather, reverse
 from collectives.algorithms.neighbours import direct_lanes
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
@@ -67,7 +67,7 @@ def bfb_all_gather(team: Team | int) -> Schedule:
     made = as_team(team)
     lanes = direct_lanes(made, "bfb")
     steps, pieces = _gather(made, lanes)
-    return Schedule("bfb", collective("all_gather"), made.size, made.size * pieces, steps)
+    return from_gather("all_gather", "bfb", made.size, steps, pieces)
 
 
 @algorithm("reduce_scatter", "bfb")
@@ -76,9 +76,7 @@ def bfb_reduce_scatter(team: Team | int) -> Schedule:
     made = as_team(team)
     lanes = direct_lanes(made, "bfb")
     steps, pieces = _gather(made, lanes.T)
-    return Schedule(
-        "bfb", collective("reduce_scatter"), made.size, made.size * pieces, reverse(steps)
-    )
+    return from_gather("reduce_scatter", "bfb", made.size, steps, pieces)
 
 
 @algorithm("all_reduce", "bfb")

@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from collectives.algorithms.compose import Steps, relabelled, reverse, runs
+from collectives.algorithms.compose import Steps, from_gather, relabelled, reverse, runs
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import (
@@ -121,7 +121,7 @@ def recursive_doubling_all_gather(team: Team | int) -> Schedule:
     p = as_team(team).size
     require_power(p, "recursive doubling")
     steps = gather_steps(doubling_partners(p))
-    return Schedule("recursive_doubling", collective("all_gather"), p, p, steps)
+    return from_gather("all_gather", "recursive_doubling", p, steps)
 
 
 @algorithm("reduce_scatter", "recursive_halving")
@@ -129,8 +129,8 @@ def recursive_halving_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in log2 p steps, blocks halving: α log2 p + (p-1)/p · S/B; p = 2^k."""
     p = as_team(team).size
     require_power(p, "recursive halving")
-    steps = reverse(gather_steps(doubling_partners(p)))
-    return Schedule("recursive_halving", collective("reduce_scatter"), p, p, steps)
+    steps = gather_steps(doubling_partners(p))
+    return from_gather("reduce_scatter", "recursive_halving", p, steps)
 
 
 @algorithm("all_reduce", "recursive_doubling")
@@ -276,22 +276,21 @@ def _halves(moves: list[tuple[IntArray, IntArray, IntArray]], width: int, chunks
 def bruck_all_gather(team: Team | int) -> Schedule:
     """All-gather in ⌈log2 p⌉ steps for any p: α ⌈log2 p⌉ + (p-1)/p · S/B (Bruck)."""
     p = as_team(team).size
-    return Schedule("bruck", collective("all_gather"), p, p, _bruck_steps(p))
+    return from_gather("all_gather", "bruck", p, _bruck_steps(p))
 
 
 @algorithm("reduce_scatter", "bruck")
 def bruck_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in ⌈log2 p⌉ steps for any p, Bruck's all-gather backwards."""
     p = as_team(team).size
-    return Schedule("bruck", collective("reduce_scatter"), p, p, reverse(_bruck_steps(p)))
+    return from_gather("reduce_scatter", "bruck", p, _bruck_steps(p))
 
 
 @algorithm("all_reduce", "bruck")
 def bruck_all_reduce(team: Team | int) -> Schedule:
     """All-reduce in 2⌈log2 p⌉ steps for any p: 2α ⌈log2 p⌉ + 2(p-1)/p · S/B."""
     p = as_team(team).size
-    gather = _bruck_steps(p)
-    return Schedule("bruck", collective("all_reduce"), p, p, (*reverse(gather), *gather))
+    return from_gather("all_reduce", "bruck", p, _bruck_steps(p))
 
 
 def _bruck_steps(p: int) -> Steps:

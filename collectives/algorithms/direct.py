@@ -9,8 +9,11 @@ with all messages of a phase in flight together, as in TensorRT-LLM and MSCCL++.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from collectives.algorithms.compose import Steps, from_gather
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import IntArray, Schedule, Step, Team, Transfers, as_team
@@ -23,55 +26,58 @@ def _every_pair(p: int) -> tuple[IntArray, IntArray]:
     return src, (src + offset) % p
 
 
-def _everyone(p: int) -> Uniform:
-    return Uniform(np.arange(p), 1 / p)
-
-
-def direct_steps(p: int, *, reduce: bool) -> tuple[Step, ...]:
-    """Return one step in which every rank sends a block of S/p to every other."""
+def _exchange(
+    p: int,
+    phase: str,
+    chunk: Callable[[IntArray, IntArray], IntArray],
+    amount: float,
+    *,
+    reduce: bool = False,
+) -> Steps:
+    """Return one step in which every rank sends every other the chunk that their pair says."""
     if p == 1:
         return ()
 
     def transfers(_: int) -> Transfers:
         src, dst = _every_pair(p)
-        return Transfers(src, dst, dst if reduce else src, reduce=reduce)
+        return Transfers(src, dst, chunk(src, dst), reduce=reduce)
 
-    return (Step(transfers, _everyone(p), 1, "reduce-scatter" if reduce else "all-gather"),)
+    return (Step(transfers, Uniform(np.arange(p), amount), 1, phase),)
+
+
+def direct_steps(p: int, *, reduce: bool) -> Steps:
+    """Return one step in which every rank sends a block of S/p to every other."""
+    if reduce:
+        return _exchange(p, "reduce-scatter", lambda _, dst: dst, 1 / p, reduce=True)
+    return _exchange(p, "all-gather", lambda src, _: src, 1 / p)
 
 
 @algorithm("reduce_scatter", "direct")
 def direct_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter in one step: α + (p-1)/p · S/B."""
     p = as_team(team).size
-    steps = direct_steps(p, reduce=True)
-    return Schedule("direct", collective("reduce_scatter"), p, p, steps)
+    return from_gather("reduce_scatter", "direct", p, direct_steps(p, reduce=False))
 
 
 @algorithm("all_gather", "direct")
 def direct_all_gather(team: Team | int) -> Schedule:
     """All-gather in one step: α + (p-1)/p · S/B."""
     p = as_team(team).size
-    return Schedule("direct", collective("all_gather"), p, p, direct_steps(p, reduce=False))
+    return from_gather("all_gather", "direct", p, direct_steps(p, reduce=False))
 
 
 @algorithm("all_reduce", "direct")
 def direct_all_reduce(team: Team | int) -> Schedule:
     """Two-shot all-reduce: 2α + 2(p-1)/p · S/B."""
     p = as_team(team).size
-    steps = (*direct_steps(p, reduce=True), *direct_steps(p, reduce=False))
-    return Schedule("direct", collective("all_reduce"), p, p, steps)
+    return from_gather("all_reduce", "direct", p, direct_steps(p, reduce=False))
 
 
 @algorithm("all_reduce", "one_shot")
 def one_shot_all_reduce(team: Team | int) -> Schedule:
     """All-reduce in one step: every rank sends its vector to every other; α + (p-1) · S/B."""
     p = as_team(team).size
-
-    def transfers(_: int) -> Transfers:
-        src, dst = _every_pair(p)
-        return Transfers(src, dst, np.zeros_like(src), reduce=True)
-
-    steps = (Step(transfers, Uniform(np.arange(p), 1.0), 1, "exchange"),) if p > 1 else ()
+    steps = _exchange(p, "exchange", lambda src, _: np.zeros_like(src), 1.0, reduce=True)
     return Schedule("one_shot", collective("all_reduce"), p, 1, steps)
 
 
@@ -79,10 +85,5 @@ def one_shot_all_reduce(team: Team | int) -> Schedule:
 def direct_all_to_all(team: Team | int) -> Schedule:
     """All-to-all in one step of p - 1 messages of S/p: α + (p-1)·o + (p-1)/p · S/B."""
     p = as_team(team).size
-
-    def transfers(_: int) -> Transfers:
-        src, dst = _every_pair(p)
-        return Transfers(src, dst, src * p + dst)
-
-    steps = (Step(transfers, _everyone(p), 1, "exchange"),) if p > 1 else ()
+    steps = _exchange(p, "exchange", lambda src, dst: src * p + dst, 1 / p)
     return Schedule("direct", collective("all_to_all"), p, p * p, steps)

@@ -18,13 +18,12 @@ import numpy as np
 
 from collectives.algorithms.alltoall import grid_of
 from collectives.algorithms.butterfly import (
-    butterfly_all_reduce,
     exchange_steps,
     gather_steps,
     is_power,
     require_power,
 )
-from collectives.algorithms.compose import Steps, in_parallel, relabelled, reverse
+from collectives.algorithms.compose import Steps, from_gather, in_parallel, relabelled, reverse
 from collectives.algorithms.registry import algorithm
 from collectives.algorithms.rooted import check_root
 from collectives.model.collective import collective
@@ -115,20 +114,23 @@ def _copies(grid: IntArray) -> list[IntArray]:
     ]
 
 
+def _gather(grid: IntArray) -> Steps:
+    """Return the all-gathers of all copies, side by side."""
+    return in_parallel([gather_steps(one) for one in _copies(grid)], grid.size, grid.size)
+
+
 @algorithm("all_gather", "swing")
 def swing_all_gather(team: Team | int) -> Schedule:
     """All-gather by Swing: log2 p · α + (p-1)/p · S/B, all ports of a torus at work."""
     grid = swing_grid(as_team(team))
-    copies = [gather_steps(partners) for partners in _copies(grid)]
-    return _schedule("swing", "all_gather", grid, in_parallel(copies, grid.size, grid.size))
+    return from_gather("all_gather", "swing", grid.size, _gather(grid), 2 * grid.ndim)
 
 
 @algorithm("reduce_scatter", "swing")
 def swing_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter by Swing: log2 p · α + (p-1)/p · S/B, all ports of a torus at work."""
     grid = swing_grid(as_team(team))
-    copies = [reverse(gather_steps(partners)) for partners in _copies(grid)]
-    return _schedule("swing", "reduce_scatter", grid, in_parallel(copies, grid.size, grid.size))
+    return from_gather("reduce_scatter", "swing", grid.size, _gather(grid), 2 * grid.ndim)
 
 
 @algorithm("all_reduce", "swing")
@@ -139,8 +141,7 @@ def swing_all_reduce(team: Team | int) -> Schedule:
     dimensions, and half of them swing the other way.
     """
     grid = swing_grid(as_team(team))
-    copies = [butterfly_all_reduce(partners) for partners in _copies(grid)]
-    return _schedule("swing", "all_reduce", grid, in_parallel(copies, grid.size, grid.size))
+    return from_gather("all_reduce", "swing", grid.size, _gather(grid), 2 * grid.ndim)
 
 
 @algorithm("all_reduce", "swing_latency")
@@ -160,37 +161,29 @@ def torus_doubling_all_reduce(team: Team | int) -> Schedule:
     communication, PPoPP 2012) do it, on one port at a time.
     """
     grid = swing_grid(as_team(team), "torus_doubling")
-    steps = butterfly_all_reduce(grid_partners(grid, doubling=True)[::-1])
-    return _schedule("torus_doubling", "all_reduce", grid, steps)
-
-
-def _schedule(name: str, kind: str, grid: IntArray, steps: Steps) -> Schedule:
-    copies = 2 * grid.ndim if name == "swing" else 1
-    return Schedule(name, collective(kind), grid.size, copies * grid.size, steps)
+    gather = gather_steps(grid_partners(grid, doubling=True)[::-1])
+    return from_gather("all_reduce", "torus_doubling", grid.size, gather)
 
 
 @algorithm("all_gather", "bine")
 def bine_all_gather(team: Team | int) -> Schedule:
     """All-gather on a Bine butterfly: α log2 p + (p-1)/p · S/B, the farthest first."""
     p = _power(team)
-    steps = gather_steps(ring_partners(p)[::-1])
-    return Schedule("bine", collective("all_gather"), p, p, steps)
+    return from_gather("all_gather", "bine", p, gather_steps(ring_partners(p)[::-1]))
 
 
 @algorithm("reduce_scatter", "bine")
 def bine_reduce_scatter(team: Team | int) -> Schedule:
     """Reduce-scatter on a Bine butterfly: α log2 p + (p-1)/p · S/B, the nearest first."""
     p = _power(team)
-    steps = reverse(gather_steps(ring_partners(p)[::-1]))
-    return Schedule("bine", collective("reduce_scatter"), p, p, steps)
+    return from_gather("reduce_scatter", "bine", p, gather_steps(ring_partners(p)[::-1]))
 
 
 @algorithm("all_reduce", "bine")
 def bine_all_reduce(team: Team | int) -> Schedule:
     """All-reduce on a Bine butterfly: 2α log2 p + 2(p-1)/p · S/B."""
     p = _power(team)
-    steps = butterfly_all_reduce(ring_partners(p)[::-1])
-    return Schedule("bine", collective("all_reduce"), p, p, steps)
+    return from_gather("all_reduce", "bine", p, gather_steps(ring_partners(p)[::-1]))
 
 
 @algorithm("broadcast", "bine")

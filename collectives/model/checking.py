@@ -43,7 +43,7 @@ def check_schedule(schedule: Schedule) -> tuple[Approximation, ...]:
         verify(schedule)
     else:
         missed.append("as given, too large to verify here; collectives.verify() can")
-    missed += check_traffic(schedule)
+    missed += check_traffic(schedule, _MOST_TRANSFERS)
     return tuple(Approximation("schedule", why) for why in missed)
 
 

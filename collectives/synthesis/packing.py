@@ -118,7 +118,7 @@ class Packing:
             if most > best[2]:
                 best = (x, y, most)
             tried += most > 0
-            if best[2] == batch.count or tried >= _TRIES:
+            if best[2] == batch.count or tried >= max(1, _TRIES):
                 break
         if best[2] == 0:
             raise ScheduleError("the capacities do not hold the trees asked for")

@@ -20,6 +20,7 @@ from collectives.model.collective import collective
 from collectives.model.schedule import traffic_of
 from tests.collectives.algorithms.teams import helping_star, star
 from tests.collectives.algorithms.test_properties import EVERY, any_schedule
+from topology.approximation import NotExactError
 from topology.routing import Demand, InNetwork, Pairs
 
 NOTHING = Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
@@ -40,7 +41,8 @@ def forged(schedule: Schedule, number: int, change: Callable[[Demand], Demand]) 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
 def test_a_forged_statement_is_refused(kind: str, name: str) -> None:
     schedule = any_schedule(kind, name, 8)
-    assert schedule is not None
+    if schedule is None:
+        pytest.skip("no machine here that it fits")
     assert check_schedule(schedule) == ()
     for at, change in enumerate(FORGERIES.values()):
         wrong = forged(schedule, at % len(schedule.steps), change)
@@ -107,7 +109,9 @@ def test_what_is_too_much_to_check_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     said = [str(note) for note in check_schedule(schedule)]
     assert said[0].startswith("schedule: as given, too large to verify")
     found = analyze(star(6), "all_reduce", "1 MiB", algorithm=schedule)
-    assert any("too large to verify" in note for note in found.assumptions)
+    assert [str(note) for note in found.approximations] == said
+    with pytest.raises(NotExactError, match="stated traffic not checked"):
+        analyze(star(6), "all_reduce", "1 MiB", algorithm=schedule, exact=True)
 
 
 MOVED = Transfers([0, 1], [1, 0], [0, 0], reduce=True)

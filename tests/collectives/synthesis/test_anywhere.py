@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import networkx as nx
 import pytest
 from hypothesis import given, settings
@@ -76,3 +78,31 @@ def test_what_is_no_optimum_says_by_how_much() -> None:
     (note,) = found.approximations
     assert note.error == pytest.approx(1 / found.efficiency - 1)
     assert find_exchange(shapes.full_mesh(4, link=50 * GB)).approximations == ()
+
+
+THRESHOLDS = {
+    "layout": ("_MOST_HOPS", "_MOST_SLOTS", "_MOST_TRANSFERS"),
+    "exchange": ("_MOST_PIECES", "_MOST_WORK", "_MOST_PATHS", "_TRIES", "_FAR"),
+    "synthesize": ("_MOST_RANKS", "_MOST_WORK", "_MOST_PACKED", "_MOST_PIECES"),
+    "concurrent_flow": ("_ROUNDS", "_APART", "_NODES"),
+    "packing": ("_TRIES",),
+}
+
+
+@pytest.mark.parametrize("value", [0, 64, 10**6])
+@pytest.mark.parametrize("module", THRESHOLDS)
+def test_a_threshold_changes_how_good_an_answer_is_and_the_answer_says_so(
+    module: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in THRESHOLDS[module]:
+        most = 64 if name in ("_TRIES", "_ROUNDS", "_MOST_PIECES") else value
+        room = sys.modules[f"collectives.synthesis.{module}"]
+        monkeypatch.setattr(room, name, min(value, most))
+    cut = [("npu/0", "npu/1")]
+    machine = shapes.mesh((2, 3), link=50 * GB).without(links=cut, both_directions=False)
+    for kind in KINDS[2:]:
+        proven(machine, kind)
+    for found in (find_forest(machine), find_exchange(machine)):
+        error = sum(note.error or 0.0 for note in found.approximations)
+        assert found.seconds_per_byte <= found.bound * (1 + error) * (1 + 1e-9)
+        assert found.optimal == (not found.approximations)
