@@ -114,7 +114,10 @@ class Job(Printed):
     def checked(self, supernode: Supernode) -> Job:
         """Return it with its groups as arrays; raise `ScheduleError` if they do not fit."""
         title = self.kind.title
-        rows = [check_ranks(row, len(supernode.npus)) for row in self.groups]
+        rows = [
+            check_ranks(row, len(supernode.npus))
+            for row in border.members(self.groups, "groups", ScheduleError)
+        ]
         if not rows:
             raise ScheduleError(f"{title} in groups: give one group or more")
         members, counts = np.unique(np.concatenate(rows), return_counts=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import resource
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import topology
 from topology import border, files
 from topology.errors import GraphError, SupernodeError, shown, unknown_name
 from topology.units import parse_size
@@ -126,3 +129,44 @@ def test_what_cannot_be_printed_is_still_shown() -> None:
     loop.append(loop)
     assert all(len(shown(value)) <= 60 for value in (HUGE, loop, "x" * 10**6, [HUGE]))
     assert "did you mean star" in str(unknown_name("shape", "sta", ["star", "ring"]))
+
+
+HUGE_MACHINES: list[Callable[[], object]] = [
+    lambda: topology.dgx_h100(10**6), lambda: topology.bcube(10**5, link=1e9),
+    lambda: topology.bcube(2, 10**8, link=1e9), lambda: topology.torus((1000,) * 3, link=1e9),
+    lambda: topology.full_mesh(10**6, link=1e9), lambda: topology.line(10**9, link=1e9),
+    lambda: topology.hyperx((3, 3), npus_per_switch=10**8, link=1e9),
+    lambda: topology.fat_tree(10**8, link=1e9), lambda: topology.dragonfly(1000, link=1e9),
+    lambda: topology.xgft((10, 10), (10**6, 10**6), link=1e9),
+    lambda: topology.dragonfly_plus(1000, link=1e9), lambda: topology.slim_fly(9973, link=1e9),
+    lambda: topology.de_bruijn(10, 10**8, link=1e9), lambda: topology.hypercube(24, link=1e9),
+    lambda: topology.generalised_kautz(10**5, 10**6, link=1e9),
+    lambda: topology.random_regular(10**6, 1000, link=1e9),
+    lambda: topology.rail_only(10**6, link=1e9, rail_link=1e9),
+    lambda: topology.rail_optimised(10, 10**6, link=1e9, rail_link=1e9, inside="mesh"),
+    lambda: topology.hamming_mesh((1000, 1000), (1000, 1000), link=1e9),
+    lambda: topology.complete_bipartite(10**6, link=1e9), lambda: topology.star(10**9, link=1e9),
+    lambda: topology.circulant(10**9, [1], link=1e9),
+    lambda: topology.compose(topology.star(1000, link=1e9), 10**5, scale_out=1e9),
+    lambda: topology.parse_spec("[nodes.npu]\ncount = 1000000000"),
+    lambda: topology.parse_spec("[nodes.npu]\nshape = { x = 100000, y = 100000 }"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("build", HUGE_MACHINES, ids=range(len(HUGE_MACHINES)))
+def test_what_is_too_large_is_refused_before_it_is_built(build: Callable[[], object]) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SupernodeError, match=r"up to [18],000,000 are built, and --large"):
+        build()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+def test_what_grows_beyond_the_budget_while_it_is_built_is_refused() -> None:
+    every = "[nodes.npu]\ncount = 100\n[[connect]]\nfrom = 'npu'\nlink = '50 GB/s'"
+    with topology.budget(links=5000), pytest.raises(SupernodeError, match="up to 5,000"):
+        topology.parse_spec(every)
+    with topology.budget(links=10_000):
+        assert topology.parse_spec(every).graph.number_of_edges() == 9900
+    builder = topology.Builder()
+    with topology.budget(nodes=3), pytest.raises(GraphError, match="4 nodes; up to 3"):
+        builder.add_nodes((f"npu/{i}" for i in count()), kind="npu", tier=0)

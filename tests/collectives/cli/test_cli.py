@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,17 @@ def test_a_reader_that_stops_early_is_no_fault() -> None:
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert "machines" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["show"], ["bound"], ["export", "-o", "m.json"]])
+def test_large_lifts_the_budget_of_every_command(
+    command: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    words = [command[0], "dgx-h100:nodes=1", *command[1:]]
+    words += ["all-gather"] if command == ["bound"] else []
+    with topology.budget(nodes=5):
+        assert main(words) == 2
+        assert "up to 5 are built, and --large" in capsys.readouterr().err
+        assert main([*words, "--large"]) == 0
