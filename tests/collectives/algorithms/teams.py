@@ -52,6 +52,17 @@ def racks(racks: int, nodes: int, each: int) -> Supernode:
 
 
 @cache
+def meshes(nodes: int, each: int) -> Supernode:
+    """Return nodes that are full meshes, and so are the NPUs at each place of all nodes."""
+    grid = nx.cartesian_product(nx.complete_graph(nodes), nx.complete_graph(each))
+    nx.set_edge_attributes(grid, RATE, "capacity")
+    for (node, _), npu in grid.nodes(data=True):
+        npu["node"] = node
+    graph = nx.relabel_nodes(grid, {(i, j): f"npu/{i * each + j}" for i, j in grid})
+    return topology.from_networkx(graph, npus=[f"npu/{i}" for i in range(nodes * each)])
+
+
+@cache
 def torus(*dims: int) -> Supernode:
     return topology.shapes.torus(dims, link=RATE)
 
@@ -72,7 +83,7 @@ def machines(p: int) -> list[Team]:
     if p <= 16:
         made.append(topology.shapes.full_mesh(p, link=RATE))
     if p % 8 == 0:
-        made += [racks(2, 2, p // 4), torus(2, 2, p // 4)]
+        made += [racks(2, 2, p // 4), torus(2, 2, p // 4), meshes(*factors(p))]
     return [team_of(machine) for machine in made]
 
 

@@ -11,7 +11,7 @@ import collectives
 import topology
 from collectives import DoesNotFitError, ScheduleError
 from collectives.model.checking import check_traffic
-from tests.collectives.algorithms.teams import prove
+from tests.collectives.algorithms.teams import meshes, prove
 from tests.strategies import sizes, two_levels
 from topology import Supernode
 from topology.routing import Pairs, Uniform
@@ -128,21 +128,11 @@ def _graph() -> nx.DiGraph:
     return builder.build("two nodes", npus).graph
 
 
-def _meshes(nodes: int, each: int) -> Supernode:
-    """Return nodes that are full meshes, and so are the NPUs at each place of all nodes."""
-    grid = nx.cartesian_product(nx.complete_graph(nodes), nx.complete_graph(each))
-    nx.set_edge_attributes(grid, 50 * GB, "capacity")
-    for (node, _), npu in grid.nodes(data=True):
-        npu["node"] = node
-    graph = nx.relabel_nodes(grid, {(i, j): f"npu/{i * each + j}" for i, j in grid})
-    return topology.from_networkx(graph, npus=[f"npu/{i}" for i in range(nodes * each)])
-
-
 @pytest.mark.parametrize("kind", ["all_reduce", "reduce_scatter", "all_gather"])
 @pytest.mark.parametrize("widths", [(3, 3), (2, 4), (4, 3)])
 def test_rotated_keeps_every_link_of_two_meshes_busy(kind: str, widths: tuple[int, int]) -> None:
     """The k-th part of S along each axis first: Σ over the phases of the slower axis."""
-    machine = _meshes(*widths)
+    machine = meshes(*widths)
     schedule = collectives.make_schedule(machine, kind, algorithm="rotated")
     prove(schedule)
     check_traffic(schedule)
