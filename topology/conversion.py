@@ -46,8 +46,6 @@ def from_networkx(
         Listing every fault: missing, zero, negative or NaN capacities, unknown ranks, ids that
         become equal as strings, parallel edges.
     """
-    if not isinstance(graph, nx.Graph):
-        raise GraphError(f"from_networkx needs a networkx graph, not {type(graph).__name__}")
     if graph.is_multigraph():
         raise GraphError(
             "from_networkx: a multigraph has parallel edges; merge them into one edge with "

@@ -17,7 +17,7 @@ from math import ceil
 from types import MappingProxyType
 
 from topology import border
-from topology.errors import GraphError, shown, unknown_name
+from topology.errors import GraphError, unknown_name
 from topology.hardware.devices import device
 from topology.hardware.media import LinkType, link_catalogue, link_type
 from topology.supernode import Builder
@@ -83,10 +83,8 @@ class ScaleOut:
                 link_type(kind)
         for name in ("nic", "switch"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
-                raise GraphError(f"scale-out: {name} is {shown(value)}; it must be a device's name")
             if value is not None:
-                device(value)
+                device(border.word(value, f"scale-out: {name}"))
         for ratio in self.ratios:
             border.number(ratio, "scale-out: oversubscription", least=1)
 

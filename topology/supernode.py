@@ -66,6 +66,8 @@ class Supernode(Printed):
             object.__setattr__(self, name, tuple(border.ordered(getattr(self, name), name)))
         for text in (*self.sources, *self.history):
             border.word(text, f"{self.name}: a line of sources or history")
+        border.word(self.row, f"{self.name}: row")
+        border.whole(self.copies, f"{self.name}: copies", least=0)
         if not isinstance(self.parameters, Mapping):
             border.refuse(self.parameters, f"{self.name}: parameters", "a mapping")
         complete(self.graph, self.npus, self.name)

@@ -160,7 +160,7 @@ def analyze_moe(
     SupernodeError
         One clear message for anything that does not fit.
     """
-    if not isinstance(dedup, str) or dedup not in DEDUPS:
+    if dedup not in DEDUPS:
         raise unknown_name("dedup", dedup, DEDUPS)
     team = team_of(supernode, ranks, group_size)
     if dedup == "node":

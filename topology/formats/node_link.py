@@ -173,20 +173,7 @@ def _check_head(about: Mapping[str, Any], where: str) -> None:
     missing = [word for word in _WORDS if word not in about]
     if missing:
         raise SupernodeError(f'{where}: "graph" has no {", ".join(missing)}')
-    for word in ("npus", "sources", "history", "links"):
-        if not isinstance(about[word], list):
-            raise SupernodeError(f'{where}: "graph" has {word} that are not a list')
-    bad = [npu for npu in about["npus"] if not isinstance(npu, str)]
-    if bad:
-        raise SupernodeError(f"{where}: npus holds {shown(bad[0])}; ids are words such as 'npu/0'")
-    row, copies = about.get("row", ""), about.get("copies", 0)
-    if not isinstance(row, str) or type(copies) is not int or copies < 0:
-        raise SupernodeError(
-            f"{where}: row is {row!r:.60} and copies {copies!r:.60}; they must be a row of the "
-            "catalogue, and how many of it the machine is"
-        )
-    if not isinstance(about["parameters"], dict):
-        raise SupernodeError(f'{where}: "graph" has parameters that are not a mapping')
+    border.ordered(about["links"], f"{where}: links")  # the supernode checks the others
 
 
 def _link(item: object, where: str) -> Link:
