@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -159,18 +160,7 @@ def plot_latency(
             linewidth=0.4, zorder=3,
         )  # fmt: skip
     total = max(analysis.time, 1e-30)
-    for row, label in enumerate(labels):
-        mine = [wait for wait in waits if wait.label == label]
-        seconds = sum(wait.seconds for wait in mine)
-        begin, end = mine[0].start * scale, (mine[-1].start + mine[-1].seconds) * scale
-        before, inside = end > _LATE * total * scale, begin < _EARLY * total * scale
-        x = end if not before or inside else begin
-        ax.annotate(
-            f"{units.format_time(seconds)}, {units.format_percent(seconds / total)}", (x, row),
-            (-4 if before else 4, 0), textcoords="offset points", va="center",
-            ha="right" if before else "left", fontsize=looks.font - 2, color=looks.ink, zorder=5,
-            bbox={"boxstyle": "round,pad=0.1", "facecolor": looks.paper, "edgecolor": "none"},
-        )  # fmt: skip
+    _say_seconds(ax, looks, waits, labels, total)
     ax.set_yticks(range(len(labels)), labels, fontsize=looks.font - 2)
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.set_xlim(0, total * scale * 1.02)
@@ -187,6 +177,25 @@ def plot_latency(
     ax.grid(visible=True, axis="x", color=looks.grid, linewidth=0.6)
     head(ax, looks, _conclusion(analysis), asked(analysis))
     return figure, ax
+
+
+def _say_seconds(
+    ax: Axes, looks: DrawStyle, waits: Sequence[Wait], labels: Sequence[str], total: float
+) -> None:
+    """Write behind each row, or before it where there is no room, what it takes in all."""
+    scale, _ = time_unit(total)
+    for row, label in enumerate(labels):
+        mine = [wait for wait in waits if wait.label == label]
+        seconds = sum(wait.seconds for wait in mine)
+        begin, end = mine[0].start * scale, (mine[-1].start + mine[-1].seconds) * scale
+        before, inside = end > _LATE * total * scale, begin < _EARLY * total * scale
+        x = end if not before or inside else begin
+        ax.annotate(
+            f"{units.format_time(seconds)}, {units.format_percent(seconds / total)}", (x, row),
+            (-4 if before else 4, 0), textcoords="offset points", va="center",
+            ha="right" if before else "left", fontsize=looks.font - 2, color=looks.ink, zorder=5,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": looks.paper, "edgecolor": "none"},
+        )  # fmt: skip
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
