@@ -18,7 +18,7 @@ def node_id(node: Hashable) -> str:
     """Return the string a node is known by; ids that are not strings are printed."""
     try:
         return node if isinstance(node, str) else str(node)
-    except ValueError:  # Python prints no whole number of more than 4,300 digits
+    except (ValueError, RecursionError):  # a number of more than 4,300 digits, a loop
         return shown(node)
 
 
