@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -111,8 +112,8 @@ class StepCost(Printed):
     latency: Latency
     transfer: float
     size: float
-    _busy: FloatArray
-    _node_busy: FloatArray
+    _busy: Callable[[], FloatArray]
+    _node_busy: Callable[[], FloatArray]
 
     @property
     def time(self) -> float:
@@ -127,12 +128,12 @@ class StepCost(Printed):
     @property
     def busy(self) -> FloatArray:
         """Return seconds each arc is busy in one repetition, shape (arcs,)."""
-        return self.size * self._busy
+        return self.size * self._busy()
 
     @property
     def node_busy(self) -> FloatArray:
         """Return seconds each switch's forwarding capacity is busy, shape (nodes,)."""
-        return self.size * self._node_busy
+        return self.size * self._node_busy()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -118,7 +118,11 @@ class Pipelined:
         per_byte = self.schedule.chunk_fraction * self.loads / self.rates
         transfer = size * float(per_byte.max(initial=0.0))
         idle = np.zeros(len(self.fabric.nodes))
-        return (StepCost("all steps, overlapping", 1, split, transfer, size, per_byte, idle),)
+        return (
+            StepCost(
+                "all steps, overlapping", 1, split, transfer, size, lambda: per_byte, lambda: idle
+            ),
+        )
 
     def critical_path(self, step: int, size: float) -> list[int]:
         """Return the arcs that the last chunk to arrive waited for or went over, in order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -29,8 +30,10 @@ class RoutedTraffic:
     ----------
     flow
         The paths.
-    busy, node_busy
-        Seconds each arc and each node is busy per byte of S, shapes (arcs,) and (nodes,).
+    rates
+        Bytes/s of each arc, shape (arcs,).
+    most
+        Seconds the most loaded link or switch is busy per byte of S.
     slowest
         Of the kinds of transfers, those that are the slowest at some size.
     kinds
@@ -38,17 +41,12 @@ class RoutedTraffic:
     """
 
     flow: RoutedFlow
-    busy: FloatArray
-    node_busy: FloatArray
+    rates: FloatArray
+    most: float
     slowest: Slowest
     kinds: IntArray
     approximations: tuple[Approximation, ...]
     _paths: dict[int, list[int]] = field(default_factory=dict, repr=False)
-
-    @property
-    def most(self) -> float:
-        """Return seconds the most loaded link or switch is busy per byte of S."""
-        return max(float(self.busy.max(initial=0.0)), float(self.node_busy.max(initial=0.0)))
 
     def at(self, size: float) -> int | None:
         """Return which kind of transfer is the slowest at a size; None if there is none."""
@@ -76,9 +74,9 @@ def route_traffic(flow: RoutedFlow, rates: FloatArray) -> RoutedTraffic:
     found, notes = flow.slowest(rates), flow.approximations(rates)
     kinds = _slowest_at_some_size(found)
     columns = (getattr(found, name)[kinds] for name in ("latency", "transfer", "src", "dst"))
-    made = RoutedTraffic(flow, flow.busy(rates), flow.node_busy(), Slowest(*columns), kinds, notes)
+    most = max(float(busy.max(initial=0.0)) for busy in (flow.busy(rates), flow.node_busy()))
     flow.forget()
-    return made
+    return RoutedTraffic(flow, rates, most, Slowest(*columns), kinds, notes)
 
 
 def _slowest_at_some_size(found: Slowest) -> IntArray:
@@ -126,7 +124,10 @@ class Stepwise:
             serial = size * float(on.slowest.transfer[kind])
             split += way + Latency(serialisation=serial, propagation=longer)
         transfer = size * on.most
-        return StepCost(step.phase, step.repeat, split, transfer, size, on.busy, on.node_busy)
+        return StepCost(
+            step.phase, step.repeat, split, transfer, size, partial(on.flow.busy, on.rates),
+            on.flow.node_busy,
+        )  # fmt: skip
 
     def critical_path(self, step: int, size: float) -> list[int]:
         """Return the arcs of the slowest transfer of a step; none where it sends nothing."""

@@ -8,6 +8,7 @@ and from each member. Every symmetry used is checked arc by arc on that graph.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,12 +37,19 @@ class Alike:
     arc: IntArray
     placeless: bool = False
 
+    @cached_property
+    def _apart(self) -> bool:
+        """Whether no two arcs are alike."""
+        return int(self.arc.max(initial=-1)) + 1 == len(self.arc)
+
     def lift(self, q: Quotient, merged: FloatArray) -> FloatArray:
         """Return the fabric's loads from those of one target of each orbit.
 
         The loads of all targets together are the same on all arcs of an orbit, and their sum
         over the orbit is that of the one target, times the targets it stands for.
         """
+        if self._apart and q is self.whole:
+            return merged[q.arc]
         orbit = self.arc[self.whole.arc[q.sample]]
         count = int(self.arc.max(initial=-1)) + 1
         total = np.bincount(orbit, merged * q.count, minlength=count)

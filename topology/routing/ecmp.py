@@ -163,11 +163,11 @@ class Ecmp(Router):
         return twin_groups(self.fabric)
 
     @cached_property
-    def _separate(self) -> Quotient:
+    def _separate(self) -> Alike:
         """Twins merged, but every NPU on its own."""
         groups = self._twins.copy()
         groups[self.fabric.npus] = int(groups.max()) + 1 + np.arange(len(self.fabric.npus))
-        return quotient(self.fabric, groups)
+        return twins_alone(quotient(self.fabric, groups))
 
     def spread(self, demand: Uniform | Pairs) -> EcmpFlow:
         """Return a demand on its shortest paths."""
@@ -213,7 +213,7 @@ class Ecmp(Router):
 
     def _by_twins(self, demand: Uniform | Pairs) -> Alike:
         if isinstance(demand, Pairs):
-            return twins_alone(self._separate)
+            return self._separate
         return twins_alone(quotient(self.fabric, codes([self._twins, self._set_of(demand)])))
 
     def _set_of(self, demand: Uniform | Pairs) -> IntArray:
@@ -288,7 +288,7 @@ class Ecmp(Router):
         """
         fabric = self.fabric
         to = np.arange(len(fabric.npus)) if ranks is None else ranks
-        table = self._table(self._separate, to)
+        table = self._table(self._separate.whole, to)
         cost = table.cost[np.ix_(table.row[fabric.npus], table.column[to])]
         cost[to, np.arange(len(to))] = 0
         toll = len(fabric.nodes) + 1  # what an arc into a NIC counts for, at least

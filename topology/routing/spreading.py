@@ -81,7 +81,7 @@ class Blocks:
 
     def forget(self) -> None:
         """Let go of what is kept; the blocks are routed again when asked for."""
-        self._kept = None
+        self._kept, self.route = None, replace(self.route)  # and of its tables
 
 
 @dataclass(frozen=True, eq=False)
