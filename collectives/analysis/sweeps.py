@@ -199,7 +199,7 @@ def _tasks(
     """Return every task; raise at once for names that are not known and for empty lists."""
     amounts = tuple(border.size(s, error=ScheduleError) for s in sizes)
     where, what = list(machines), [collective(kind).name for kind in kinds]
-    how, who = list(algorithms), list(ranks)
+    how, who = list(algorithms), [_ranks(chosen) for chosen in ranks]
     counts = {
         "machines": len(where), "collectives": len(what), "algorithms": len(how),
         "ranks": len(who), "sizes": len(amounts),
@@ -218,6 +218,15 @@ def _tasks(
         for algorithm in how
         for chosen in who
     ]
+
+
+def _ranks(chosen: Ranks) -> Ranks:
+    """Return a number of ranks, ranks in an order, or None for all."""
+    if chosen is None:
+        return None
+    if border.is_whole(chosen):
+        return border.whole(chosen, "sweep: a number of ranks", error=ScheduleError)
+    return border.ordered(chosen, "sweep: ranks", ScheduleError)
 
 
 def _check_algorithms(kinds: Sequence[str], algorithms: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from topology.errors import GraphError, shown
+from topology import border
 from topology.shapes.parts import dimensions
 
 Box = str | Sequence[int]
@@ -27,7 +27,5 @@ def box(machine: str, what: str, value: object) -> tuple[int, ...]:
     """
     if not isinstance(value, str):
         return dimensions(machine, value, what)
-    words = value.lower().replace("×", "x").split("x")
-    if not all(word.strip().isdecimal() for word in words):
-        raise GraphError(f"{machine}: {what} is {shown(value)}; write it like 4x4x8")
-    return dimensions(machine, [int(word) for word in words], what)
+    words = value.lower().replace("×", ",").replace("x", ",")
+    return dimensions(machine, border.counts(words, f"{machine}: {what}, as in 4x4x8,"), what)

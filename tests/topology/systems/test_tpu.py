@@ -171,7 +171,7 @@ def test_mean_distance_of_a_torus() -> None:
 @pytest.mark.parametrize(
     ("shape", "told"),
     [
-        ("4x4", "three widths"), ((4, 4, 6), "multiples of 4"), ("4xfourx4", "like 4x4x8"),
+        ("4x4", "three widths"), ((4, 4, 6), "multiples of 4"), ("4xfourx4", "as in 4x4x8"),
         ((4, 4, 0), "1 or more"), ((16, 16, 32), "largest slice"), ((2, 4, 8), "multiples of 4"),
         (7, "three widths"), ((4, 4, 4.0), "whole number"),
     ],
