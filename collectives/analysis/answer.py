@@ -228,6 +228,7 @@ def answer(question: Question, sizes: Sequence[float] | None = None) -> list[Ana
     """
     unchecked = [note for job in question.jobs for note in _checked(job)]
     selections = [candidates(question, job) for job in question.jobs]
+    notes_on = [*unchecked, *(note for found in selections for note in found.approximations)]
     together: dict[tuple[str, ...], Candidate] = {}
     found = []
     for size in [question.size] if sizes is None else sizes:
@@ -245,7 +246,7 @@ def answer(question: Question, sizes: Sequence[float] | None = None) -> list[Ana
                 question.jobs, selections, picks, strict=True)
         ]  # fmt: skip
         plan = together[names].plan(size)
-        found.append(conclude(question, plan, size, list(dict.fromkeys(said)), unchecked))
+        found.append(conclude(question, plan, size, list(dict.fromkeys(said)), notes_on))
     return found
 
 
@@ -254,7 +255,7 @@ def conclude(
     plan: Plan,
     size: float,
     notes: Sequence[str],
-    unchecked: Sequence[Approximation] = (),
+    more: Sequence[Approximation] = (),
 ) -> Analysis:
     """Return what there is to say of a plan at a size.
 
@@ -268,11 +269,11 @@ def conclude(
         S in bytes.
     notes
         How the algorithm was chosen.
-    unchecked
-        What is taken as a user's schedule states it.
+    more
+        In which other ways the answer is not exact.
     """
     cost, limit = plan.cost(size), question.bound.at(size)
-    approximations = tuple(dict.fromkeys((*unchecked, *plan.approximations, *limit.approximations)))
+    approximations = tuple(dict.fromkeys((*more, *plan.approximations, *limit.approximations)))
     if question.exact:
         require_exact(approximations)
     end = plan.endpoint
@@ -281,7 +282,7 @@ def conclude(
         *explain.conditions(plan.rate, end.alpha, end.message, end.source,
                             words=plan.router.words, overlaps=plan.schedule.overlaps),
         *notes[1:],
-        *(explain.VERIFIED for job in question.jobs if job.given and not unchecked),
+        *(explain.VERIFIED for job in question.jobs if job.given and not more),
         *(note for job in question.jobs for note in job.notes),
         *(explain.LOCKSTEP for _ in [0] if sum(len(job.groups) for job in question.jobs) > 1),
     )  # fmt: skip

@@ -14,12 +14,14 @@ from collectives.model.lockstep import Placed, at_once
 from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, ScheduleError
 from collectives.timing import Plan
 from collectives.timing.lower_bound import floor_time
+from topology.approximation import Approximation
 from topology.errors import RoutingError
 
 Placement: TypeAlias = tuple[Schedule, IntArray]
 """A schedule and the rank at each of its positions."""
 
 _ANY_SIZE = 2.0**20
+_MOST_WORK = 10e6  # next hops looked at for pairs: some ten seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +99,26 @@ class Selection:
         Those that fit, in the order in which "auto" prefers equals.
     refused
         Why the others do not, by name.
+    left_out
+        Those that fit and were not tried, as routing them takes too long.
     """
 
     fitting: tuple[Candidate, ...]
     refused: dict[str, str]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def not_shown(self) -> dict[str, str]:
+        """Return why each algorithm is not in a table, by name."""
+        return {**self.refused, **dict.fromkeys(self.left_out, "takes long to route; ask by name")}
+
+    @property
+    def approximations(self) -> tuple[Approximation, ...]:
+        """Return what was left out, if anything was."""
+        if not self.left_out:
+            return ()
+        why = f"{', '.join(self.left_out)} not tried, as routing them takes long; ask by name"
+        return (Approximation("fastest algorithm", why),)
 
     def fastest(self, size: float) -> tuple[Candidate, tuple[str, ...]]:
         """Return the fastest at a size, and the names of those a lower bound excludes.
@@ -149,20 +167,36 @@ def candidates(
         candidate = _candidate(question, wanted, wanted.algorithm)
         candidate.placement(_ANY_SIZE)  # what does not fit is told as it is
         return Selection((candidate,), {})
-    fitting, refused = [], {}
+    fitting: list[Candidate] = []
+    long: list[Candidate] = []
+    refused: dict[str, str] = {}
+    most = np.inf if question.exact else _MOST_WORK
     chosen = list(candidate_names(wanted.collective) if names is None else names)
     for at, name in enumerate(chosen):
         question.progress(f"{wanted.kind.title} by {name}", at / len(chosen))
         candidate = _candidate(question, wanted, name)
         try:
-            candidate.placement(wanted.bytes)
+            work = _work(question, candidate.placement(wanted.bytes)[0])
         except (DoesNotFitError, RoutingError) as error:
             refused[name] = str(error)
         else:
-            fitting.append(candidate)
-    if not fitting:
+            (fitting if work <= most else long).append(candidate)
+    if not fitting and not long:
         raise ScheduleError(f"no algorithm for {wanted.kind.title} fits: {refused}")
-    return Selection(tuple(fitting), refused)
+    if not fitting:
+        return Selection(tuple(long), refused)
+    return Selection(tuple(fitting), refused, tuple(candidate.name for candidate in long))
+
+
+def _work(question: Question, schedule: Schedule) -> float:
+    """Return how many next hops have to be looked at to route a schedule, roughly.
+
+    Uniform and in-network traffic is routed by symmetry and trees, which is quick.
+    """
+    fabric = question.supernode.fabric
+    each = len(fabric.tail) / max(1, len(fabric.nodes))
+    distinct = {id(step.traffic): step.traffic for step in schedule.steps}
+    return each * sum(t.listed for t in distinct.values())
 
 
 def _candidate(question: Question, job: Job, name: str) -> Candidate:

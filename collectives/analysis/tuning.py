@@ -185,7 +185,7 @@ def tune(
     return TunerTable(
         supernode, collective(kind), len(question.ranks),
         tuple(candidate.name for candidate in found.fitting), sizes, np.array(times),
-        tuple(changes_of_fastest(found.fitting, sizes.tolist())), found.refused,
+        tuple(changes_of_fastest(found.fitting, sizes.tolist())), found.not_shown,
     )  # fmt: skip
 
 
@@ -302,4 +302,4 @@ def analyze_all(
     if wide > 1 and amount > 0 and quick and ends[0] < ends[1]:
         sizes = size_grid(*ends, _COARSE)
         changes = tuple(changes_of_fastest(quick, sizes.tolist()))
-    return AlgorithmTable(tuple(rows), changes, found.refused)
+    return AlgorithmTable(tuple(rows), changes, found.not_shown)

@@ -32,6 +32,11 @@ class Demand(Printed, ABC):
 
     in_network: ClassVar[bool] = False
 
+    @property
+    def listed(self) -> int:
+        """Return how many pairs have to be routed one by one; none by default."""
+        return 0
+
     def parts(self) -> list[Part]:
         """Return what people read: how much goes between how many ranks."""
         sent, ranks = self.pairs(), len(np.unique(self.ends))
@@ -211,6 +216,11 @@ class Pairs(Demand):
     def key(self) -> tuple[object, ...]:
         """Return the pairs and their amounts."""
         return ("pairs", self.src.tobytes(), self.dst.tobytes(), self.amount.tobytes())
+
+    @property
+    def listed(self) -> int:
+        """Return how many pairs there are."""
+        return len(self.src)
 
     @property
     def ends(self) -> IntArray:

@@ -197,6 +197,11 @@ class Sum(Demand):
         """Return the parts' ranks."""
         return np.concatenate([part.ends for part in self.terms])
 
+    @property
+    def listed(self) -> int:
+        """Return how many pairs of the parts have to be routed one by one."""
+        return sum(part.listed for part in self.terms)
+
     def pairs(self) -> Pairs:
         """Return the parts' pairs."""
         return join_pairs(self.terms)

@@ -208,3 +208,30 @@ def test_every_command_says_what_the_call_says(
     said = json.loads(capsys.readouterr().out)
     known = json.loads(json.dumps(call(topology.gb200_nvl72())))
     assert said == known
+
+
+def test_what_is_not_tried_is_said_and_exact_tries_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = topology.star(8, link="nvlink5")
+    free = collectives.analyze(machine, "all_reduce", 64 * MiB)
+    assert free.approximations == ()
+    monkeypatch.setattr("collectives.analysis.selection._MOST_WORK", 0.0)
+    few = collectives.analyze(machine, "all_reduce", 64 * MiB)
+    (note,) = few.approximations
+    assert "not tried" in note.why
+    assert "ring" in note.why
+    assert str(note) in " ".join(str(few).split())
+    assert few.time >= free.time
+    assert "ask by name" in collectives.analyze_all(machine, "all_reduce", MiB).refused["ring"]
+    exact = collectives.analyze(machine, "all_reduce", 64 * MiB, exact=True)
+    assert exact.time == free.time
+    named = collectives.analyze(machine, "all_reduce", MiB, algorithm="ring")
+    assert named.approximations == ()
+
+
+def test_exact_refuses_what_can_only_be_approximate() -> None:
+    machine = topology.cloudmatrix384(2)
+    tp = collectives.groups(machine, tp=4).tp
+    found = collectives.analyze_groups(machine, "all_to_all", MiB, tp)
+    if found.approximations:
+        with pytest.raises(topology.SupernodeError, match="exact answer was asked for"):
+            collectives.analyze_groups(machine, "all_to_all", MiB, tp, exact=True)
