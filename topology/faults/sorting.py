@@ -37,8 +37,7 @@ def unit_sorts(
     found: dict[str, list[FailureUnit]] = {}
     fabric = supernode.fabric
     mask = np.ones(len(fabric.tail), dtype=bool) if used is None else used
-    if mask.shape != fabric.tail.shape:
-        border.refuse(used, "used", f"an array of {len(fabric.tail)} truth values")
+    _check_array("used", used, len(fabric.tail))
     busy = {fabric.arcs[arc] for arc in np.flatnonzero(mask).tolist()}
     ends = {end for arc in busy for end in arc}
     for kind in kinds:
@@ -50,6 +49,11 @@ def unit_sorts(
 
 def _edges(unit: FailureUnit) -> set[tuple[str, str]]:
     return {(u, v) for u, v, _ in unit.lanes}
+
+
+def _check_array(what: str, values: BoolArray | IntArray | None, count: int) -> None:
+    if values is not None and (values.shape != (count,) or values.dtype.kind not in "biu"):
+        border.refuse(values, what, f"an array of {count} whole numbers or truth values")
 
 
 def distinct_units(
@@ -76,8 +80,11 @@ def distinct_units(
         What else symmetries keep, shapes (nodes,) and (arcs,) of ``supernode.fabric``: which
         ranks take part, or what each link carries.
     """
+    fabric = supernode.fabric
+    _check_array("node_colour", node_colour, len(fabric.nodes))
+    _check_array("arc_colour", arc_colour, len(fabric.tail))
     units = failure_units(supernode, kind)
-    keys = [_key(supernode.fabric, unit) for unit in units]
+    keys = [_key(fabric, unit) for unit in units]
     first: dict[_Key, int] = {}
     label = np.array([first.setdefault(key, i) for i, key in enumerate(keys)], dtype=np.int64)
     graph = _with_units(_coloured(supernode, node_colour, arc_colour), list(first))
