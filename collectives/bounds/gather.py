@@ -29,7 +29,7 @@ from collectives.bounds.network import Network
 from collectives.model.schedule import IntArray
 from topology import units
 from topology.approximation import Approximation
-from topology.errors import SupernodeError
+from topology.errors import UnreachableError
 from topology.fabric import BoolArray
 from topology.routing.quotient import quotient
 from topology.solvers.fractions import common_unit, scaled, whole_units
@@ -292,8 +292,8 @@ def _by_width(net: Network, ends: IntArray) -> IntArray:
     return ordered
 
 
-def _unreachable(net: Network, node: int) -> SupernodeError:
-    return SupernodeError(
+def _unreachable(net: Network, node: int) -> UnreachableError:
+    return UnreachableError(
         f"{net.fabric.nodes[node]} cannot receive from every other rank: no path through nodes "
         "that pass data on; choose ranks= that are connected"
     )

@@ -15,6 +15,7 @@ first broadcast on symmetric graphs).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,12 +28,13 @@ import numpy.typing as npt
 from scipy import sparse
 
 from collectives.bounds import bound, gather_bound
+from collectives.bounds.gather import GatherOptimum
 from collectives.bounds.network import network
 from collectives.model.collective import collective
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
 from collectives.model.traffic import merged
 from collectives.synthesis.arrangement import Arrangement, arrangements
-from collectives.synthesis.edge_splitting import merge
+from collectives.synthesis.edge_splitting import Merged, merge
 from collectives.synthesis.exchange import exchange_schedule, find_exchange
 from collectives.synthesis.forest import Forest, Grove, gathering, reducing
 from collectives.synthesis.layout import quickest
@@ -40,7 +42,7 @@ from collectives.synthesis.packing import Batch, feasible, pack
 from collectives.synthesis.steady import SteadyState, busy_of, near_bound
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
 from topology import border
-from topology.errors import RoutingError
+from topology.errors import RoutingError, UnreachableError
 from topology.routing import Ecmp, Uniform, check_ranks, ecmp
 from topology.solvers.linear import least_level
 from topology.supernode import Supernode
@@ -114,7 +116,7 @@ def find_forest(
     if best is None:
         raise ScheduleError(
             f"no forest was found on {supernode.name}: some ranks have no path to each other but "
-            "through another rank; choose ranks= that are connected"
+            "through NPUs that do not take part; choose ranks= that include them"
         )
     return best
 
@@ -152,22 +154,33 @@ def _packed(
     Where switches had to go and their pairing leaves no room for as many trees as the optimum
     has, more and thinner trees lose less to rounding.
     """
-    optimum = gather_bound(supernode, ranks)
-    merged = merge(network(supernode.fabric, ranks))
+    try:
+        optimum, merged = _without_others(supernode, ranks)
+    except UnreachableError:  # they reach each other only through NPUs that take no part
+        return None
     most = max(1, min(_MOST_PACKED, _MOST_WORK // len(ranks) ** 2))
     exact = trees or min(merged.trees(optimum.rate), most)
     counts = [exact] if trees else sorted({exact, exact * max(1, most // exact)})
     found = None
     for asked in counts:
         capacity = merged.whole(optimum.rate, asked)
-        count = asked
-        while count and not feasible(capacity, count):
-            count -= 1
+        count = bisect_left(range(1, asked + 1), 1, key=lambda n: not feasible(capacity, n))
         if count:
             found = _grove(supernode, ranks, pack(capacity, count), limit) or found
         if found is not None and found.optimal:
             break
     return found
+
+
+def _without_others(supernode: Supernode, ranks: IntArray) -> tuple[GatherOptimum, Merged]:
+    """Return the optimum without NPUs that take no part: a bound lets them relay, trees cannot."""
+    names = [supernode.npus[rank] for rank in ranks.tolist()]
+    nodes = supernode.graph.nodes
+    others = [v for v in supernode.npus if v not in set(names) and not nodes[v]["forwards"]]
+    machine = supernode.without(nodes=others) if others else supernode
+    place = {npu: rank for rank, npu in enumerate(machine.npus)}
+    there = np.array([place[name] for name in names])
+    return gather_bound(machine, there), merge(network(machine.fabric, there))
 
 
 def _grove(

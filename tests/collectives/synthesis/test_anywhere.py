@@ -61,6 +61,22 @@ def test_a_rank_that_can_be_reached_but_not_left() -> None:
         synthesize(topology.from_networkx(graph, npus=["a", "b"]), "all_gather")
 
 
+def test_ranks_pass_on_what_npus_outside_cannot() -> None:
+    """0 - 1 - 2 in a row, and a faster way from 0 to 2 over an NPU that takes no part."""
+    graph = nx.Graph()
+    for i in range(4):
+        graph.add_node(f"n{i}", kind="npu", forwards=False)
+    graph.add_edges_from([("n0", "n1"), ("n1", "n2")], capacity=GB)
+    graph.add_edges_from([("n0", "n3"), ("n3", "n2")], capacity=9 * GB)
+    machine = topology.from_networkx(graph, npus=["n0", "n1", "n2", "n3"])
+    schedule = synthesize(machine, "all_gather", ranks=[0, 1, 2])
+    collectives.verify(schedule)
+    found = collectives.analyze(machine, "all_gather", MiB, algorithm=schedule, ranks=[0, 1, 2])
+    assert found.time >= found.bound.time
+    with pytest.raises(SupernodeError, match="NPUs that do not take part"):
+        synthesize(machine, "all_gather", ranks=[1, 3])
+
+
 def test_links_may_be_faster_one_way() -> None:
     """A reduce-scatter needs the rate into ranks where an all-gather needs that out of them."""
     graph = nx.DiGraph()
