@@ -65,7 +65,7 @@ def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss
             again = candidates(question).fastest(size)[0].plan(size)
         except UnreachableError:
             return Loss(0.0, "cuts ranks off")
-    time = again.cost(size).time
+    time = again.time(size)
     return Loss(analysis.time / time if time > 0 else 1.0, "", again.schedule.name)
 
 

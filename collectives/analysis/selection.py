@@ -75,7 +75,7 @@ class Candidate:
     def time(self, size: float) -> float:
         """Return seconds at a size in bytes."""
         if size not in self._times:
-            self._times[size] = self.plan(size).cost(size).time
+            self._times[size] = self.plan(size).time(size)
         return self._times[size]
 
     def least(self, size: float) -> float:

@@ -107,7 +107,7 @@ def bandwidth_curves(
 
 def _curve(analysis: Analysis, sizes: FloatArray) -> Curve:
     factor = analysis.collective.factor(len(analysis.ranks))
-    times = np.array([analysis.plan.cost(size).time for size in sizes.tolist()])
+    times = np.array([analysis.plan.time(size) for size in sizes.tolist()])
     busbw = factor * sizes / np.where(times > 0, times, np.inf)
     return Curve(
         machine=machine(analysis),

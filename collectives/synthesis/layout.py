@@ -102,7 +102,7 @@ def quickest(
     laid_out = _timetables(supernode, ranks, hops, make) if neighbours else _locksteps(hops, make)
     for synchronous in laid_out:
         schedule = replace(synchronous, overlaps=neighbours)
-        made.append((plan(supernode, schedule, ranks=ranks).cost(size).time, schedule))
+        made.append((plan(supernode, schedule, ranks=ranks).time(size), schedule))
         if not neighbours and len(made) > 2 and made[-1][0] > made[-2][0] > made[-3][0]:
             break
     least = min(time for time, _ in made)

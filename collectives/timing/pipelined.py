@@ -124,6 +124,10 @@ class Pipelined:
             ),
         )
 
+    def time(self, size: float) -> float:
+        """Return seconds until the last chunk has arrived at a size."""
+        return float(self._run(size).arrival.max(initial=0.0))
+
     def critical_path(self, step: int, size: float) -> list[int]:
         """Return the arcs that the last chunk to arrive waited for or went over, in order."""
         del step

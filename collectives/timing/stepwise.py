@@ -115,8 +115,22 @@ class Stepwise:
         """Return what each step takes at a size in bytes."""
         return tuple(self._step(step, on, size) for step, on in self.steps)
 
+    def time(self, size: float) -> float:
+        """Return seconds of all steps at a size, without following any path."""
+        return float(sum(step.repeat * self._seconds(step, on, size) for step, on in self.steps))
+
+    def _software(self, step: Step) -> float:
+        return self.endpoint.alpha + step.messages * self.endpoint.message
+
+    def _seconds(self, step: Step, on: RoutedTraffic, size: float) -> float:
+        kind = on.at(size)
+        if kind is None:
+            return self._software(step)
+        slow = on.slowest
+        return self._software(step) + slow.latency[kind] + size * slow.transfer[kind]
+
     def _step(self, step: Step, on: RoutedTraffic, size: float) -> StepCost:
-        split = Latency(endpoint=self.endpoint.alpha + step.messages * self.endpoint.message)
+        split = Latency(endpoint=self._software(step))
         kind = on.at(size)
         if kind is not None:
             way = split_path(self.fabric, on.path(kind))

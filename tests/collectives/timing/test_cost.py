@@ -7,7 +7,7 @@ import math
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
@@ -201,3 +201,16 @@ def test_the_split_names_every_part_of_a_path() -> None:
     assert split.endpoint == pytest.approx(row.value("alpha") + 15 * row.value("message"))
     assert split.serialisation == pytest.approx(15 / 392e9)
     assert collectives.analyze(machine, "all_to_all", 64 * MiB).time > found.time
+
+
+@given(networks(), st.sampled_from([0.0, 1.0, 4096.0, 1e9]))
+@settings(max_examples=15)
+def test_the_quick_time_is_the_cost_s_own(machine: Supernode, size: float) -> None:
+    ranks = range(min(6, len(machine.npus)))
+    for name in ("ring", "direct", "binary_tree"):
+        schedule = collectives.make_schedule(machine, "all_reduce", algorithm=name, ranks=ranks)
+        made = plan(machine, schedule, ranks=ranks, alpha=1e-6, message=1e-7)
+        assert made.time(size) == pytest.approx(made.cost(size).time, rel=1e-12)
+    best = collectives.synthesize(machine, "all_gather", ranks=ranks)
+    made = plan(machine, best, ranks=ranks, alpha=1e-6, message=1e-7)
+    assert made.time(size) == pytest.approx(made.cost(size).time, rel=1e-12)
