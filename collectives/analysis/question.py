@@ -292,7 +292,6 @@ def ask(
     SupernodeError
         One clear message for anything that does not fit.
     """
-    _require_machine(supernode)
     checked = tuple(job.checked(supernode) for job in jobs)
     if not checked:
         raise ScheduleError("give one job or more")
@@ -306,14 +305,6 @@ def ask(
     return question
 
 
-def _require_machine(given: object) -> None:
-    if not isinstance(given, Supernode):
-        raise SupernodeError(
-            f"analyze needs a Supernode, not {type(given).__name__}; "
-            "topology.from_networkx() makes one of a graph"
-        )
-
-
 def one_group(
     supernode: Supernode,
     kind: str | Collective,
@@ -325,7 +316,6 @@ def one_group(
     **choices: Any,
 ) -> Question:
     """Return the question of one collective in one group, as `analyze` takes it."""
-    _require_machine(supernode)
     chosen = np.arange(len(supernode.npus)) if ranks is None else ranks
     job = Job(collective(kind).name, [chosen], size, algorithm)
     return ask(supernode, [job], progress, **choices)
