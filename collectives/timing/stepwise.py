@@ -127,7 +127,7 @@ class Stepwise:
         if kind is None:
             return self._software(step)
         slow = on.slowest
-        return self._software(step) + slow.latency[kind] + size * slow.transfer[kind]
+        return self._software(step) + float(slow.latency[kind] + size * slow.transfer[kind])
 
     def _step(self, step: Step, on: RoutedTraffic, size: float) -> StepCost:
         split = Latency(endpoint=self._software(step))
