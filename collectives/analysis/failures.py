@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from collectives.analysis.answer import Analysis, answer
-from collectives.analysis.question import LostRankError, one_group
-from collectives.analysis.selection import candidates
+from collectives.analysis.question import LostRankError, Question, one_group
+from collectives.analysis.selection import all_jobs, candidates
 from collectives.model.collective import Collective
 from collectives.model.schedule import Progress, ScheduleError
+from collectives.timing import Plan
 from topology import units as quantities
+from topology.approximation import Approximation
 from topology.errors import RoutingError, UnreachableError
-from topology.faults import FailureUnit, distinct_units, fail
+from topology.faults import FailureUnit, distinct_units, fail, failure_units
 from topology.supernode import Supernode
 from topology.text import Part, Printed, Table
+
+_ALIKE = Approximation(
+    "failures",
+    "units count as one where machine and loads are alike, and this schedule goes by rank numbers",
+)
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,18 @@ def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss
         return Loss(0.0, "cuts ranks off")
     except (RoutingError, ScheduleError):  # its own links or trees are gone, not the way round
         try:
-            again = candidates(question).fastest(size)[0].plan(size)
+            again = _another_way(question, size)
         except UnreachableError:
             return Loss(0.0, "cuts ranks off")
     time = again.time(size)
     return Loss(analysis.time / time if time > 0 else 1.0, "", again.schedule.name)
+
+
+def _another_way(question: Question, size: float) -> Plan:
+    """Return the fastest plan, by whatever algorithms."""
+    free = replace(question, jobs=tuple(replace(job, algorithm="auto") for job in question.jobs))
+    picks = [candidates(free, job).fastest(size * free.share(job))[0] for job in free.jobs]
+    return all_jobs(free, picks).plan(size)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,11 +95,14 @@ class FailureTable(Printed):
         What fails: "switch".
     rows
         A unit, how many others it stands for (itself too), and what is left, worst first.
+    approximations
+        In which ways this is not exact.
     """
 
     before: Analysis
     kind: str
     rows: tuple[tuple[FailureUnit, int, Loss], ...]
+    approximations: tuple[Approximation, ...] = ()
 
     @property
     def worst(self) -> tuple[FailureUnit, int, Loss]:
@@ -100,7 +117,8 @@ class FailureTable(Printed):
             for unit, count, found in self.rows
         ]  # fmt: skip
         headers = ("one dead", "such units", "speed left", "by")
-        return [self.sentence, self.before.asked, Table("", headers, rows)]
+        notes = [f"approximate: {note}" for note in self.approximations]
+        return [self.sentence, self.before.asked, Table("", headers, rows), *notes]
 
     @property
     def sentence(self) -> str:
@@ -119,6 +137,7 @@ class FailureTable(Printed):
         return {
             "kind": self.kind,
             "before": self.before.to_dict(),
+            "approximations": [asdict(note) for note in self.approximations],
             "failures": [
                 {"unit": unit.name, "stands_for": count, "left": found.left, "why": found.why,
                  "algorithm": found.algorithm}
@@ -155,15 +174,26 @@ def failures(
     """
     question = one_group(supernode, kind, size, ranks=ranks, progress=progress, **choices)
     before = answer(question)[0]
-    fabric = supernode.fabric
-    member = np.zeros(len(fabric.nodes), dtype=np.int64)
-    member[fabric.npus[question.ranks]] = 1
-    # Failures are alike only where the schedule loads what is lost alike.
-    load = np.unique(np.round(before.busy, 15), return_inverse=True)[1].reshape(-1)
-    kinds = distinct_units(supernode, units, node_colour=member, arc_colour=load)
+    uniform = not any(step.traffic.listed for step in before.schedule.steps)
+    kinds = (
+        [(unit, 1) for unit in failure_units(supernode, units)]
+        if question.exact and not uniform
+        else _distinct(before, units)
+    )
     rows = []
     for done, (unit, count) in enumerate(kinds):
         question.progress(f"without {unit.name}", done / len(kinds))
         rows.append((unit, count, loss(before, unit)))
     rows.sort(key=lambda row: (round(row[2].left, 9), row[0].name))
-    return FailureTable(before, units, tuple(rows))
+    alike = any(count > 1 for _, count in kinds) and not uniform
+    return FailureTable(before, units, tuple(rows), (_ALIKE,) if alike else ())
+
+
+def _distinct(before: Analysis, kind: str) -> list[tuple[FailureUnit, int]]:
+    """Return a unit of each sort: alike in the machine, and in what it and all links carry."""
+    fabric, busy = before.supernode.fabric, before.busy
+    member = np.zeros(len(fabric.nodes), dtype=np.int64)
+    member[fabric.npus[before.question.ranks]] = 1
+    share = np.round(busy / max(float(busy.max(initial=0.0)), 1e-300), 9)
+    load = np.unique(share, return_inverse=True)[1].reshape(-1)
+    return distinct_units(before.supernode, kind, node_colour=member, arc_colour=load)
