@@ -7,6 +7,7 @@ import pytest
 import collectives
 import topology
 from collectives.analysis.failures import loss
+from topology.errors import UnreachableError
 from topology.faults import FailureUnit, fail, failure_units
 from topology.units import MiB
 
@@ -15,7 +16,7 @@ from topology.units import MiB
 @pytest.mark.parametrize("name", ["all_to_all", "all_reduce"])
 def test_each_class_stands_for_all_its_units(kind: str, name: str) -> None:
     """The slow way: every unit by itself, the machine damaged and the question asked again."""
-    machine = topology.cloudmatrix384(2)
+    machine = topology.fat_tree(4, link="nvlink5")
     found = collectives.failures(machine, name, MiB, units=kind, algorithm="direct")
     assert sum(count for _, count, _ in found.rows) == len(failure_units(machine, kind))
     slow = []
@@ -23,9 +24,12 @@ def test_each_class_stands_for_all_its_units(kind: str, name: str) -> None:
         if kind == "npu":
             slow.append(0.0)
             continue
-        hurt = fail(machine, unit)
-        again = collectives.analyze(hurt, name, MiB, algorithm="direct")
-        slow.append(found.before.time / again.time)
+        try:
+            again = collectives.analyze(fail(machine, unit), name, MiB, algorithm="direct")
+        except UnreachableError:
+            slow.append(0.0)
+        else:
+            slow.append(found.before.time / again.time)
     quick = [one.left for _, count, one in found.rows for _ in range(count)]
     assert sorted(quick) == pytest.approx(sorted(slow), rel=1e-9)
     assert found.rows[0][2].left == pytest.approx(min(slow))
