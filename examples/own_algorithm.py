@@ -6,14 +6,16 @@ import numpy as np
 
 import collectives
 import topology
-from collectives import Schedule, ScheduleError, Step, Team, Transfers
+from collectives import DoesNotFitError, Schedule, ScheduleError, Step, Team, Transfers
 
 
 def skipping_ring(team: Team) -> Schedule:
     """All-reduce over two rings at once: even blocks go round by 1 rank, odd ones by 3."""
     p = team.size
     if p % 3 == 0 or p % 2:
-        raise ScheduleError(f"skipping_ring needs an even number of ranks, no multiple of 3: {p}")
+        # "auto" passes over what does not fit; any other error is shown
+        need = "an even number of ranks, no multiple of 3"
+        raise DoesNotFitError(f"skipping_ring needs {need}, and there are {p}")
     rank = np.arange(p)
     block = np.stack([2 * rank, 2 * rank + 1])  # even blocks start at a rank, odd ones too
     hop = np.array([[1], [3]])

@@ -314,11 +314,11 @@ def _shares(fabric: Fabric, cost: Cost) -> dict[Carrier, float]:
         if step.transfer == 0:
             continue
         least, busy = step.transfer * _EQUAL, step.busy
-        keys = {carrier_of(cls) for cls in fabric.classes if busy[cls.arcs].max() >= least}
+        keys = [carrier_of(cls) for cls in fabric.classes if busy[cls.arcs].max() >= least]
         if not keys:  # no link is as busy as a switch
             nodes = np.flatnonzero(step.node_busy >= least).tolist()
-            keys = {Carrier(fabric.labels[node]) for node in nodes}
-        for key in keys:
+            keys = [Carrier(fabric.labels[node]) for node in nodes]
+        for key in dict.fromkeys(keys):  # of equal ones the first is named
             weight = step.repeat * step.transfer / cost.transfer
             shares[key] = shares.get(key, 0.0) + weight
     return shares
