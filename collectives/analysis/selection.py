@@ -205,9 +205,7 @@ def _candidate(question: Question, job: Job, name: str) -> Candidate:
 
     def floor(placement: Placement, size: float) -> float:
         schedule, ranks = placement
-        return floor_time(
-            schedule, question.supernode, ranks, question.endpoint, question.rates, size
-        )
+        return floor_time(schedule, question.router, ranks, question.endpoint, question.rates, size)
 
     tried = name in candidate_names(job.collective)
     return Candidate(name, make, question.plan, floor, tried)

@@ -1,4 +1,4 @@
-"""Say how long a schedule takes at least, before it is routed: what no routing can beat."""
+"""Say how long a schedule takes at least, before it is routed: what its routing cannot beat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from collectives.model.schedule import IntArray, Schedule
 from collectives.timing.endpoint import Endpoint
 from topology.fabric import Fabric, FloatArray
-from topology.supernode import Supernode
+from topology.routing import Router
 
 Column: TypeAlias = tuple[FloatArray, FloatArray]
 
@@ -18,21 +18,24 @@ _ROUNDING = 1e-12
 
 def floor_time(
     schedule: Schedule,
-    supernode: Supernode,
+    router: Router,
     ranks: IntArray,
     endpoint: Endpoint,
     rates: FloatArray,
     size: float,
 ) -> float:
-    """Return seconds that a schedule takes at least, whichever way its traffic goes.
+    """Return seconds that a schedule takes at least, without routing it.
 
     Every rank must send and receive what a step has for it over its own links, all of them at
-    once at best, and the slowest of them all takes the latency of one link at least.
+    once at best, and the slowest of them all takes the latency of one link at least; what the
+    router can only send one way keeps that link busy.
 
     Parameters
     ----------
-    schedule, supernode
-        What runs where.
+    schedule
+        What runs.
+    router
+        Which way traffic goes.
     ranks
         Rank at each position, shape (p,).
     endpoint
@@ -42,12 +45,15 @@ def floor_time(
     size
         S in bytes.
     """
-    ports = _ports(supernode.fabric, ranks, rates)
+    ports = _ports(router.fabric, ranks, rates)
     needs = {id(step.traffic): step.traffic.ports(len(ranks)) for step in schedule.steps}
     if schedule.overlaps:
         least = _overlapping(schedule, endpoint, ports, needs, size)
     else:
         busy = {of: _slowest(ports, needed, size) for of, needed in needs.items()}
+        for of, traffic in {id(step.traffic): step.traffic for step in schedule.steps}.items():
+            alone = router.least_busy(traffic.placed(ranks), rates)
+            busy[of] = max(busy[of], size * alone)
         least = sum(
             step.repeat * (endpoint.alpha + step.messages * endpoint.message
                            + busy[id(step.traffic)])

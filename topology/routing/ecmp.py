@@ -16,7 +16,7 @@ from topology.approximation import Approximation
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.routing.alike import Alike, carried, twins_alone
-from topology.routing.demand import Pairs, Uniform
+from topology.routing.demand import Demand, Pairs, Uniform
 from topology.routing.distances import (
     UNREACHABLE,
     CostArray,
@@ -39,7 +39,8 @@ from topology.routing.spreading import (
 from topology.supernode import Supernode
 from topology.symmetry import codes
 
-_MANY = 2_000_000  # hops that are routed without looking for symmetries
+_MANY = 2_000_000  # hops that are routed without looking for symmetries, on 125,000 arcs or fewer:
+_ARCS = 125_000  # a search takes as long as some 16 hops an arc
 _SORTS = 32  # sorts of targets, with lengths, that are worth a search
 _PAYS = 0.5  # of the work must be left at most
 _EQUAL = 1e-12
@@ -189,14 +190,14 @@ class Ecmp(Router):
         """
         alike = self._by_twins(demand)
         spread = self._one_of_each(demand, alike)
-        work = spread.work()
-        if work <= _MANY:
+        work, few = spread.work(), _MANY * max(1.0, len(self.fabric.tail) / _ARCS)
+        if work <= few:
             return alike, spread
         for same in self._by_symmetry(demand, alike):
             fewer = self._one_of_each(demand, same)
             if (less := fewer.work()) < _PAYS * work:
                 alike, spread, work = same, fewer, less
-            if work <= _MANY:
+            if work <= few:
                 break
         return alike, spread
 
@@ -277,6 +278,18 @@ class Ecmp(Router):
         column_of[ranks] = np.arange(len(ranks))
         targets = q.group[self.fabric.npus[ranks]]
         return Distances(distances(q, targets), q.group, column_of)
+
+    def least_busy(self, demand: Demand, capacity: FloatArray) -> float:
+        """Return what pairs that are linked directly need: their link is the one shortest path."""
+        if not isinstance(demand, Pairs):
+            return 0.0
+        fabric = self.fabric
+        ends = np.append(fabric.tail * len(fabric.nodes) + fabric.head, -1)
+        wanted = fabric.npus[demand.src] * len(fabric.nodes) + fabric.npus[demand.dst]
+        arc = np.searchsorted(ends[:-1], wanted)
+        linked = ends[arc] == wanted
+        loads = np.bincount(arc[linked], demand.amount[linked], minlength=len(capacity))
+        return float((loads / capacity).max(initial=0.0))
 
     def hops(self, ranks: IntArray | None = None) -> CostArray:
         """Return hops from rank to rank, -1 where there is no path.

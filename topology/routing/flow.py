@@ -150,6 +150,19 @@ class Router(Printed, ABC):
             If a pair with demand has no path.
         """
 
+    def least_busy(self, demand: Demand, capacity: FloatArray) -> float:
+        """Return seconds some link is busy at least, without routing: 0 where that is not clear.
+
+        Parameters
+        ----------
+        demand
+            In bytes; it fits the fabric.
+        capacity
+            Bytes/s of each arc.
+        """
+        del demand, capacity
+        return 0.0
+
     def route(self, demand: DemandLike = None) -> RoutedFlow:
         """Return any demand on its paths: loads, and what the slowest transfers meet.
 

@@ -20,7 +20,7 @@ KINDS = ["all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast"
 
 def _floor(made: Plan, size: float) -> float:
     rates = arc_rates(made.fabric, made.rate)
-    return floor_time(made.schedule, made.supernode, made.ranks, made.endpoint, rates, size)
+    return floor_time(made.schedule, made.router, made.ranks, made.endpoint, rates, size)
 
 
 @given(
