@@ -19,7 +19,7 @@ from collectives.bounds import Bound, CollectiveNeed, Need, bound_needs
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import IntArray, Progress, Schedule, ScheduleError, Team
 from collectives.timing import Endpoint, Plan, arc_rates, endpoint_of, plan
-from collectives.timing.stepwise import route_traffic
+from collectives.timing.stepwise import Race, route_traffic
 from topology import border, units
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
@@ -196,8 +196,8 @@ class Question(Printed):
         """Bytes/s of each arc, shape (arcs,)."""
         return arc_rates(self.supernode.fabric, self.rate)
 
-    def plan(self, schedule: Schedule, ranks: IntArray) -> Plan:
-        """Return a schedule on its paths."""
+    def plan(self, schedule: Schedule, ranks: IntArray, race: Race | None = None) -> Plan:
+        """Return a schedule on its paths; raise `TooSlowError` if it must lose a race."""
 
         def say(done: float) -> None:
             self.progress(f"{schedule.collective.title} by {schedule.name}", done)
@@ -205,6 +205,7 @@ class Question(Printed):
         return plan(
             self.supernode, schedule, ranks=ranks, routing=self.router, rate=self.rate,
             alpha=self.alpha, message=self.message, exact=self.exact, progress=say,
+            race=race,
         )  # fmt: skip
 
     def team(self, row: npt.ArrayLike, size: float) -> Team:

@@ -14,6 +14,7 @@ from collectives.model.lockstep import Placed, at_once
 from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, ScheduleError
 from collectives.timing import Plan
 from collectives.timing.lower_bound import floor_time
+from collectives.timing.stepwise import Race, TooSlowError
 from topology.approximation import Approximation
 from topology.errors import RoutingError
 
@@ -40,6 +41,8 @@ class Candidate:
         Returns seconds that a schedule takes at least, without routing it.
     tried
         Whether ``algorithm="auto"`` tries it.
+    race
+        As ``route``, but raises `TooSlowError` once the schedule must lose a race.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Candidate:
     route: Callable[[Schedule, IntArray], Plan]
     floor: Callable[[Placement, float], float] = field(default=lambda _, __: 0.0)
     tried: bool = True
+    race: Callable[[Schedule, IntArray, Race], Plan] | None = None
     _made: dict[float, Placement] = field(default_factory=dict, repr=False)
     _plans: dict[float, Plan] = field(default_factory=dict, repr=False)
     _times: dict[float, float] = field(default_factory=dict, repr=False)
@@ -77,6 +81,16 @@ class Candidate:
         if size not in self._times:
             self._times[size] = self.plan(size).time(size)
         return self._times[size]
+
+    def time_within(self, size: float, limit: float) -> float:
+        """Return seconds at a size, or infinity where they are clearly more than a limit."""
+        key = size if self.sized else _ANY_SIZE
+        if self.race is not None and key not in self._plans:
+            try:
+                self._plans[key] = self.race(*self._placement(key), Race(size, limit))
+            except TooSlowError:
+                return np.inf
+        return self.time(size)
 
     def least(self, size: float) -> float:
         """Return seconds it takes at least: cheap, and exact once it has been routed."""
@@ -132,9 +146,11 @@ class Selection:
         for at in order:
             candidate = self.fitting[at]
             limit = np.inf if best is None else self.fitting[best].time(size)
-            if candidate.least(size) > limit:
+            hopeless = candidate.least(size) > limit
+            time = np.inf if hopeless else candidate.time_within(size, limit)
+            if time == np.inf:
                 excluded.append(candidate.name)
-            elif best is None or (candidate.time(size), at) < (limit, best):
+            elif best is None or (time, at) < (limit, best):
                 best = at
         if best is None:
             raise ScheduleError(f"no algorithm fits: {self.refused}")
@@ -208,7 +224,7 @@ def _candidate(question: Question, job: Job, name: str) -> Candidate:
         return floor_time(schedule, question.router, ranks, question.endpoint, question.rates, size)
 
     tried = name in candidate_names(job.collective)
-    return Candidate(name, make, question.plan, floor, tried)
+    return Candidate(name, make, question.plan, floor, tried, question.plan)
 
 
 def _schedule(question: Question, job: Job, name: str, row: object, size: float) -> Schedule:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 
-from collectives.model.schedule import IntArray, Schedule
+from collectives.model.schedule import IntArray, Schedule, Step
 from collectives.timing.endpoint import Endpoint
 from topology.fabric import Fabric, FloatArray
 from topology.routing import Router
@@ -45,21 +46,40 @@ def floor_time(
     size
         S in bytes.
     """
+    if not schedule.overlaps:
+        return sum(step_floors(schedule.steps, router, ranks, endpoint, rates, size))
     ports = _ports(router.fabric, ranks, rates)
-    needs = {id(step.traffic): step.traffic.ports(len(ranks)) for step in schedule.steps}
-    if schedule.overlaps:
-        least = _overlapping(schedule, endpoint, ports, needs, size)
-    else:
-        busy = {of: _slowest(ports, needed, size) for of, needed in needs.items()}
-        for of, traffic in {id(step.traffic): step.traffic for step in schedule.steps}.items():
-            alone = router.least_busy(traffic.placed(ranks), rates)
-            busy[of] = max(busy[of], size * alone)
-        least = sum(
-            step.repeat * (endpoint.alpha + step.messages * endpoint.message
-                           + busy[id(step.traffic)])
-            for step in schedule.steps
-        )  # fmt: skip
-    return (1 - _ROUNDING) * least
+    return (1 - _ROUNDING) * _overlapping(schedule, endpoint, ports, size)
+
+
+def step_floors(
+    steps: Sequence[Step],
+    router: Router,
+    ranks: IntArray,
+    endpoint: Endpoint,
+    rates: FloatArray,
+    size: float,
+    tried: int = 0,
+) -> list[float]:
+    """Return seconds that each step takes at least, all its repetitions.
+
+    Parameters
+    ----------
+    steps, router, ranks, endpoint, rates, size
+        As in `floor_time`.
+    tried
+        How many pairs of each step to route.
+    """
+    ports = _ports(router.fabric, ranks, rates)
+    busy = {}
+    for traffic in {id(step.traffic): step.traffic for step in steps}.values():
+        alone = size * router.least_busy(traffic.placed(ranks), rates, tried)
+        busy[id(traffic)] = max(alone, _slowest(ports, traffic.ports(len(ranks)), size))
+    software = (endpoint.alpha + step.messages * endpoint.message for step in steps)
+    return [
+        (1 - _ROUNDING) * step.repeat * (seconds + busy[id(step.traffic)])
+        for step, seconds in zip(steps, software, strict=True)
+    ]
 
 
 def _ports(fabric: Fabric, ranks: IntArray, rates: FloatArray) -> list[Column]:
@@ -87,14 +107,13 @@ def _overlapping(
     schedule: Schedule,
     endpoint: Endpoint,
     ports: list[Column],
-    needs: dict[int, Column],
     size: float,
 ) -> float:
     """Return the least for transfers that wait for links and chunks, not for whole steps."""
     count = schedule.ranks
     sent, received, messages = np.zeros(count), np.zeros(count), np.zeros(count)
     for step in schedule.steps:
-        out, into = needs[id(step.traffic)]
+        out, into = step.traffic.ports(count)
         sent += step.repeat * out
         received += step.repeat * into
         sends = step.traffic.messages()

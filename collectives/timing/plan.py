@@ -13,7 +13,7 @@ from collectives.model.schedule import IntArray, Schedule, ScheduleError
 from collectives.timing.cost import Cost, StepCost
 from collectives.timing.endpoint import Endpoint, arc_rates, endpoint_of
 from collectives.timing.pipelined import pipelined
-from collectives.timing.stepwise import stepwise
+from collectives.timing.stepwise import Race, stepwise
 from topology import border, units
 from topology.approximation import Approximation
 from topology.fabric import Fabric
@@ -118,6 +118,7 @@ def plan(
     message: float | None = None,
     exact: bool = False,
     progress: Callable[[float], None] | None = None,
+    race: Race | None = None,
 ) -> Plan:
     """Route every distinct step of a schedule once.
 
@@ -139,6 +140,8 @@ def plan(
         Whether the length of every single link counts, however long that takes.
     progress
         Called with the fraction done.
+    race
+        A size and a time: routing stops with `TooSlowError` once the schedule must take longer.
 
     Raises
     ------
@@ -156,6 +159,6 @@ def plan(
     engine: Engine = (
         pipelined(fabric, schedule, chosen, endpoint, rates)
         if schedule.overlaps
-        else stepwise(policy, schedule.steps, chosen, endpoint, rates, progress)
+        else stepwise(policy, schedule.steps, chosen, endpoint, rates, progress, race)
     )
     return Plan(supernode, schedule, chosen, rate, endpoint, policy, engine)

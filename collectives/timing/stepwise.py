@@ -16,8 +16,10 @@ import numpy as np
 from collectives.model.schedule import IntArray, ScheduleError, Step
 from collectives.timing.cost import Latency, StepCost, split_path
 from collectives.timing.endpoint import Endpoint
+from collectives.timing.lower_bound import step_floors
 from topology import border
 from topology.approximation import Approximation
+from topology.errors import SupernodeError
 from topology.fabric import Fabric, FloatArray
 from topology.routing import RoutedFlow, Router, Slowest
 
@@ -54,6 +56,10 @@ class RoutedTraffic:
             return None
         return int(np.argmax(self.slowest.latency + size * self.slowest.transfer))
 
+    def time(self, size: float) -> float:
+        """Return seconds of the slowest transfer at a size."""
+        return float((self.slowest.latency + size * self.slowest.transfer).max(initial=0.0))
+
     def path(self, kind: int) -> list[int]:
         """Return the arcs of the slowest path of a kind."""
         if kind not in self._paths:
@@ -86,6 +92,27 @@ def _slowest_at_some_size(found: Slowest) -> IntArray:
     before = np.concatenate(([-1.0], np.maximum.accumulate(latency)[:-1]))[: len(order)]
     kept: IntArray = order[latency > before]
     return np.sort(kept)
+
+
+_ROUNDING = 1e-9
+_TRIED = 4
+
+
+class TooSlowError(SupernodeError):
+    """A schedule that is slower than it may be: no fault, and no need to route the rest."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """A size, and the seconds in which a schedule must be done there to be of interest."""
+
+    size: float
+    seconds: float
+
+    def check(self, seconds: float) -> None:
+        """Raise `TooSlowError` if the schedule takes longer."""
+        if seconds * (1 - _ROUNDING) > self.seconds:
+            raise TooSlowError(f"takes {seconds:.4g} s or more, not {self.seconds:.4g} s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +185,7 @@ def stepwise(
     endpoint: Endpoint,
     rates: FloatArray,
     progress: Callable[[float], None] | None = None,
+    race: Race | None = None,
 ) -> Stepwise:
     """Route every distinct step of a schedule once.
 
@@ -175,9 +203,20 @@ def stepwise(
         Bytes/s of each arc, shape (arcs,).
     progress
         Called with the fraction done.
+    race
+        What it must not be slower than.
+
+    Raises
+    ------
+    TooSlowError
+        Once it is clear to be slower, whatever the steps that are left.
     """
     known: dict[object, RoutedTraffic] = {}
-    found = []
+    found: list[tuple[Step, RoutedTraffic]] = []
+    left = []
+    if race:
+        left = step_floors(steps, router, ranks, endpoint, rates, race.size, _TRIED)
+        race.check(sum(left))
     for done, step in enumerate(steps):
         key = step.traffic.key
         if key not in known:
@@ -185,4 +224,8 @@ def stepwise(
                 progress(done / len(steps))
             known[key] = route_traffic(router.route(step.traffic.placed(ranks)), rates)
         found.append((step, known[key]))
+        if race:
+            software = endpoint.alpha + step.messages * endpoint.message
+            left[done] = step.repeat * (software + known[key].time(race.size))
+            race.check(sum(left))
     return Stepwise(router.fabric, endpoint, tuple(found))

@@ -279,7 +279,7 @@ class Ecmp(Router):
         targets = q.group[self.fabric.npus[ranks]]
         return Distances(distances(q, targets), q.group, column_of)
 
-    def least_busy(self, demand: Demand, capacity: FloatArray) -> float:
+    def least_busy(self, demand: Demand, capacity: FloatArray, tried: int = 0) -> float:
         """Return what pairs that are linked directly need: their link is the one shortest path."""
         if not isinstance(demand, Pairs):
             return 0.0
@@ -289,6 +289,10 @@ class Ecmp(Router):
         arc = np.searchsorted(ends[:-1], wanted)
         linked = ends[arc] == wanted
         loads = np.bincount(arc[linked], demand.amount[linked], minlength=len(capacity))
+        some = np.flatnonzero(~linked)[:: max(1, int((~linked).sum()) // max(1, tried))][:tried]
+        if len(some):
+            part = Pairs(demand.src[some], demand.dst[some], demand.amount[some])
+            loads = np.maximum(loads, self.spread(part).loads)
         return float((loads / capacity).max(initial=0.0))
 
     def hops(self, ranks: IntArray | None = None) -> CostArray:

@@ -150,8 +150,8 @@ class Router(Printed, ABC):
             If a pair with demand has no path.
         """
 
-    def least_busy(self, demand: Demand, capacity: FloatArray) -> float:
-        """Return seconds some link is busy at least, without routing: 0 where that is not clear.
+    def least_busy(self, demand: Demand, capacity: FloatArray, tried: int = 0) -> float:
+        """Return seconds some link is busy at least, without routing all: 0 if that is not clear.
 
         Parameters
         ----------
@@ -159,8 +159,10 @@ class Router(Printed, ABC):
             In bytes; it fits the fabric.
         capacity
             Bytes/s of each arc.
+        tried
+            How many pairs to route: what they need, all need.
         """
-        del demand, capacity
+        del demand, capacity, tried
         return 0.0
 
     def route(self, demand: DemandLike = None) -> RoutedFlow:

@@ -11,6 +11,8 @@ import topology
 from collectives import DoesNotFitError, Plan, plan
 from collectives.algorithms import algorithm_names
 from collectives.timing import arc_rates, floor_time
+from collectives.timing.lower_bound import step_floors
+from collectives.timing.stepwise import Race, TooSlowError
 from tests.strategies import rank_choices, sizes, supernodes
 from topology import Supernode
 from topology.units import MiB, ns, us
@@ -36,7 +38,16 @@ def test_no_algorithm_takes_less_than_its_floor(
     except DoesNotFitError:
         return
     made = plan(machine, schedule, ranks=ranks, rate=rate, alpha=3 * us, message=5 * ns)
-    assert _floor(made, size) <= made.cost(size).time
+    time = made.cost(size).time
+    assert _floor(made, size) <= time
+    if not schedule.overlaps:
+        on = made.router, made.ranks, made.endpoint, arc_rates(made.fabric, rate), size
+        assert sum(step_floors(schedule.steps, *on, tried=3)) <= time
+    race = {"rate": rate, "alpha": 3 * us, "message": 5 * ns, "ranks": ranks}
+    plan(machine, schedule, race=Race(size, time), **race)
+    if not schedule.overlaps and time:
+        with pytest.raises(TooSlowError):
+            plan(machine, schedule, race=Race(size, 0.99 * time), **race)
 
 
 @pytest.mark.parametrize("kind", KINDS[:4])
