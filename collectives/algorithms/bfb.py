@@ -14,25 +14,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import lcm
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import shortest_path
 
-from collectives.algorithms.compose import Steps, finer, from_gather, reverse
+from collectives.algorithms.compose import Steps, reverse
+from collectives.algorithms.halves import Half, Part, halves
 from collectives.algorithms.neighbours import direct_lanes
-from collectives.algorithms.registry import algorithm
-from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
     IntArray,
-    Schedule,
     Step,
     Team,
     Transfers,
-    as_team,
 )
 from topology.fabric import FloatArray
 from topology.routing import Pairs
@@ -55,40 +52,29 @@ class _Share:
     counts: Counts
 
 
-@algorithm("all_gather", "bfb")
-def bfb_all_gather(team: Team | int) -> Schedule:
-    """All-gather by breadth-first broadcast: diam·α + (d/p)·Σ_t max_u U_(u,t) · S/B.
+@halves("bfb")
+def bfb(team: Team) -> Half:
+    """Broadcast breadth first: diam·α + (d/p)·Σ_t max_u U_(u,t) · S/B.
+
+    The reduce-scatter is the all-gather on the reversed links, backwards; the all-reduce is both.
 
     Raises
     ------
     DoesNotFitError
         If the ranks are not joined by direct links.
     """
-    made = as_team(team)
-    lanes = direct_lanes(made, "bfb")
-    steps, pieces = _gather(made, lanes)
-    return from_gather("all_gather", "bfb", made.size, steps, pieces)
+    lanes = direct_lanes(team, "bfb")
+    turned = (lanes != lanes.T).nnz > 0
 
+    @cache
+    def gather(links: bool) -> tuple[Steps, int]:  # noqa: FBT001 - where both ways are one
+        return _gather(team, lanes.T if links else lanes)
 
-@algorithm("reduce_scatter", "bfb")
-def bfb_reduce_scatter(team: Team | int) -> Schedule:
-    """Reduce-scatter by breadth-first broadcast on the reversed links, backwards."""
-    made = as_team(team)
-    lanes = direct_lanes(made, "bfb")
-    steps, pieces = _gather(made, lanes.T)
-    return from_gather("reduce_scatter", "bfb", made.size, steps, pieces)
+    def half(*, reduce: bool) -> Part:
+        steps, pieces = gather(reduce and turned)
+        return Part(reverse(steps) if reduce else steps, team.size * pieces)
 
-
-@algorithm("all_reduce", "bfb")
-def bfb_all_reduce(team: Team | int) -> Schedule:
-    """All-reduce as breadth-first reduce-scatter and all-gather: twice the all-gather."""
-    made = as_team(team)
-    lanes = direct_lanes(made, "bfb")
-    back, more = _gather(made, lanes.T)
-    there, pieces = (back, more) if (lanes != lanes.T).nnz == 0 else _gather(made, lanes)
-    both = lcm(pieces, more)
-    steps = (*finer(reverse(back), both // more), *finer(there, both // pieces))
-    return Schedule("bfb", collective("all_reduce"), made.size, made.size * both, steps)
+    return half
 
 
 def _gather(team: Team, links: sparse.csr_array) -> tuple[Steps, int]:

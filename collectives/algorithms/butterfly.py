@@ -18,7 +18,8 @@ from functools import cache
 
 import numpy as np
 
-from collectives.algorithms.compose import Steps, from_gather, relabelled, reverse, runs
+from collectives.algorithms.compose import Steps, relabelled, reverse, runs
+from collectives.algorithms.halves import Half, halves, mirrored
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import (
@@ -103,34 +104,21 @@ def exchange_steps(partners: IntArray) -> Steps:
     )
 
 
-def butterfly_all_reduce(partners: IntArray) -> Steps:
-    """Return an all-reduce as reduce-scatter and all-gather on one butterfly.
-
-    Parameters
-    ----------
-    partners
-        As in `gather_steps`: the order of the all-gather; the reduce-scatter goes backwards.
-    """
-    gather = gather_steps(partners)
-    return (*reverse(gather), *gather)
+def _doubling(team: Team, name: str) -> Half:
+    require_power(team.size, name)
+    return mirrored(gather_steps(doubling_partners(team.size)), team.size)
 
 
-@algorithm("all_gather", "recursive_doubling")
-def recursive_doubling_all_gather(team: Team | int) -> Schedule:
+@halves("recursive_doubling", "all_gather")
+def recursive_doubling(team: Team) -> Half:
     """All-gather in log2 p steps, blocks doubling: α log2 p + (p-1)/p · S/B; p = 2^k."""
-    p = as_team(team).size
-    require_power(p, "recursive doubling")
-    steps = gather_steps(doubling_partners(p))
-    return from_gather("all_gather", "recursive_doubling", p, steps)
+    return _doubling(team, "recursive doubling")
 
 
-@algorithm("reduce_scatter", "recursive_halving")
-def recursive_halving_reduce_scatter(team: Team | int) -> Schedule:
+@halves("recursive_halving", "reduce_scatter")
+def recursive_halving(team: Team) -> Half:
     """Reduce-scatter in log2 p steps, blocks halving: α log2 p + (p-1)/p · S/B; p = 2^k."""
-    p = as_team(team).size
-    require_power(p, "recursive halving")
-    steps = gather_steps(doubling_partners(p))
-    return from_gather("reduce_scatter", "recursive_halving", p, steps)
+    return _doubling(team, "recursive halving")
 
 
 @algorithm("all_reduce", "recursive_doubling")
@@ -149,7 +137,8 @@ def halving_doubling_all_reduce(team: Team | int) -> Schedule:
     """
     p = as_team(team).size
     inner = _below(p)
-    steps = folded(p, butterfly_all_reduce(doubling_partners(inner)), inner)
+    gather = gather_steps(doubling_partners(inner))
+    steps = folded(p, (*reverse(gather), *gather), inner)
     return Schedule("halving_doubling", collective("all_reduce"), p, inner, steps)
 
 
@@ -272,25 +261,13 @@ def _halves(moves: list[tuple[IntArray, IntArray, IntArray]], width: int, chunks
     return Step(lambda _: runs(src, dst, first, width, reduce=True), traffic, 1, "reduce-scatter")
 
 
-@algorithm("all_gather", "bruck")
-def bruck_all_gather(team: Team | int) -> Schedule:
-    """All-gather in ⌈log2 p⌉ steps for any p: α ⌈log2 p⌉ + (p-1)/p · S/B (Bruck)."""
-    p = as_team(team).size
-    return from_gather("all_gather", "bruck", p, _bruck_steps(p))
+@halves("bruck")
+def bruck(team: Team) -> Half:
+    """Send all that is known on, twice as far each step (Bruck): α ⌈log2 p⌉ + (p-1)/p · S/B, any p.
 
-
-@algorithm("reduce_scatter", "bruck")
-def bruck_reduce_scatter(team: Team | int) -> Schedule:
-    """Reduce-scatter in ⌈log2 p⌉ steps for any p, Bruck's all-gather backwards."""
-    p = as_team(team).size
-    return from_gather("reduce_scatter", "bruck", p, _bruck_steps(p))
-
-
-@algorithm("all_reduce", "bruck")
-def bruck_all_reduce(team: Team | int) -> Schedule:
-    """All-reduce in 2⌈log2 p⌉ steps for any p: 2α ⌈log2 p⌉ + 2(p-1)/p · S/B."""
-    p = as_team(team).size
-    return from_gather("all_reduce", "bruck", p, _bruck_steps(p))
+    The reduce-scatter is the all-gather backwards, and the all-reduce takes twice as long.
+    """
+    return mirrored(_bruck_steps(team.size), team.size)
 
 
 def _bruck_steps(p: int) -> Steps:

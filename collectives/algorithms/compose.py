@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from collectives.model.collective import collective
-from collectives.model.schedule import IntArray, Schedule, Step, Transfers, join
+from collectives.model.schedule import IntArray, Step, Transfers, join
 from collectives.model.traffic import merged
 from topology.routing import Demand, Uniform
 
@@ -39,27 +38,6 @@ def reversed_step(step: Step, phase: str) -> Step:
         return Transfers(moved.dst, moved.src, moved.chunk, reduce=True)
 
     return Step(transfers, step.traffic.reversed(), step.repeat, phase)
-
-
-def from_gather(kind: str, name: str, ranks: int, gather: Steps, pieces: int = 1) -> Schedule:
-    """Return an all-gather, or the reduce-scatter or all-reduce that is made of it backwards.
-
-    Parameters
-    ----------
-    kind
-        "all_gather", "reduce_scatter" or "all_reduce".
-    name
-        The algorithm's.
-    ranks
-        How many.
-    gather
-        The steps of the all-gather.
-    pieces
-        Chunks of a shard.
-    """
-    back = () if kind == "all_gather" else reverse(gather)
-    steps = (*back, *(() if kind == "reduce_scatter" else gather))
-    return Schedule(name, collective(kind), ranks, ranks * pieces, steps)
 
 
 def relabelled(steps: Steps, positions: IntArray, piece: int = 0) -> Steps:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from collectives.algorithms.compose import Steps, from_gather
+from collectives.algorithms.compose import Steps
+from collectives.algorithms.halves import Half, Part, halves
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import IntArray, Schedule, Step, Team, Transfers, as_team
@@ -52,25 +53,10 @@ def direct_steps(p: int, *, reduce: bool) -> Steps:
     return _exchange(p, "all-gather", lambda src, _: src, 1 / p)
 
 
-@algorithm("reduce_scatter", "direct")
-def direct_reduce_scatter(team: Team | int) -> Schedule:
-    """Reduce-scatter in one step: α + (p-1)/p · S/B."""
-    p = as_team(team).size
-    return from_gather("reduce_scatter", "direct", p, direct_steps(p, reduce=False))
-
-
-@algorithm("all_gather", "direct")
-def direct_all_gather(team: Team | int) -> Schedule:
-    """All-gather in one step: α + (p-1)/p · S/B."""
-    p = as_team(team).size
-    return from_gather("all_gather", "direct", p, direct_steps(p, reduce=False))
-
-
-@algorithm("all_reduce", "direct")
-def direct_all_reduce(team: Team | int) -> Schedule:
-    """Two-shot all-reduce: 2α + 2(p-1)/p · S/B."""
-    p = as_team(team).size
-    return from_gather("all_reduce", "direct", p, direct_steps(p, reduce=False))
+@halves("direct")
+def direct(team: Team) -> Half:
+    """Exchange blocks with everyone at once: α + (p-1)/p · S/B; the two-shot all-reduce is both."""
+    return lambda reduce: Part(direct_steps(team.size, reduce=reduce), team.size)
 
 
 @algorithm("all_reduce", "one_shot")

@@ -7,6 +7,7 @@ that part only, and so on; the all-gather goes the other way round.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -16,72 +17,38 @@ from collectives.model.schedule import IntArray, Step, Transfers, permutation
 from topology.routing import Uniform
 
 
-def scatter_along(
-    grid: IntArray, words: list[str], *, direct: bool = False, backwards: bool = False
+def along(
+    grid: IntArray,
+    words: Sequence[str],
+    *,
+    reduce: bool,
+    direct: bool = False,
+    backwards: bool = False,
 ) -> Steps:
-    """Return a reduce-scatter along the axes of a grid; block b ends at position b.
+    """Return a reduce-scatter along the axes of a grid, or an all-gather, the last axis first.
 
     Parameters
     ----------
     grid
-        Position at each point; the first axis is first.
+        Position at each point; block b ends or begins at position b.
     words
         Words for the axes: "in the node".
+    reduce
+        Whether it is the reduce-scatter.
     direct
         One step an axis in which everyone sends to everyone, instead of a ring.
     backwards
         Rings run towards smaller indices.
     """
-    axes = range(grid.ndim)
-    return _along(grid, list(axes), words, direct=direct, backwards=backwards, reduce=True)
-
-
-def gather_along(
-    grid: IntArray, words: list[str], *, direct: bool = False, backwards: bool = False
-) -> Steps:
-    """Return an all-gather along the axes of a grid, the last axis first.
-
-    Parameters
-    ----------
-    grid, words, direct, backwards
-        As in `scatter_along`.
-    """
-    axes = list(range(grid.ndim))[::-1]
-    return _along(grid, axes, words, direct=direct, backwards=backwards, reduce=False)
-
-
-def reduce_along(
-    grid: IntArray, words: list[str], *, direct: bool = False, backwards: bool = False
-) -> Steps:
-    """Return an all-reduce: `scatter_along`, then `gather_along`."""
-    return (
-        *scatter_along(grid, words, direct=direct, backwards=backwards),
-        *gather_along(grid, words, direct=direct, backwards=backwards),
-    )
-
-
-def _along(
-    grid: IntArray,
-    axes: list[int],
-    words: list[str],
-    *,
-    direct: bool,
-    backwards: bool,
-    reduce: bool,
-) -> Steps:
+    what = "reduce-scatter" if reduce else "all-gather"
+    make = _direct_step if direct else _ring_step
     steps = []
-    for axis in axes:
-        width = grid.shape[axis]
-        if width == 1:
-            continue
-        # points on earlier axes, on this one, on later ones
-        block = grid.reshape(prod(grid.shape[:axis]), width, -1)
-        what = "reduce-scatter" if reduce else "all-gather"
-        phase = f"{what} {words[axis]}".rstrip()
-        if backwards:
-            block = block[:, ::-1]
-        make = _direct_step if direct else _ring_step
-        steps.append(make(block, phase, reduce=reduce))
+    for axis in range(grid.ndim) if reduce else reversed(range(grid.ndim)):
+        if grid.shape[axis] > 1:
+            # points on earlier axes, on this one, on later ones
+            block = grid.reshape(prod(grid.shape[:axis]), grid.shape[axis], -1)
+            block = block[:, ::-1] if backwards else block
+            steps.append(make(block, f"{what} {words[axis]}".rstrip(), reduce=reduce))
     return tuple(steps)
 
 

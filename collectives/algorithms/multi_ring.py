@@ -15,28 +15,27 @@ import numpy.typing as npt
 from scipy import sparse
 
 from collectives.algorithms.alltoall import grid_of
-from collectives.algorithms.compose import Steps, in_parallel, relabelled
+from collectives.algorithms.compose import in_parallel, relabelled
+from collectives.algorithms.halves import Half, Part, halves
 from collectives.algorithms.hamiltonian import lattice_cycles, searched_cycles, walecki_cycles
 from collectives.algorithms.neighbours import direct_lanes
-from collectives.algorithms.registry import algorithm
 from collectives.algorithms.ring import ring_steps
-from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
     IntArray,
-    Schedule,
     ScheduleError,
     Team,
-    as_team,
 )
 from topology.text import counted
 
 Cycles = Sequence[npt.ArrayLike] | None
 
 
-@algorithm("all_reduce", "multi_ring")
-def multi_ring_all_reduce(team: Team | int, *, cycles: Cycles = None) -> Schedule:
-    """All-reduce on k cycles both ways: 2(p-1)α + 2(p-1)/p · S/(2k·b) for links of rate b.
+@halves("multi_ring")
+def multi_ring(team: Team, *, cycles: Cycles = None) -> Half:
+    """Run rings on k cycles both ways: (p-1)α + (p-1)/p · S/(2k·b) for links of rate b.
+
+    The all-reduce takes twice as long.
 
     Parameters
     ----------
@@ -51,29 +50,17 @@ def multi_ring_all_reduce(team: Team | int, *, cycles: Cycles = None) -> Schedul
     ScheduleError
         If no cycle is known, or one given is not a tour.
     """
-    return _schedule("all_reduce", as_team(team), cycles, (True, False))
-
-
-@algorithm("reduce_scatter", "multi_ring")
-def multi_ring_reduce_scatter(team: Team | int, *, cycles: Cycles = None) -> Schedule:
-    """Reduce-scatter on k cycles both ways: (p-1)α + (p-1)/p · S/(2k·b)."""
-    return _schedule("reduce_scatter", as_team(team), cycles, (True,))
-
-
-@algorithm("all_gather", "multi_ring")
-def multi_ring_all_gather(team: Team | int, *, cycles: Cycles = None) -> Schedule:
-    """All-gather on k cycles both ways: (p-1)α + (p-1)/p · S/(2k·b)."""
-    return _schedule("all_gather", as_team(team), cycles, (False,))
-
-
-def _schedule(kind: str, team: Team, given: Cycles, phases: tuple[bool, ...]) -> Schedule:
-    cycles = hamiltonian_cycles(team) if given is None else _checked(given, team.size)
     p = team.size
-    one: Steps = tuple(step for reduce in phases for step in ring_steps(p, reduce=reduce))
-    copies = [relabelled(one, tour, 1) for cycle in cycles for tour in (cycle, cycle[::-1])]
-    steps = in_parallel(copies, p, p)
-    note = f"{counted(len(cycles), 'cycle')}, both ways round"
-    return Schedule("multi_ring", collective(kind), p, len(copies) * p, steps, (note,))
+    known = hamiltonian_cycles(team) if cycles is None else _checked(cycles, p)
+    tours = [tour for cycle in known for tour in (cycle, cycle[::-1])]
+    note = f"{counted(len(known), 'cycle')}, both ways round"
+
+    def half(*, reduce: bool) -> Part:
+        steps = ring_steps(p, reduce=reduce)
+        copies = [relabelled(steps, tour, 1) for tour in tours]
+        return Part(in_parallel(copies, p, p), len(tours) * p, (note,))
+
+    return half
 
 
 def _checked(cycles: Sequence[npt.ArrayLike], p: int) -> list[IntArray]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectives.algorithms.compose import Steps, in_parallel, relabelled
-from collectives.algorithms.registry import algorithm
-from collectives.model.collective import collective
-from collectives.model.schedule import Schedule, Step, Team, Transfers, as_team, permutation
+from collectives.algorithms.compose import in_parallel, relabelled
+from collectives.algorithms.halves import Half, Part, halves
+from collectives.model.schedule import Step, Team, Transfers, permutation
 
 
 def ring_steps(p: int, *, reduce: bool, lag: int = 0) -> tuple[Step, ...]:
@@ -42,52 +41,23 @@ def ring_steps(p: int, *, reduce: bool, lag: int = 0) -> tuple[Step, ...]:
     return (Step(transfers, permutation(src, dst, 1 / p), p - 1, phase),)
 
 
-@algorithm("reduce_scatter", "ring")
-def ring_reduce_scatter(team: Team | int) -> Schedule:
-    """Reduce-scatter in p - 1 steps of S/p: (p-1)α + (p-1)/p · S/B."""
-    p = as_team(team).size
-    steps = ring_steps(p, reduce=True)
-    return Schedule("ring", collective("reduce_scatter"), p, p, steps)
+@halves("ring")
+def ring(team: Team) -> Half:
+    """Pass blocks of S/p round: (p-1)α + (p-1)/p · S/B; the all-reduce takes twice as long."""
+    return lambda reduce: Part(ring_steps(team.size, reduce=reduce), team.size)
 
 
-@algorithm("all_gather", "ring")
-def ring_all_gather(team: Team | int) -> Schedule:
-    """All-gather in p - 1 steps of S/p: (p-1)α + (p-1)/p · S/B."""
-    p = as_team(team).size
-    return Schedule("ring", collective("all_gather"), p, p, ring_steps(p, reduce=False))
+@halves("bidirectional_ring")
+def bidirectional_ring(team: Team) -> Half:
+    """Send half the data each way round: (p-1)α + (p-1)/p · S/(2b), for links of rate b.
 
+    The all-reduce takes twice as long.
+    """
+    p = team.size
 
-@algorithm("all_reduce", "ring")
-def ring_all_reduce(team: Team | int) -> Schedule:
-    """All-reduce as reduce-scatter and all-gather: 2(p-1)α + 2(p-1)/p · S/B."""
-    p = as_team(team).size
-    steps = (*ring_steps(p, reduce=True), *ring_steps(p, reduce=False))
-    return Schedule("ring", collective("all_reduce"), p, p, steps)
+    def half(*, reduce: bool) -> Part:
+        steps = ring_steps(p, reduce=reduce)
+        both_ways = [steps, relabelled(steps, np.arange(p)[::-1], 1)]
+        return Part(in_parallel(both_ways, p, p), 2 * p)
 
-
-@algorithm("all_reduce", "bidirectional_ring")
-def bidirectional_all_reduce(team: Team | int) -> Schedule:
-    """All-reduce as two rings, half the data each way: 2(p-1)α + (p-1)/p · S/b, links of rate b."""
-    p = as_team(team).size
-    steps = _both_ways((*ring_steps(p, reduce=True), *ring_steps(p, reduce=False)), p)
-    return Schedule("bidirectional_ring", collective("all_reduce"), p, 2 * p, steps)
-
-
-@algorithm("reduce_scatter", "bidirectional_ring")
-def bidirectional_reduce_scatter(team: Team | int) -> Schedule:
-    """Reduce-scatter as two rings: (p-1)α + (p-1)/p · S/(2b)."""
-    p = as_team(team).size
-    steps = _both_ways(ring_steps(p, reduce=True), p)
-    return Schedule("bidirectional_ring", collective("reduce_scatter"), p, 2 * p, steps)
-
-
-@algorithm("all_gather", "bidirectional_ring")
-def bidirectional_all_gather(team: Team | int) -> Schedule:
-    """All-gather as two rings: (p-1)α + (p-1)/p · S/(2b)."""
-    p = as_team(team).size
-    steps = _both_ways(ring_steps(p, reduce=False), p)
-    return Schedule("bidirectional_ring", collective("all_gather"), p, 2 * p, steps)
-
-
-def _both_ways(steps: Steps, p: int) -> Steps:
-    return in_parallel([steps, relabelled(steps, np.arange(p)[::-1], 1)], p, p)
+    return half

@@ -23,7 +23,8 @@ from collectives.algorithms.butterfly import (
     is_power,
     require_power,
 )
-from collectives.algorithms.compose import Steps, from_gather, in_parallel, relabelled, reverse
+from collectives.algorithms.compose import Steps, in_parallel, relabelled, reverse
+from collectives.algorithms.halves import Half, halves, mirrored
 from collectives.algorithms.registry import algorithm
 from collectives.algorithms.rooted import check_root
 from collectives.model.collective import collective
@@ -114,34 +115,17 @@ def _copies(grid: IntArray) -> list[IntArray]:
     ]
 
 
-def _gather(grid: IntArray) -> Steps:
-    """Return the all-gathers of all copies, side by side."""
-    return in_parallel([gather_steps(one) for one in _copies(grid)], grid.size, grid.size)
-
-
-@algorithm("all_gather", "swing")
-def swing_all_gather(team: Team | int) -> Schedule:
-    """All-gather by Swing: log2 p · α + (p-1)/p · S/B, all ports of a torus at work."""
-    grid = swing_grid(as_team(team))
-    return from_gather("all_gather", "swing", grid.size, _gather(grid), 2 * grid.ndim)
-
-
-@algorithm("reduce_scatter", "swing")
-def swing_reduce_scatter(team: Team | int) -> Schedule:
-    """Reduce-scatter by Swing: log2 p · α + (p-1)/p · S/B, all ports of a torus at work."""
-    grid = swing_grid(as_team(team))
-    return from_gather("reduce_scatter", "swing", grid.size, _gather(grid), 2 * grid.ndim)
-
-
-@algorithm("all_reduce", "swing")
-def swing_all_reduce(team: Team | int) -> Schedule:
-    """All-reduce by Swing: 2α log2 p + (S/D)·β·Ξ on a D-torus; Ξ → 6/5 for D = 2.
+@halves("swing")
+def swing(team: Team) -> Half:
+    """Swing to farther and farther partners: log2 p · α + (p-1)/p · S/B, all ports of a torus.
 
     One copy for each port, 2D in all, each on its part of the data: they start in different
-    dimensions, and half of them swing the other way.
+    dimensions, and half of them swing the other way. An all-reduce takes
+    2α log2 p + (S/D)·β·Ξ on a D-torus; Ξ → 6/5 for D = 2.
     """
-    grid = swing_grid(as_team(team))
-    return from_gather("all_reduce", "swing", grid.size, _gather(grid), 2 * grid.ndim)
+    grid = swing_grid(team)
+    copies = [gather_steps(partners) for partners in _copies(grid)]
+    return mirrored(in_parallel(copies, grid.size, grid.size), len(copies) * grid.size)
 
 
 @algorithm("all_reduce", "swing_latency")
@@ -153,37 +137,25 @@ def swing_latency_all_reduce(team: Team | int) -> Schedule:
     return Schedule("swing_latency", collective("all_reduce"), grid.size, len(copies), steps)
 
 
-@algorithm("all_reduce", "torus_doubling")
-def torus_doubling_all_reduce(team: Team | int) -> Schedule:
+@halves("torus_doubling", "all_reduce")
+def torus_doubling(team: Team) -> Half:
     """All-reduce by recursive halving and doubling, the dimensions of a torus in turn.
 
     As Sack and Gropp (Faster topology-aware collective algorithms through non-minimal
     communication, PPoPP 2012) do it, on one port at a time.
     """
-    grid = swing_grid(as_team(team), "torus_doubling")
-    gather = gather_steps(grid_partners(grid, doubling=True)[::-1])
-    return from_gather("all_reduce", "torus_doubling", grid.size, gather)
+    grid = swing_grid(team, "torus_doubling")
+    return mirrored(gather_steps(grid_partners(grid, doubling=True)[::-1]), grid.size)
 
 
-@algorithm("all_gather", "bine")
-def bine_all_gather(team: Team | int) -> Schedule:
-    """All-gather on a Bine butterfly: α log2 p + (p-1)/p · S/B, the farthest first."""
+@halves("bine")
+def bine(team: Team) -> Half:
+    """Meet on a Bine butterfly: α log2 p + (p-1)/p · S/B; the all-reduce takes twice as long.
+
+    The all-gather goes to the farthest first, the reduce-scatter to the nearest.
+    """
     p = _power(team)
-    return from_gather("all_gather", "bine", p, gather_steps(ring_partners(p)[::-1]))
-
-
-@algorithm("reduce_scatter", "bine")
-def bine_reduce_scatter(team: Team | int) -> Schedule:
-    """Reduce-scatter on a Bine butterfly: α log2 p + (p-1)/p · S/B, the nearest first."""
-    p = _power(team)
-    return from_gather("reduce_scatter", "bine", p, gather_steps(ring_partners(p)[::-1]))
-
-
-@algorithm("all_reduce", "bine")
-def bine_all_reduce(team: Team | int) -> Schedule:
-    """All-reduce on a Bine butterfly: 2α log2 p + 2(p-1)/p · S/B."""
-    p = _power(team)
-    return from_gather("all_reduce", "bine", p, gather_steps(ring_partners(p)[::-1]))
+    return mirrored(gather_steps(ring_partners(p)[::-1]), p)
 
 
 @algorithm("broadcast", "bine")

@@ -9,26 +9,23 @@ torus interconnects, ICS 2010.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 
 from collectives.algorithms.alltoall import grid_of
-from collectives.algorithms.compose import Steps, in_parallel
-from collectives.algorithms.grid import gather_along, reduce_along, scatter_along
-from collectives.algorithms.registry import algorithm
-from collectives.model.collective import collective
-from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, Team, as_team
-
-Dims: TypeAlias = Sequence[int] | None
+from collectives.algorithms.compose import in_parallel
+from collectives.algorithms.grid import along
+from collectives.algorithms.halves import Half, Part, halves
+from collectives.model.schedule import DoesNotFitError, IntArray, Team
 
 
-@algorithm("all_reduce", "bucket")
-def bucket_all_reduce(team: Team | int, *, dims: Dims = None) -> Schedule:
-    """All-reduce in 2·Σ(a_i-1) steps on an a_1 x ... x a_D torus, with 2(p-1)/p · S/B.
+@halves("bucket")
+def bucket(team: Team, *, dims: Sequence[int] | None = None) -> Half:
+    """Run rings along each dimension of an a_1 x ... x a_D torus: Σ(a_i-1) steps, (p-1)/p · S/B.
 
-    2D copies, each on its part of the data, start in different dimensions and directions.
+    The all-reduce takes twice that. 2D copies, each on its part of the data, start in different
+    dimensions and directions.
 
     Parameters
     ----------
@@ -37,35 +34,23 @@ def bucket_all_reduce(team: Team | int, *, dims: Dims = None) -> Schedule:
     dims
         The widths, instead; positions count with the last dimension fastest.
     """
-    return _bucket("all_reduce", as_team(team), reduce_along, dims)
-
-
-@algorithm("reduce_scatter", "bucket")
-def bucket_reduce_scatter(team: Team | int, *, dims: Dims = None) -> Schedule:
-    """Reduce-scatter in Σ(a_i-1) steps on a torus, with (p-1)/p · S/B."""
-    return _bucket("reduce_scatter", as_team(team), scatter_along, dims)
-
-
-@algorithm("all_gather", "bucket")
-def bucket_all_gather(team: Team | int, *, dims: Dims = None) -> Schedule:
-    """All-gather in Σ(a_i-1) steps on a torus, with (p-1)/p · S/B."""
-    return _bucket("all_gather", as_team(team), gather_along, dims)
-
-
-def _bucket(kind: str, team: Team, make: Callable[..., Steps], dims: Dims) -> Schedule:
     grid = torus_grid(team, "bucket", dims)
     grid = grid.reshape([n for n in grid.shape if n > 1] or [1])
-    copies = [
-        make(_rotated(grid, first), _words(grid.ndim, first), backwards=backwards)
-        for first in range(grid.ndim)
-        for backwards in (False, True)
-    ]
-    p = grid.size
-    steps = in_parallel(copies, p, p)
-    return Schedule("bucket", collective(kind), p, len(copies) * p, steps)
+    orders = [np.roll(np.arange(grid.ndim), -first) for first in range(grid.ndim)]
+
+    def half(*, reduce: bool) -> Part:
+        copies = [
+            along(grid.transpose(order), [f"along dimension {axis}" for axis in order],
+                  reduce=reduce, backwards=backwards)
+            for order in orders
+            for backwards in (False, True)
+        ]  # fmt: skip
+        return Part(in_parallel(copies, grid.size, grid.size), len(copies) * grid.size)
+
+    return half
 
 
-def torus_grid(team: Team, algorithm: str, dims: Dims = None) -> IntArray:
+def torus_grid(team: Team, algorithm: str, dims: Sequence[int] | None = None) -> IntArray:
     """Return the position at each point of a team's torus or mesh.
 
     Parameters
@@ -84,11 +69,3 @@ def torus_grid(team: Team, algorithm: str, dims: Dims = None) -> IntArray:
             f"{algorithm} needs the ranks of a torus or mesh, all of a rectangle, whose NPUs have "
             f"a 'coord' attribute ({error})"
         ) from error
-
-
-def _rotated(grid: IntArray, first: int) -> IntArray:
-    return np.transpose(grid, np.roll(np.arange(grid.ndim), -first))
-
-
-def _words(count: int, first: int) -> list[str]:
-    return [f"along dimension {(first + i) % count}" for i in range(count)]
