@@ -199,17 +199,8 @@ def elimination_all_reduce(team: Team | int) -> Schedule:
         trios, rest = members[:, : 3 * t], members[:, 3 * t :]
         keeps = [np.concatenate([trios[:, i::3], rest[:, i::2]], axis=1) for i in (0, 1)]
         members = np.stack(keeps, axis=1).reshape(2 * len(members), -1)
-    back = tuple(_copying(step) for step in reverse(tuple(halving), "all-gather"))
-    steps = (*halving, *back)
+    steps = (*halving, *reverse(tuple(halving), "all-gather", reduce=False))
     return Schedule("elimination", collective("all_reduce"), p, chunks, steps)
-
-
-def _copying(step: Step) -> Step:
-    def transfers(t: int) -> Transfers:
-        moved = step.transfers(t)
-        return Transfers(moved.src, moved.dst, moved.chunk)
-
-    return Step(transfers, step.traffic, step.repeat, step.phase)
 
 
 @cache

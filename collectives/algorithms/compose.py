@@ -14,7 +14,7 @@ from topology.routing import Demand, Uniform
 Steps = tuple[Step, ...]
 
 
-def reverse(steps: Steps, phase: str = "reduce-scatter") -> Steps:
+def reverse(steps: Steps, phase: str = "reduce-scatter", *, reduce: bool = True) -> Steps:
     """Return steps run backwards, adding: an all-gather becomes a reduce-scatter.
 
     If every rank receives every chunk once, the transfers of a chunk form a tree from its owner;
@@ -23,21 +23,21 @@ def reverse(steps: Steps, phase: str = "reduce-scatter") -> Steps:
     Parameters
     ----------
     steps
-        Steps that copy.
+        Any.
     phase
         A word for tables.
+    reduce
+        Whether they add; copying, a scatter becomes a gather.
     """
-    return tuple(reversed_step(step, phase) for step in reversed(steps))
 
+    def back(step: Step) -> Step:
+        def transfers(t: int) -> Transfers:
+            moved = step.transfers(step.repeat - 1 - t)
+            return Transfers(moved.dst, moved.src, moved.chunk, reduce=reduce)
 
-def reversed_step(step: Step, phase: str) -> Step:
-    """Return one step backwards, adding, under a word for tables."""
+        return Step(transfers, step.traffic.reversed(), step.repeat, phase)
 
-    def transfers(t: int) -> Transfers:
-        moved = step.transfers(step.repeat - 1 - t)
-        return Transfers(moved.dst, moved.src, moved.chunk, reduce=True)
-
-    return Step(transfers, step.traffic.reversed(), step.repeat, phase)
+    return tuple(map(back, reversed(steps)))
 
 
 def relabelled(steps: Steps, positions: IntArray, piece: int = 0) -> Steps:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from collectives.algorithms.compose import Steps
-from collectives.algorithms.halves import Half, Part, halves
+from collectives.algorithms.halves import Half, halves, mirrored
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
 from collectives.model.schedule import IntArray, Schedule, Step, Team, Transfers, as_team
@@ -56,7 +56,7 @@ def direct_steps(p: int, *, reduce: bool) -> Steps:
 @halves("direct")
 def direct(team: Team) -> Half:
     """Exchange blocks with everyone at once: α + (p-1)/p · S/B; the two-shot all-reduce is both."""
-    return lambda reduce: Part(direct_steps(team.size, reduce=reduce), team.size)
+    return mirrored(direct_steps(team.size, reduce=False), team.size)
 
 
 @algorithm("all_reduce", "one_shot")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from collectives.algorithms.registry import algorithm
@@ -10,37 +12,22 @@ from collectives.model.collective import collective
 from collectives.model.schedule import Schedule, Step, Team, Transfers, as_team, permutation
 
 
-@algorithm("broadcast", "direct")
-def direct_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
-    """Broadcast in one step: α + (p-1)·S/B."""
-    return _star("broadcast", as_team(team).size, root, 1)
+def direct_fan(kind: str, team: Team | int, *, root: int = 0) -> Schedule:
+    """Return the root and all others exchanging at once.
 
-
-@algorithm("reduce", "direct")
-def direct_reduce(team: Team | int, *, root: int = 0) -> Schedule:
-    """Reduce in one step: α + (p-1)·S/B."""
-    return _star("reduce", as_team(team).size, root, 1)
-
-
-@algorithm("scatter", "direct")
-def direct_scatter(team: Team | int, *, root: int = 0) -> Schedule:
-    """Scatter in one step: α + (p-1)/p · S/B."""
-    return _star("scatter", as_team(team).size, root, 0)
-
-
-@algorithm("gather", "direct")
-def direct_gather(team: Team | int, *, root: int = 0) -> Schedule:
-    """Gather in one step: α + (p-1)/p · S/B."""
-    return _star("gather", as_team(team).size, root, 0)
-
-
-def _star(kind: str, p: int, root: int, whole: int) -> Schedule:
-    """Return the root and all others exchanging at once, whole vectors or blocks."""
+    α + (p-1)·S/B for whole vectors (broadcast and reduce), α + (p-1)/p · S/B for blocks (scatter
+    and gather).
+    """
+    p = as_team(team).size
     hub = np.full(p - 1, check_root(root, p))
     others = np.delete(np.arange(p), root)
-    outward = kind in ("broadcast", "scatter")
-    src, dst = (hub, others) if outward else (others, hub)
+    src, dst = (hub, others) if kind in ("broadcast", "scatter") else (others, hub)
+    whole = kind in ("broadcast", "reduce")
     moved = Transfers(src, dst, np.zeros_like(others) if whole else others, kind == "reduce")
     traffic = permutation(src, dst, 1.0 if whole else 1 / p)
     steps = (Step(lambda _: moved, traffic, 1, kind),) if p > 1 else ()
     return Schedule("direct", collective(kind), p, 1 if whole else p, steps, root=root)
+
+
+for _kind in ("broadcast", "reduce", "scatter", "gather"):
+    algorithm(_kind, "direct")(partial(direct_fan, _kind))

@@ -16,10 +16,9 @@ import numpy as np
 
 from collectives.algorithms.compose import Steps
 from collectives.algorithms.direct import direct_steps, one_shot_all_reduce
-from collectives.algorithms.fan import direct_broadcast, direct_reduce
+from collectives.algorithms.fan import direct_fan
 from collectives.algorithms.pipeline import best_segments
 from collectives.algorithms.registry import algorithm
-from collectives.algorithms.rooted import check_root
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     UNSTATED,
@@ -103,7 +102,7 @@ def nvls_all_gather(team: Team | int) -> Schedule:
 def multicast_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     """Broadcast in one step that the switches copy: α + S/B."""
     made = _able(team, "multicast", copies=True)
-    plain = direct_broadcast(made, root=check_root(root, made.size))
+    plain = direct_fan("broadcast", made, root=root)
     only = (np.arange(made.size) == root).astype(float)
     steps = tuple(_helped(step, made.size, copied=only) for step in plain.steps)
     return replace(plain, name="multicast", steps=steps)
@@ -113,7 +112,7 @@ def multicast_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
 def aggregated_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     """Reduce in one step that the switches add up: α + S/B."""
     made = _able(team, "aggregated", adds=True)
-    plain = direct_reduce(made, root=check_root(root, made.size))
+    plain = direct_fan("reduce", made, root=root)
     only = (np.arange(made.size) == root).astype(float)
     steps = tuple(_helped(step, made.size, added=only) for step in plain.steps)
     return replace(plain, name="aggregated", steps=steps)

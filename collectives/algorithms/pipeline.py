@@ -13,8 +13,9 @@ experience, CCPE 19 (2007) 1749-1783; Sanders, Speck and Träff, Parallel Comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import sqrt
 
@@ -181,38 +182,27 @@ def full_flow(parts: Sequence[Edges]) -> Pairs:
     return merged([Pairs(src, dst, np.ones(len(src)))])
 
 
-@algorithm("broadcast", "binary_tree")
-def binary_tree_broadcast(
-    team: Team | int, *, root: int = 0, segments: int | None = None
+def tree_pipeline(
+    kind: str,
+    name: str,
+    tree: Callable[[int], IntArray],
+    team: Team | int,
+    *,
+    root: int = 0,
+    segments: int | None = None,
 ) -> Schedule:
-    """Broadcast down a binary tree in m segments: (h+m-1)(α + 2S/(mB))."""
+    """Broadcast down, or reduce up, a tree of height h in m segments.
+
+    (h+m-1)(α + S/(mB)) on a chain, where h is p - 1, and (h+m-1)(α + 2S/(mB)) on a binary tree.
+    """
     made = as_team(team)
-    tree = rooted_at(binary_tree(made.size), check_root(root, made.size))
-    return _pipeline("binary_tree", "broadcast", made, [tree], segments, root)
+    moved = rooted_at(tree(made.size), check_root(root, made.size))
+    return _pipeline(name, kind, made, [moved], segments, root)
 
 
-@algorithm("broadcast", "chain")
-def chain_broadcast(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
-    """Broadcast down a chain in m segments: (p-2+m)(α + S/(mB))."""
-    made = as_team(team)
-    tree = rooted_at(chain(made.size), check_root(root, made.size))
-    return _pipeline("chain", "broadcast", made, [tree], segments, root)
-
-
-@algorithm("reduce", "binary_tree")
-def binary_tree_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
-    """Reduce up a binary tree in m segments: (h+m-1)(α + 2S/(mB))."""
-    made = as_team(team)
-    tree = rooted_at(binary_tree(made.size), check_root(root, made.size))
-    return _pipeline("binary_tree", "reduce", made, [tree], segments, root)
-
-
-@algorithm("reduce", "chain")
-def chain_reduce(team: Team | int, *, root: int = 0, segments: int | None = None) -> Schedule:
-    """Reduce up a chain in m segments: (p-2+m)(α + S/(mB))."""
-    made = as_team(team)
-    tree = rooted_at(chain(made.size), check_root(root, made.size))
-    return _pipeline("chain", "reduce", made, [tree], segments, root)
+for _name, _tree in (("binary_tree", binary_tree), ("chain", chain)):
+    for _kind in ("broadcast", "reduce"):
+        algorithm(_kind, _name)(partial(tree_pipeline, _kind, _name, _tree))
 
 
 @algorithm("all_reduce", "chain", candidate=False)

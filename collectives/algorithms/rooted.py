@@ -22,7 +22,6 @@ from collectives.algorithms.registry import algorithm
 from collectives.algorithms.ring import ring_steps
 from collectives.model.collective import collective
 from collectives.model.schedule import (
-    IntArray,
     Schedule,
     ScheduleError,
     Step,
@@ -40,8 +39,27 @@ def check_root(root: int, p: int) -> int:
     return border.whole(root, "root", least=0, most=p - 1, error=ScheduleError)
 
 
-def _from_root(p: int, root: int) -> IntArray:
-    return (np.arange(p) + root) % p
+def from_root(
+    kind: str, name: str, team: Team | int, root: int, make: Callable[[int], Steps],
+    *, blocks: bool = False,
+) -> Schedule:  # fmt: skip
+    """Return a collective with a root from its steps with position 0 as root.
+
+    Parameters
+    ----------
+    kind, name
+        Of the collective and of the algorithm.
+    team, root
+        Who takes part.
+    make
+        Returns the steps for so many ranks.
+    blocks
+        Whether a block of each rank moves, rather than one vector.
+    """
+    p = as_team(team).size
+    places = (np.arange(p) + check_root(root, p)) % p
+    steps = relabelled(make(p), places, int(blocks))
+    return Schedule(name, collective(kind), p, p if blocks else 1, steps, root=root)
 
 
 def _halvings(p: int) -> list[int]:
@@ -84,17 +102,15 @@ def _scatter_step(p: int, distance: int) -> Step:
 @algorithm("broadcast", "binomial_tree")
 def binomial_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     """Broadcast down a binomial tree: ⌈log2 p⌉(α + S/B)."""
-    p = as_team(team).size
-    steps = relabelled(binomial_steps(p), _from_root(p, check_root(root, p)))
-    return Schedule("binomial_tree", collective("broadcast"), p, 1, steps, root=root)
+    return from_root("broadcast", "binomial_tree", team, root, binomial_steps)
 
 
 @algorithm("reduce", "binomial_tree")
 def binomial_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     """Reduce up a binomial tree: ⌈log2 p⌉(α + S/B)."""
-    p = as_team(team).size
-    steps = relabelled(reverse(binomial_steps(p), "reduce"), _from_root(p, check_root(root, p)))
-    return Schedule("binomial_tree", collective("reduce"), p, 1, steps, root=root)
+    return from_root(
+        "reduce", "binomial_tree", team, root, lambda p: reverse(binomial_steps(p), "reduce")
+    )
 
 
 @algorithm("all_reduce", "binomial_tree")
@@ -109,34 +125,17 @@ def binomial_all_reduce(team: Team | int) -> Schedule:
 @algorithm("scatter", "binomial_tree")
 def binomial_scatter(team: Team | int, *, root: int = 0) -> Schedule:
     """Scatter down a binomial tree: α ⌈log2 p⌉ + (p-1)/p · S/B."""
-    p = as_team(team).size
-    steps = relabelled(scatter_steps(p), _from_root(p, check_root(root, p)), 1)
-    return Schedule("binomial_tree", collective("scatter"), p, p, steps, root=root)
+    return from_root("scatter", "binomial_tree", team, root, scatter_steps, blocks=True)
 
 
 @algorithm("gather", "binomial_tree")
 def binomial_gather(team: Team | int, *, root: int = 0) -> Schedule:
     """Gather up a binomial tree: α ⌈log2 p⌉ + (p-1)/p · S/B."""
-    p = as_team(team).size
-    up = _gathering(scatter_steps(p))
-    steps = relabelled(up, _from_root(p, check_root(root, p)), 1)
-    return Schedule("binomial_tree", collective("gather"), p, p, steps, root=root)
+    return from_root("gather", "binomial_tree", team, root, _gather_steps, blocks=True)
 
 
-def _gathering(steps: Steps) -> Steps:
-    """Return a scatter backwards, copying."""
-    return tuple(
-        Step(_copies(step), back.traffic, step.repeat, "gather")
-        for step, back in zip(reversed(steps), reverse(steps), strict=True)
-    )
-
-
-def _copies(step: Step) -> Callable[[int], Transfers]:
-    def transfers(t: int) -> Transfers:
-        moved = step.transfers(step.repeat - 1 - t)
-        return Transfers(moved.dst, moved.src, moved.chunk)
-
-    return transfers
+def _gather_steps(p: int) -> Steps:
+    return reverse(scatter_steps(p), "gather", reduce=False)
 
 
 @algorithm("broadcast", "scatter_gather")
@@ -145,19 +144,21 @@ def scatter_gather_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
 
     The bandwidth-optimal broadcast of van de Geijn, but for a factor of 2.
     """
-    p = as_team(team).size
-    steps = (*scatter_steps(p), *ring_steps(p, reduce=False))
-    moved = relabelled(steps, _from_root(p, check_root(root, p)), 1)
-    return Schedule("scatter_gather", collective("broadcast"), p, p, moved, root=root)
+
+    def steps(p: int) -> Steps:
+        return (*scatter_steps(p), *ring_steps(p, reduce=False))
+
+    return from_root("broadcast", "scatter_gather", team, root, steps, blocks=True)
 
 
 @algorithm("reduce", "scatter_gather")
 def scatter_gather_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     """Reduce as a ring reduce-scatter and a gather: (⌈log2 p⌉+p-1)α + 2(p-1)/p · S/B."""
-    p = as_team(team).size
-    steps = (*ring_steps(p, reduce=True), *_gathering(scatter_steps(p)))
-    moved = relabelled(steps, _from_root(p, check_root(root, p)), 1)
-    return Schedule("scatter_gather", collective("reduce"), p, p, moved, root=root)
+
+    def steps(p: int) -> Steps:
+        return (*ring_steps(p, reduce=True), *_gather_steps(p))
+
+    return from_root("reduce", "scatter_gather", team, root, steps, blocks=True)
 
 
 @algorithm("barrier", "dissemination")

@@ -23,10 +23,10 @@ from collectives.algorithms.butterfly import (
     is_power,
     require_power,
 )
-from collectives.algorithms.compose import Steps, in_parallel, relabelled, reverse
+from collectives.algorithms.compose import Steps, in_parallel, reverse
 from collectives.algorithms.halves import Half, halves, mirrored
 from collectives.algorithms.registry import algorithm
-from collectives.algorithms.rooted import check_root
+from collectives.algorithms.rooted import from_root
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
@@ -154,35 +154,25 @@ def bine(team: Team) -> Half:
 
     The all-gather goes to the farthest first, the reduce-scatter to the nearest.
     """
-    p = _power(team)
-    return mirrored(gather_steps(ring_partners(p)[::-1]), p)
+    require_power(team.size, "bine")
+    return mirrored(gather_steps(ring_partners(team.size)[::-1]), team.size)
 
 
 @algorithm("broadcast", "bine")
 def bine_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
     """Broadcast down a Bine tree, the farthest first: log2 p · (α + S/B)."""
-    p = _power(team)
-    steps = relabelled(_tree_steps(p), (np.arange(p) + check_root(root, p)) % p)
-    return Schedule("bine", collective("broadcast"), p, 1, steps, root=root)
+    return from_root("broadcast", "bine", team, root, _tree_steps)
 
 
 @algorithm("reduce", "bine")
 def bine_reduce(team: Team | int, *, root: int = 0) -> Schedule:
     """Reduce up a Bine tree, the nearest first: log2 p · (α + S/B)."""
-    p = _power(team)
-    up = reverse(_tree_steps(p), "reduce")
-    steps = relabelled(up, (np.arange(p) + check_root(root, p)) % p)
-    return Schedule("bine", collective("reduce"), p, 1, steps, root=root)
-
-
-def _power(team: Team | int) -> int:
-    p = as_team(team).size
-    require_power(p, "bine")
-    return p
+    return from_root("reduce", "bine", team, root, lambda p: reverse(_tree_steps(p), "reduce"))
 
 
 def _tree_steps(p: int) -> Steps:
     """Return a broadcast from position 0: in each step all that know tell their partner."""
+    require_power(p, "bine")
     known = np.zeros(1, dtype=np.int64)
     steps = []
     for partner in ring_partners(p)[::-1]:

@@ -12,7 +12,6 @@ from scipy.optimize import linprog
 import topology
 from collectives import ScheduleError, plan
 from collectives.algorithms import algorithm_names, find_algorithm
-from collectives.algorithms.bfb import bfb_all_gather, bfb_all_reduce, bfb_reduce_scatter
 from collectives.analysis.analyze import team_of
 from collectives.model.checking import check_traffic
 from tests.collectives.algorithms.teams import prove
@@ -81,7 +80,7 @@ def test_time_is_that_of_the_paper(name: str) -> None:
     """T_L in steps; T_B in M/B, where B is the d links of a node together."""
     graph, degree, steps, volume = GRAPHS[name]
     machine = machine_of(graph)
-    schedule = bfb_all_gather(team_of(machine))
+    schedule = find_algorithm("all_gather", "bfb")(team_of(machine))
     assert schedule.step_count == steps
     found = plan(machine, schedule, alpha=0.0, message=0.0).cost(1.0).time
     assert found * degree == pytest.approx(volume, abs=6e-5)
@@ -95,9 +94,9 @@ def test_all_reduce_is_twice_the_all_gather_also_on_directed_links(name: str) ->
     graph, degree, steps, volume = GRAPHS[name]
     machine = machine_of(graph)
     team = team_of(machine)
-    whole = bfb_all_reduce(team)
+    whole = find_algorithm("all_reduce", "bfb")(team)
     prove(whole)
-    prove(bfb_reduce_scatter(team))
+    prove(find_algorithm("reduce_scatter", "bfb")(team))
     assert whole.step_count == 2 * steps
     if not graph.is_directed():
         found = plan(machine, whole, alpha=0.0, message=0.0).cost(1.0).time
@@ -124,7 +123,7 @@ def test_every_step_is_the_least_any_sharing_allows(seed: int) -> None:
     graph = nx.random_regular_graph(3, 10, seed=seed)
     if not nx.is_connected(graph):
         return
-    schedule = bfb_all_gather(team_of(machine_of(graph)))
+    schedule = find_algorithm("all_gather", "bfb")(team_of(machine_of(graph)))
     prove(schedule)
     for t, moved in enumerate(schedule.transfers(), start=1):
         sent = Counter(zip(moved.src.tolist(), moved.dst.tolist(), strict=True))
@@ -136,13 +135,13 @@ def test_every_step_is_the_least_any_sharing_allows(seed: int) -> None:
 
 def test_switches_are_refused() -> None:
     with pytest.raises(ScheduleError, match="linked directly"):
-        bfb_all_gather(team_of(topology.star(4, link=1e9)))
+        find_algorithm("all_gather", "bfb")(team_of(topology.star(4, link=1e9)))
 
 
 def test_a_part_that_cannot_be_reached_is_refused() -> None:
     graph = nx.Graph([(0, 1), (2, 3)])
     with pytest.raises(ScheduleError, match="cannot be reached"):
-        bfb_all_gather(team_of(machine_of(graph)))
+        find_algorithm("all_gather", "bfb")(team_of(machine_of(graph)))
 
 
 def test_no_all_gather_beats_what_sccl_proves_of_the_dgx_1() -> None:

@@ -12,10 +12,7 @@ from collectives.algorithms import find_algorithm
 from collectives.algorithms.butterfly import is_power
 from collectives.algorithms.pipeline import (
     binary_tree_all_reduce,
-    binary_tree_broadcast,
     chain_all_reduce,
-    chain_broadcast,
-    chain_reduce,
     double_binary_tree_all_reduce,
 )
 from collectives.algorithms.trees import binary_tree, depths
@@ -122,13 +119,16 @@ def test_scatter_and_gather_make_a_broadcast(p: int, kind: str) -> None:
 @pytest.mark.parametrize("p", [2, 3, 8, 17])
 @pytest.mark.parametrize("m", [1, 2, 9])
 def test_pipelines(p: int, m: int) -> None:
-    for made in (chain_broadcast(p, segments=m), chain_reduce(p, segments=m)):
+    for kind in ("broadcast", "reduce"):
+        made = find_algorithm(kind, "chain")(Team(p), segments=m)
         assert made.step_count == p - 2 + m
         assert time_on_star(flat(p), made) == pytest.approx((p - 2 + m) * (ALPHA + BETA / m))
     assert chain_all_reduce(p, segments=m).step_count == 2 * (p - 1) + m - 1
     height = int(depths(binary_tree(p)).max())
     assert height <= up(p)
-    assert binary_tree_broadcast(p, segments=m).step_count == height + m - 1
+    assert (
+        find_algorithm("broadcast", "binary_tree")(Team(p), segments=m).step_count == height + m - 1
+    )
     assert binary_tree_all_reduce(p, segments=m).step_count == 2 * height + m - 1
     assert double_binary_tree_all_reduce(p, segments=m).step_count == 2 * height + m - 1
 

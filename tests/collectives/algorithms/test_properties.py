@@ -16,6 +16,7 @@ from collectives import (
     Schedule,
     ScheduleError,
     Step,
+    Team,
     Transfers,
     analyze,
     analyze_sizes,
@@ -25,7 +26,6 @@ from collectives import (
     verify,
 )
 from collectives.algorithms import algorithm_names, find_algorithm
-from collectives.algorithms.torus import bucket_all_reduce
 from collectives.analysis.analyze import team_of
 from collectives.model.checking import check_traffic
 from collectives.model.collective import places
@@ -210,9 +210,10 @@ def test_relabelling_ranks_and_npus_together_changes_nothing(kind: str, name: st
 
 
 def test_a_grid_can_be_given_instead_of_a_machine() -> None:
-    verify(bucket_all_reduce(12, dims=(3, 4)))
+    bucket = find_algorithm("all_reduce", "bucket")
+    verify(bucket(Team(12), dims=(3, 4)))
     with pytest.raises(ScheduleError, match="product must be the 12 ranks"):
-        bucket_all_reduce(12, dims=(5, 2))
+        bucket(Team(12), dims=(5, 2))
 
 
 def test_a_pipeline_can_be_made_for_a_size() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 import topology
 from collectives import ScheduleError, Team
+from collectives.algorithms import find_algorithm
 from collectives.algorithms.butterfly import doubling_partners
 from collectives.algorithms.hamiltonian import lattice_cycles, searched_cycles, walecki_cycles
-from collectives.algorithms.multi_ring import hamiltonian_cycles, multi_ring_all_reduce
+from collectives.algorithms.multi_ring import hamiltonian_cycles
 from collectives.algorithms.swing import grid_partners, ring_partners, swing_distance
 from collectives.algorithms.tiers import tiers_of
 from collectives.algorithms.trees import (
@@ -126,7 +127,7 @@ def test_hypercubes_of_even_dimension_fall_into_cycles() -> None:
 
 def test_the_dgx_1_has_three_cycles() -> None:
     machine = topology.system("dgx-1v")
-    schedule = multi_ring_all_reduce(team_of(machine, range(8)))
+    schedule = find_algorithm("all_reduce", "multi_ring")(team_of(machine, range(8)))
     assert schedule.notes == ("3 cycles, both ways round",)
     prove(schedule)
 
@@ -139,11 +140,12 @@ def test_small_graphs_without_cycles_have_none() -> None:
 
 
 def test_cycles_can_be_given() -> None:
-    prove(multi_ring_all_reduce(5, cycles=[[0, 1, 2, 3, 4], [0, 2, 4, 1, 3]]))
+    rings = find_algorithm("all_reduce", "multi_ring")
+    prove(rings(Team(5), cycles=[[0, 1, 2, 3, 4], [0, 2, 4, 1, 3]]))
     with pytest.raises(ScheduleError, match=r"cycle \[0, 1, 1\] is not a tour"):
-        multi_ring_all_reduce(3, cycles=[[0, 1, 1]])
+        rings(Team(3), cycles=[[0, 1, 1]])
     with pytest.raises(ScheduleError, match="empty"):
-        multi_ring_all_reduce(3, cycles=[])
+        rings(Team(3), cycles=[])
 
 
 def test_swing_distances() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from collectives import Schedule, ScheduleError, Step, Transfers, analyze
+from collectives import Schedule, ScheduleError, Step, Team, Transfers, analyze
+from collectives.algorithms import find_algorithm
 from collectives.algorithms.alltoall import uneven
 from collectives.algorithms.direct import direct_all_to_all
 from collectives.algorithms.innetwork import nvls_all_reduce
-from collectives.algorithms.ring import ring_all_reduce
 from collectives.analysis.analyze import team_of
 from collectives.model.checking import check_schedule, check_traffic
 from collectives.model.collective import collective
@@ -53,7 +53,7 @@ def test_a_forged_statement_is_refused(kind: str, name: str) -> None:
 @pytest.mark.parametrize("middle", [1, 2, 5])
 def test_every_repetition_is_looked_at(middle: int) -> None:
     """A ring that sends on to the rank after the next for one repetition, and says nothing."""
-    honest = ring_all_reduce(8)
+    honest = find_algorithm("all_reduce", "ring")(Team(8))
     first = honest.steps[0]
 
     def transfers(t: int) -> Transfers:
@@ -101,7 +101,7 @@ def test_what_is_added_once_and_copied_to_all_must_be_wanted_by_all() -> None:
 
 
 def test_what_is_too_much_to_check_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    schedule = ring_all_reduce(6)
+    schedule = find_algorithm("all_reduce", "ring")(Team(6))
     assert check_traffic(schedule, np.inf) == ()
     assert check_traffic(schedule, 0) == ("stated traffic not checked in 10 of 10 steps",)
     monkeypatch.setattr("collectives.model.checking._MOST_TRANSFERS", 0)

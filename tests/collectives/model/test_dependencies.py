@@ -7,7 +7,7 @@ import pytest
 
 from collectives import Team
 from collectives.algorithms import algorithm_names, find_algorithm
-from collectives.algorithms.pipeline import chain_broadcast, double_binary_tree_all_reduce
+from collectives.algorithms.pipeline import double_binary_tree_all_reduce
 from collectives.model.collective import places
 from collectives.model.dependencies import dependencies
 from collectives.model.schedule import ScheduleError
@@ -58,7 +58,7 @@ def test_transfers_in_any_order_that_waits_give_the_sum(name: str, p: int) -> No
 def test_the_longest_wait_is_the_depth_of_the_algorithm(p: int) -> None:
     ring = dependencies(find_algorithm("all_reduce", "ring")(Team(p)))
     assert ring.depth().max() == 2 * (p - 1)
-    chain = dependencies(chain_broadcast(p, segments=7))
+    chain = dependencies(find_algorithm("broadcast", "chain")(Team(p), segments=7))
     assert chain.depth().max() == p - 1  # a segment waits for no other segment
     assert len(chain) == 7 * (p - 1)
 
