@@ -22,7 +22,7 @@ Placement: TypeAlias = tuple[Schedule, IntArray]
 """A schedule and the rank at each of its positions."""
 
 _ANY_SIZE = 2.0**20
-_MOST_WORK = 10e6  # next hops looked at for pairs: some ten seconds
+_MOST_WORK = 20e6  # next hops looked at for pairs: some ten seconds, if no race is lost before
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +211,7 @@ def _work(question: Question, schedule: Schedule) -> float:
     """
     fabric = question.supernode.fabric
     each = len(fabric.tail) / max(1, len(fabric.nodes))
-    distinct = {id(step.traffic): step.traffic for step in schedule.steps}
+    distinct = {step.traffic.key: step.traffic for step in schedule.steps}
     return each * sum(t.listed for t in distinct.values())
 
 

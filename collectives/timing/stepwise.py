@@ -144,17 +144,12 @@ class Stepwise:
 
     def time(self, size: float) -> float:
         """Return seconds of all steps at a size, without following any path."""
-        return float(sum(step.repeat * self._seconds(step, on, size) for step, on in self.steps))
+        return float(
+            sum(step.repeat * (self._software(step) + on.time(size)) for step, on in self.steps)
+        )
 
     def _software(self, step: Step) -> float:
         return self.endpoint.alpha + step.messages * self.endpoint.message
-
-    def _seconds(self, step: Step, on: RoutedTraffic, size: float) -> float:
-        kind = on.at(size)
-        if kind is None:
-            return self._software(step)
-        slow = on.slowest
-        return self._software(step) + float(slow.latency[kind] + size * slow.transfer[kind])
 
     def _step(self, step: Step, on: RoutedTraffic, size: float) -> StepCost:
         split = Latency(endpoint=self._software(step))
