@@ -23,8 +23,9 @@ from topology.errors import SupernodeError
 F = TypeVar("F", bound=Callable[..., Any])
 _HINT = "; topology.from_networkx() makes a supernode of a graph"
 _ANY = (int, float, object, Hashable)
-_SELVES = ("shapes", "systems")
-"""Rooms whose functions take numbers and words only, are known by name, and check them."""
+_PROJECT = ("topology", "collectives")
+_SELVES = ("shapes", "systems", "calls", "registry", "")
+"""Rooms whose functions take numbers and words only and check them, and what builds rooms."""
 
 
 class ArgumentError(SupernodeError, TypeError):
@@ -32,7 +33,7 @@ class ArgumentError(SupernodeError, TypeError):
 
 
 def check_calls(package: str) -> None:
-    """Check the arguments of every function that a package exports, from now on.
+    """Check the arguments of every function that a package lets in, from now on.
 
     Parameters
     ----------
@@ -40,11 +41,11 @@ def check_calls(package: str) -> None:
         Its ``__name__``. The functions are replaced in the package and where they were defined.
     """
     room: Any = sys.modules[package]
-    for name in room.__all__:
-        function = room.__dict__.get(name)
+    for name, function in list(vars(room).items()):
         if not isfunction(function) or hasattr(function, "__wrapped__"):
             continue
-        if str(function.__module__).split(".")[1] not in _SELVES:
+        project, _, module = function.__module__.partition(".")
+        if project in _PROJECT and module.split(".")[0] not in _SELVES:
             home: Any = sys.modules[function.__module__]
             checked = _checking(function)
             if getattr(home, name, None) is function:

@@ -1,14 +1,10 @@
 """Collective algorithms, one file to a family; each is a function that returns a `Schedule`."""
 
-from collectives.algorithms.registry import (
-    algorithm,
-    algorithm_names,
-    candidate_names,
-    find_algorithm,
-    register,
-)
+from collectives.algorithms.registry import algorithm as algorithm
+from collectives.algorithms.registry import algorithm_names as algorithm_names
+from collectives.algorithms.registry import candidate_names as candidate_names
+from collectives.algorithms.registry import find_algorithm as find_algorithm
+from collectives.algorithms.registry import register as register
 from topology.registry import import_all
 
 import_all(__name__, __path__)
-
-__all__ = ["algorithm", "algorithm_names", "candidate_names", "find_algorithm", "register"]

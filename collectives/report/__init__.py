@@ -1,5 +1,5 @@
 """One HTML file with tables, pictures and sources."""
 
-from collectives.report.html import check_target, report, write_report
-
-__all__ = ["check_target", "report", "write_report"]
+from collectives.report.html import check_target as check_target
+from collectives.report.html import report as report
+from collectives.report.html import write_report as write_report

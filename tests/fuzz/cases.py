@@ -20,6 +20,7 @@ import collectives
 import topology
 from collectives.cli import build_parser, main
 from tests.fuzz.values import KINDS, good, machines, odd
+from tests.public import public_names
 from topology import faults, metrics, routing
 from topology.formats import from_node_link, to_node_link
 from topology.shapes.registry import SHAPES
@@ -91,8 +92,8 @@ def _functions() -> Mapping[str, Callable[..., object]]:
     """Return the public functions, and the methods of things ready for use."""
     found: dict[str, Callable[..., object]] = {}
     for room in (topology, metrics, routing, faults, collectives):
-        for name in getattr(room, "__all__", []):
-            thing = getattr(room, name, None) if name not in ("draw", "drawing") else None
+        for name in public_names(room):
+            thing = getattr(room, name) if name != "draw" else None
             if inspect.isfunction(thing) and not name.startswith("plot_") and name not in _NEVER:
                 found[f"{room.__name__}.{name}"] = thing
     for kind in (topology.LinkType, topology.Link, topology.Floor, topology.ScaleOut,
@@ -117,7 +118,7 @@ def function(rng: Random) -> Case:
 
 def plot(rng: Random) -> Case:
     """Return a call that draws."""
-    names = [name for name in collectives.__all__ if name.startswith("plot_")]
+    names = [name for name in public_names(collectives) if name.startswith("plot_")]
     name = rng.choice((*names, "draw"))
     return of_function(name, getattr(topology if name == "draw" else collectives, name), rng)
 

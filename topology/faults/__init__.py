@@ -1,22 +1,17 @@
 """What fails together, which of it is alike, and failing it, chosen or at random."""
 
 from topology.calls import check_calls
-from topology.faults.failing import fail, random_failures
-from topology.faults.registry import FailureUnit, failure_unit, failure_units, unit_kinds
-from topology.faults.sorting import distinct_units, unit_sorts
+from topology.faults.failing import fail as fail
+from topology.faults.failing import random_failures as random_failures
+from topology.faults.registry import FailureUnit as FailureUnit
+from topology.faults.registry import failure_unit as failure_unit
+from topology.faults.registry import failure_units as failure_units
+from topology.faults.registry import unit_kinds as unit_kinds
+from topology.faults.sorting import distinct_units as distinct_units
+from topology.faults.sorting import unit_sorts as unit_sorts
 from topology.registry import import_all
 
 import_all(__name__, __path__)
 
-__all__ = [
-    "FailureUnit",
-    "distinct_units",
-    "fail",
-    "failure_unit",
-    "failure_units",
-    "random_failures",
-    "unit_kinds",
-    "unit_sorts",
-]
 
 check_calls(__name__)

@@ -1,46 +1,29 @@
 """Which way traffic goes: a demand in, link loads and paths out."""
 
 from topology.calls import check_calls
-from topology.routing.demand import (
-    Demand,
-    DemandLike,
-    Pairs,
-    Uniform,
-    as_demand,
-    check_ranks,
-    join_pairs,
-)
-from topology.routing.ecmp import Ecmp, EcmpFlow, ecmp
-from topology.routing.flow import RoutedFlow, Router, Slowest, Sum, SumFlow, add_demands
-from topology.routing.in_network import InNetwork, InNetworkFlow, in_network_trees
-from topology.routing.one_path import OnePath, PathFlow
-from topology.routing.policies import router, routing, routing_names
-
-__all__ = [
-    "Demand",
-    "DemandLike",
-    "Ecmp",
-    "EcmpFlow",
-    "InNetwork",
-    "InNetworkFlow",
-    "OnePath",
-    "Pairs",
-    "PathFlow",
-    "RoutedFlow",
-    "Router",
-    "Slowest",
-    "Sum",
-    "SumFlow",
-    "Uniform",
-    "add_demands",
-    "as_demand",
-    "check_ranks",
-    "ecmp",
-    "in_network_trees",
-    "join_pairs",
-    "router",
-    "routing",
-    "routing_names",
-]
+from topology.routing.demand import Demand as Demand
+from topology.routing.demand import DemandLike as DemandLike
+from topology.routing.demand import Pairs as Pairs
+from topology.routing.demand import Uniform as Uniform
+from topology.routing.demand import as_demand as as_demand
+from topology.routing.demand import check_ranks as check_ranks
+from topology.routing.demand import join_pairs as join_pairs
+from topology.routing.ecmp import Ecmp as Ecmp
+from topology.routing.ecmp import EcmpFlow as EcmpFlow
+from topology.routing.ecmp import ecmp as ecmp
+from topology.routing.flow import RoutedFlow as RoutedFlow
+from topology.routing.flow import Router as Router
+from topology.routing.flow import Slowest as Slowest
+from topology.routing.flow import Sum as Sum
+from topology.routing.flow import SumFlow as SumFlow
+from topology.routing.flow import add_demands as add_demands
+from topology.routing.in_network import InNetwork as InNetwork
+from topology.routing.in_network import InNetworkFlow as InNetworkFlow
+from topology.routing.in_network import in_network_trees as in_network_trees
+from topology.routing.one_path import OnePath as OnePath
+from topology.routing.one_path import PathFlow as PathFlow
+from topology.routing.policies import router as router
+from topology.routing.policies import routing as routing
+from topology.routing.policies import routing_names as routing_names
 
 check_calls(__name__)
