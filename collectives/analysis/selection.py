@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -16,7 +16,7 @@ from collectives.timing import Plan
 from collectives.timing.lower_bound import floor_time
 from collectives.timing.stepwise import Race, TooSlowError
 from topology.approximation import Approximation
-from topology.errors import RoutingError
+from topology.errors import RoutingError, UnreachableError
 
 Placement: TypeAlias = tuple[Schedule, IntArray]
 """A schedule and the rank at each of its positions."""
@@ -143,18 +143,44 @@ class Selection:
         order = sorted(range(len(self.fitting)), key=lambda i: self.fitting[i].least(size))
         best: int | None = None
         excluded = []
+        lost: list[UnreachableError] = []
         for at in order:
             candidate = self.fitting[at]
             limit = np.inf if best is None else self.fitting[best].time(size)
             hopeless = candidate.least(size) > limit
-            time = np.inf if hopeless else candidate.time_within(size, limit)
+            try:
+                time = np.inf if hopeless else candidate.time_within(size, limit)
+            except UnreachableError as error:  # its pairs have no path; another's may
+                lost.append(error)
+                continue
             if time == np.inf:
                 excluded.append(candidate.name)
             elif best is None or (time, at) < (limit, best):
                 best = at
         if best is None:
-            raise ScheduleError(f"no algorithm fits: {self.refused}")
+            raise lost[0] if lost else ScheduleError(f"no algorithm fits: {self.refused}")
         return self.fitting[best], tuple(excluded)
+
+    def routed(self, size: float) -> Selection:
+        """Return it with those among the refused whose pairs have no path to each other.
+
+        Raises
+        ------
+        UnreachableError
+            If that is so of all.
+        """
+        fitting, refused = [], dict(self.refused)
+        for candidate in self.fitting:
+            try:
+                candidate.plan(size)
+            except UnreachableError as error:
+                refused[candidate.name] = str(error)
+                lost = error
+            else:
+                fitting.append(candidate)
+        if not fitting:
+            raise lost
+        return replace(self, fitting=tuple(fitting), refused=refused)
 
 
 def candidates(

@@ -177,7 +177,7 @@ def tune(
     lo, hi = (as_size(end) for end in (low, high))
     sizes = size_grid(lo, hi)
     question = one_group(supernode, kind, hi, progress=progress, **choices)
-    found = candidates(question, names=algorithms)
+    found = candidates(question, names=algorithms).routed(hi)
     times = []
     for done, candidate in enumerate(found.fitting):
         question.progress(candidate.name, done / len(found.fitting))
@@ -287,7 +287,7 @@ def analyze_all(
     question = one_group(supernode, kind, size, progress=progress, **choices)
     amount = question.size
     known = algorithm_names(collective(kind).name) if algorithms is None else list(algorithms)
-    found = candidates(question, names=known)
+    found = candidates(question, names=known).routed(amount)
     rows = []
     for done, candidate in enumerate(found.fitting):
         question.progress(candidate.name, done / (len(found.fitting) + 1))

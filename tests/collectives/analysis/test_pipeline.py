@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -235,3 +236,20 @@ def test_exact_refuses_what_can_only_be_approximate() -> None:
     if found.approximations:
         with pytest.raises(topology.SupernodeError, match="exact answer was asked for"):
             collectives.analyze_groups(machine, "all_to_all", MiB, tp, exact=True)
+
+
+def test_an_algorithm_whose_pairs_have_no_path_is_passed_over() -> None:
+    """NPUs in a ring that pass nothing on in the network: neighbours can still relay."""
+    graph = nx.cycle_graph(5)
+    nx.set_edge_attributes(graph, 50e9, "capacity")
+    nx.set_node_attributes(graph, "npu", "kind")
+    nx.set_node_attributes(graph, values=False, name="forwards")
+    machine = topology.from_networkx(graph, npus=range(5))
+    found = collectives.analyze(machine, "all_reduce", MiB)
+    assert "ring" in found.algorithm
+    rows = collectives.analyze_all(machine, "all_reduce", MiB, around=1)
+    assert "cannot reach" in rows.refused["direct"]
+    assert {row.algorithm for row in rows.analyses} >= {"ring"}
+    assert collectives.tune(machine, "all_reduce", low=MiB, high=2 * MiB).choose(MiB)
+    with pytest.raises(topology.SupernodeError, match="cannot reach"):
+        collectives.analyze(machine, "all_to_all", MiB, algorithm="direct")
