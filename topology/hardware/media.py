@@ -113,7 +113,7 @@ class LinkType(Printed):
     def __post_init__(self) -> None:
         what = _check_record("link type", self, ("latency",))
         border.number(self.capacity, f"{what}: capacity", above=0, unit=_RATE)
-        if self.reach != math.inf:
+        if not (isinstance(self.reach, float) and math.isinf(self.reach) and self.reach > 0):
             border.number(self.reach, f"{what}: reach", unit="metres")
 
     def parts(self) -> list[Part]:
