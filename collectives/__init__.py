@@ -63,7 +63,7 @@ from collectives.workloads.moe import analyze_moe as analyze_moe
 from collectives.workloads.moe import scale_experts as scale_experts
 from collectives.workloads.moe_traffic import MoELayer as MoELayer
 from collectives.workloads.moe_traffic import deepseek_v3 as deepseek_v3
-from topology.calls import check_calls
+from topology.calls import check_calls, public_names
 
 if TYPE_CHECKING:
     from collectives.plots import plot_bandwidth as plot_bandwidth
@@ -86,4 +86,7 @@ def __getattr__(name: str) -> Any:
         plots = import_module("collectives.plots")
         if name == "plots" or hasattr(plots, name):
             return plots if name == "plots" else getattr(plots, name)
+    if name == "__all__":
+        drawn = vars(import_module("collectives.plots"))
+        return public_names(__name__, *(plot for plot in drawn if plot.startswith("plot_")))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

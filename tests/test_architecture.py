@@ -246,3 +246,12 @@ def test_nothing_names_the_machine_it_was_written_on() -> None:
             if path.suffix in (".py", ".csv", ".md", ".json", ".toml"):
                 text = path.read_text(encoding="utf-8")
                 assert not [place for place in places if place in text], path
+
+
+@pytest.mark.parametrize("package", [topology, collectives], ids=lambda package: package.__name__)
+def test_all_is_what_the_package_lets_in(package: ModuleType) -> None:
+    names = set(package.__all__)
+    assert set(public_names(package)) <= names
+    assert all(hasattr(package, name) for name in names)
+    for name in ("SupernodeError", "torus", "draw") if package is topology else ("analyze",):
+        assert name in names

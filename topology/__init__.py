@@ -12,7 +12,7 @@ from topology import shapes as shapes
 from topology import systems as systems
 from topology import units as units
 from topology.border import budget as budget
-from topology.calls import check_calls
+from topology.calls import check_calls, public_names
 from topology.composition import compose as compose
 from topology.conversion import from_networkx as from_networkx
 from topology.errors import SupernodeError as SupernodeError
@@ -117,4 +117,6 @@ def __getattr__(name: str) -> Any:
     if name in ("draw", "drawing"):
         drawing = import_module("topology.drawing")
         return drawing if name == "drawing" else drawing.draw
+    if name == "__all__":
+        return public_names(__name__, "draw", "drawing")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from functools import cache, wraps
-from inspect import Parameter, isfunction, signature
+from inspect import Parameter, isfunction, ismodule, signature
 from itertools import islice
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -26,6 +26,9 @@ _ANY = (int, float, object, Hashable)
 _PROJECT = ("topology", "collectives")
 _SELVES = ("shapes", "systems", "calls", "registry", "")
 """Rooms whose functions take numbers and words only and check them, and what builds rooms."""
+
+_ROOMS = ("formats", "metrics", "routing", "shapes", "systems", "units")
+"""Rooms of `topology` that are public as a whole."""
 
 
 class ArgumentError(SupernodeError, TypeError):
@@ -51,6 +54,26 @@ def check_calls(package: str) -> None:
             if getattr(home, name, None) is function:
                 setattr(home, name, checked)  # so that it can be pickled
             setattr(room, name, checked)
+
+
+def public_names(package: str, *late: str) -> list[str]:
+    """Return ``__all__`` of a package: what of the project it lets in, and what comes late.
+
+    Parameters
+    ----------
+    package
+        Its ``__name__``.
+    *late
+        Names that are brought in only when they are asked for.
+    """
+    names = [
+        name
+        for name, thing in vars(sys.modules[package]).items()
+        if not name.startswith("_") and name not in ("check_calls", "public_names")
+        if str(getattr(thing, "__module__", getattr(thing, "__name__", ""))).startswith(package)
+        if not ismodule(thing) or name in _ROOMS
+    ]
+    return sorted({*names, *late})
 
 
 def _checking(function: F) -> F:
