@@ -6,12 +6,15 @@ them, along the rows at right angles, and down again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from topology import border
 from topology.errors import GraphError
 from topology.hardware.media import LinkType, link_type
+
+_MICROMETRES = partial(round, ndigits=6)
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ def placed_links(
     places: Mapping[str, Place],
     candidates: Sequence[str | float | LinkType],
     floor: Floor | None = None,
+    *,
+    rounded: Callable[[float], float] = _MICROMETRES,
 ) -> dict[LinkType, list[tuple[str, str]]]:
     """Choose the link of each pair of nodes by where they are.
 
@@ -135,6 +140,8 @@ def placed_links(
         Link types to choose from, as in `choose_link`.
     floor
         The floor; by default `Floor()`.
+    rounded
+        Returns the length of the cable that is used; by default, to the micrometre.
 
     Returns
     -------
@@ -148,23 +155,24 @@ def placed_links(
         If a node has no place, or no candidate reaches; the message names the pair.
     """
     floor = Floor() if floor is None else floor
-    chosen: dict[tuple[Place, Place], LinkType] = {}
-    found: dict[LinkType, list[tuple[str, str]]] = {}
+    known: dict[tuple[Place, Place], float] = {}
+    by_length: dict[float, list[tuple[str, str]]] = {}
     for u, v in ends:
         for end in (u, v):
             if end not in places:
                 raise GraphError(f"link {u} to {v}: {end} has no place; give its rack and slot")
         key = places[u], places[v]
-        if key not in chosen:
-            chosen[key] = _chosen(u, v, floor.length(*key), candidates)
-        found.setdefault(chosen[key], []).append((u, v))
-    return found
+        metres = known.get(key)
+        if metres is None:
+            metres = known[key] = rounded(floor.length(*key))
+        by_length.setdefault(metres, []).append((u, v))
+    return {_chosen(pairs[0], metres, candidates): pairs for metres, pairs in by_length.items()}
 
 
 def _chosen(
-    u: str, v: str, length: float, candidates: Sequence[str | float | LinkType]
+    ends: tuple[str, str], metres: float, candidates: Sequence[str | float | LinkType]
 ) -> LinkType:
     try:
-        return choose_link(round(length, 6), candidates)
+        return choose_link(metres, candidates)
     except GraphError as error:
-        raise GraphError(f"link {u} to {v}: {error}") from error
+        raise GraphError(f"link {ends[0]} to {ends[1]}: {error}") from error

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.algorithms.direct import direct_all_to_all
+from collectives.algorithms.grid import grid_steps
 from collectives.algorithms.hierarchical import hierarchical_all_to_all
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
@@ -40,7 +41,7 @@ from collectives.model.schedule import (
 from topology import border
 from topology.fabric import FloatArray
 from topology.naming import natural_key
-from topology.routing import Pairs, Uniform, add_demands
+from topology.routing import Pairs, add_demands
 
 _MOST_PAIRWISE = 2048
 
@@ -247,41 +248,6 @@ def _grid_of_coordinates(coordinates: list[tuple[object, ...]]) -> IntArray:
     grid = np.empty(len(cell), dtype=np.int64)
     grid[cell] = np.arange(len(cell))
     return grid.reshape(sizes)
-
-
-def grid_steps(grid: IntArray, phases: Sequence[str] | None = None) -> tuple[Step, ...]:
-    """Return an all-to-all along the axes of a grid of positions, the first axis first.
-
-    Parameters
-    ----------
-    grid
-        Position at each point. With nodes along the first axis and places along the second,
-        blocks go along the rail and then inside the node; transposed, the other way round.
-    phases
-        A word for each axis; by default "dimension i".
-    """
-    words = phases or [f"dimension {axis}" for axis in range(grid.ndim)]
-    return tuple(
-        _axis_step(grid, axis, words[axis]) for axis in range(grid.ndim) if grid.shape[axis] > 1
-    )
-
-
-def _axis_step(grid: IntArray, axis: int, phase: str) -> Step:
-    p, width = grid.size, grid.shape[axis]
-    block = grid.reshape(prod(grid.shape[:axis]), width, -1)  # earlier axes, this one, later ones
-
-    def transfers(_: int) -> Transfers:
-        here, there = np.nonzero(~np.eye(width, dtype=bool))
-        src, dst = block[:, here], block[:, there]  # (earlier, pairs, later)
-        origin = src.transpose(1, 2, 0)  # from any earlier point; to any later point of dst:
-        chunk = origin[None, :, :, :, None] * p + dst[:, :, None, None, :]
-        each = chunk.shape[3] * chunk.shape[4]
-        return Transfers(
-            np.repeat(src.reshape(-1), each), np.repeat(dst.reshape(-1), each), chunk.reshape(-1)
-        )
-
-    rows = block.transpose(0, 2, 1).reshape(-1, width)
-    return Step(transfers, Uniform(rows, 1 / width), 1, phase)
 
 
 def check_matrix(matrix: npt.ArrayLike, ranks: int) -> FloatArray:

@@ -80,3 +80,38 @@ def _direct_step(block: IntArray, phase: str, *, reduce: bool) -> Step:
 
     rows = block.transpose(0, 2, 1).reshape(-1, width)
     return Step(transfers, Uniform(rows, later / block.size), 1, phase)
+
+
+def grid_steps(grid: IntArray, phases: Sequence[str] | None = None) -> tuple[Step, ...]:
+    """Return an all-to-all along the axes of a grid of positions, the first axis first.
+
+    Parameters
+    ----------
+    grid
+        Position at each point. With nodes along the first axis and places along the second,
+        blocks go along the rail and then inside the node; transposed, the other way round.
+    phases
+        A word for each axis; by default "dimension i".
+    """
+    words = phases or [f"dimension {axis}" for axis in range(grid.ndim)]
+    return tuple(
+        _axis_step(grid, axis, words[axis]) for axis in range(grid.ndim) if grid.shape[axis] > 1
+    )
+
+
+def _axis_step(grid: IntArray, axis: int, phase: str) -> Step:
+    p, width = grid.size, grid.shape[axis]
+    block = grid.reshape(prod(grid.shape[:axis]), width, -1)  # earlier axes, this one, later ones
+
+    def transfers(_: int) -> Transfers:
+        here, there = np.nonzero(~np.eye(width, dtype=bool))
+        src, dst = block[:, here], block[:, there]  # (earlier, pairs, later)
+        origin = src.transpose(1, 2, 0)  # from any earlier point; to any later point of dst:
+        chunk = origin[None, :, :, :, None] * p + dst[:, :, None, None, :]
+        each = chunk.shape[3] * chunk.shape[4]
+        return Transfers(
+            np.repeat(src.reshape(-1), each), np.repeat(dst.reshape(-1), each), chunk.reshape(-1)
+        )
+
+    rows = block.transpose(0, 2, 1).reshape(-1, width)
+    return Step(transfers, Uniform(rows, 1 / width), 1, phase)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from collectives.algorithms.compose import in_parallel
-from collectives.algorithms.grid import along
+from collectives.algorithms.grid import along, grid_steps
 from collectives.algorithms.halves import Half, Part, halves
 from collectives.algorithms.neighbours import direct_lanes
 from collectives.algorithms.registry import algorithm
@@ -27,9 +27,7 @@ from collectives.model.schedule import (
     DoesNotFitError,
     IntArray,
     Schedule,
-    Step,
     Team,
-    Transfers,
     as_team,
     require_groups,
 )
@@ -131,55 +129,6 @@ def hierarchical_all_to_all(team: Team | int) -> Schedule:
     S/g each; then sends S/m to every node along its own rail. Messages between nodes are g
     times larger and stay on their rail: (g-1)/g · S/B_i + (m-1)/m · S/B_e + 2α.
     """
-    groups = require_groups(as_team(team), "hierarchical")
-    m, g = groups.shape
-    p = m * g
-    place = _places(groups)
-
-    def in_node(_: int) -> Transfers:
-        src, rail = (
-            np.repeat(groups, g).reshape(m, g, g),
-            np.broadcast_to(groups[:, None], (m, g, g)),
-        )
-        src, via = src[src != rail], rail[src != rail]
-        target = groups.T[place[via]]  # every rank at that place, shape (k, m)
-        return Transfers(
-            np.repeat(src, m), np.repeat(via, m), (src[:, None] * p + target).reshape(-1)
-        )
-
-    def along_rail(_: int) -> Transfers:
-        via, last = _pairs(groups.T)
-        origin = groups[_nodes(groups)[via]]  # the whole node of the sender, shape (k, g)
-        return Transfers(
-            np.repeat(via, g), np.repeat(last, g), (origin * p + last[:, None]).reshape(-1)
-        )
-
-    steps = []
-    if g > 1:
-        steps.append(Step(in_node, Uniform(groups, 1 / g), 1, "to the rail"))
-    if m > 1:
-        steps.append(Step(along_rail, Uniform(groups.T, 1 / m), 1, "along the rail"))
-    return Schedule("hierarchical", collective("all_to_all"), p, p * p, tuple(steps))
-
-
-def _places(groups: IntArray) -> IntArray:
-    """Return each position's place in its node."""
-    place = np.empty(groups.size, dtype=np.int64)
-    place[groups] = np.arange(groups.shape[1])
-    return place
-
-
-def _nodes(groups: IntArray) -> IntArray:
-    """Return each position's node."""
-    node = np.empty(groups.size, dtype=np.int64)
-    node[groups.T] = np.arange(groups.shape[0])
-    return node
-
-
-def _pairs(rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Return every ordered pair of different positions of a row, over all rows."""
-    count, width = rows.shape
-    src = np.repeat(rows, width).reshape(count, width, width)
-    dst = np.broadcast_to(rows[:, None], (count, width, width))
-    apart = src != dst
-    return src[apart], dst[apart]
+    rails = require_groups(as_team(team), "hierarchical").T
+    steps = grid_steps(rails, ["to the rail", "along the rail"])
+    return Schedule("hierarchical", collective("all_to_all"), rails.size, rails.size**2, steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from collectives.algorithms.alltoall import grid_steps
+from collectives.algorithms.grid import grid_steps
 from collectives.model.collective import collective
 from collectives.model.schedule import IntArray, Schedule, ScheduleError, Step
 from collectives.workloads.moe_traffic import Copies

@@ -10,6 +10,7 @@ Networks, 2004, chapter 5.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from topology.shapes.parts import (
 )
 from topology.shapes.registry import shape
 from topology.supernode import Supernode
+
+_STRAIGHT: Mapping[tuple[int, int], int] = MappingProxyType({})
 
 
 @shape
@@ -49,7 +52,7 @@ def line(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
         Parallel links between neighbours.
     """
     size = dimensions("line", border.whole(npus, "line: npus"))
-    return _lattice("line", size, _steps(size, wrap=False), link, lanes, npus=size[0])
+    return _lattice("line", size, lattice_steps(size, wrap=False), link, lanes, npus=size[0])
 
 
 @shape
@@ -73,7 +76,7 @@ def ring(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
         Parallel links between neighbours.
     """
     size = dimensions("ring", border.whole(npus, "ring: npus"))
-    return _lattice("ring", size, _steps(size, wrap=True), link, lanes, npus=size[0])
+    return _lattice("ring", size, lattice_steps(size, wrap=True), link, lanes, npus=size[0])
 
 
 @shape
@@ -101,7 +104,7 @@ def mesh(
         Parallel links between neighbours, for all dimensions or for each.
     """
     size = dimensions("mesh", dims)
-    return _lattice("mesh", size, _steps(size, wrap=False), link, lanes)
+    return _lattice("mesh", size, lattice_steps(size, wrap=False), link, lanes)
 
 
 @shape
@@ -131,7 +134,7 @@ def torus(
         Parallel links between neighbours, for all dimensions or for each.
     """
     size = dimensions("torus", dims)
-    return _lattice("torus", size, _steps(size, wrap=True), link, lanes)
+    return _lattice("torus", size, lattice_steps(size, wrap=True), link, lanes)
 
 
 @shape
@@ -158,7 +161,7 @@ def hypercube(dimension: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     """
     n = border.whole(dimension, "hypercube: dimension", most=24)
     size = dimensions("hypercube", (2,) * n)
-    steps = _steps(size, wrap=True)
+    steps = lattice_steps(size, wrap=True)
     called = {"dimension": n}
     return graph_of(
         "hypercube", 2**n, steps, link, lanes, called, size=str(n), coord=coordinates(size)
@@ -205,10 +208,7 @@ def twisted_torus(
     """
     size = dimensions("twisted_torus", dims)
     shifts = _checked_twists(size, twists)
-    steps = _steps(size, wrap=True)
-    grid = np.arange(np.prod(size)).reshape(size)
-    for i in sorted({i for i, _ in shifts}):
-        steps[i] = _twisted_step(grid, i, {j: n for (at, j), n in shifts.items() if at == i})
+    steps = lattice_steps(size, wrap=True, twists=shifts)
     return _lattice("twisted_torus", size, steps, link, lanes, dims=size, twists=shifts)
 
 
@@ -235,25 +235,32 @@ def _checked_twists(
     }
 
 
-def _twisted_step(
-    grid: IntArray, axis: int, shifts: Mapping[int, int]
-) -> tuple[IntArray, IntArray]:
-    moved = np.moveaxis(grid, axis, 0)
-    landing = grid
-    for other, shift in shifts.items():
-        landing = np.roll(landing, -shift, axis=other)
-    following = np.concatenate([moved[1:], np.moveaxis(landing, axis, 0)[:1]])
-    return moved, following
+def lattice_steps(
+    dims: tuple[int, ...], *, wrap: bool, twists: Mapping[tuple[int, int], int] = _STRAIGHT
+) -> list[tuple[IntArray, IntArray]]:
+    """Return the links of each dimension as index arrays, each cable once.
 
-
-def _steps(dims: tuple[int, ...], *, wrap: bool) -> list[tuple[IntArray, IntArray]]:
-    """Return the links of each dimension as index arrays, each cable once."""
+    Parameters
+    ----------
+    dims
+        The widths.
+    wrap
+        Whether there are links from the last of each line to the first; not where these two
+        are neighbours.
+    twists
+        {(i, j): shift}: those of dimension i land so much further on in dimension j.
+    """
     grid = np.arange(np.prod(dims)).reshape(dims)
     steps = []
     for axis, k in enumerate(dims):
+        landing = grid
+        for (at, other), shift in twists.items():
+            if at == axis:
+                landing = np.roll(landing, -shift, axis=other)
         moved = np.moveaxis(grid, axis, 0)
+        following = np.concatenate([moved[1:], np.moveaxis(landing, axis, 0)[:1]])
         count = k if wrap and k > 2 else k - 1
-        steps.append((moved[:count], np.roll(moved, -1, axis=0)[:count]))
+        steps.append((moved[:count], following[:count]))
     return steps
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
-from topology.errors import GraphError
 from topology.hardware.media import LinkType
-from topology.placement import Floor, Place, choose_link
+from topology.placement import Floor, Place, placed_links
 from topology.supernode import Builder
 
 STEP = 0.5
@@ -50,19 +49,7 @@ def connect_placed(
     GraphError
         If no link type reaches; the message names the pair.
     """
-    known: dict[tuple[Place, Place], float] = {}
-    by_length: dict[float, list[tuple[str, str]]] = {}
-    for u, v in ends:
-        key = places[u], places[v]
-        metres = known.get(key)
-        if metres is None:
-            metres = known[key] = whole_cable(floor.length(*key))
-        by_length.setdefault(metres, []).append((u, v))
-    for metres, pairs in by_length.items():
-        try:
-            kind = choose_link(metres, links)
-        except GraphError as error:
-            raise GraphError(f"link {pairs[0][0]} to {pairs[0][1]}: {error}") from error
+    for kind, pairs in placed_links(ends, places, links, floor, rounded=whole_cable).items():
         builder.connect(pairs, kind, lanes=lanes)
 
 

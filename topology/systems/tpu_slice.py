@@ -9,8 +9,9 @@ wrap-around can be twisted. Jouppi et al., TPU v4, ISCA 2023, arXiv:2304.01433, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from math import ceil, prod
 
 import numpy as np
@@ -19,6 +20,7 @@ from topology.errors import GraphError
 from topology.fabric import BoolArray, FloatArray, IntArray
 from topology.hardware.media import link_type
 from topology.placement import Floor, Place, choose_link
+from topology.shapes.lattice import lattice_steps
 from topology.shapes.parts import by_x, coordinates, pairs
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import STEP, assumed
@@ -62,7 +64,7 @@ def build_slice(generation: Generation, shape: Box | None, *, twisted: bool) -> 
     shape
         Three widths, as (4, 4, 8) or "4x4x8"; None for the largest.
     twisted
-        Whether the wrap-around of the short dimensions shifts the long ones; see `shifts_of`.
+        Whether the wrap-around of the short dimensions shifts the long ones; see `twists_of`.
 
     Raises
     ------
@@ -71,12 +73,12 @@ def build_slice(generation: Generation, shape: Box | None, *, twisted: bool) -> 
         chips than the largest slice; or is to be twisted and cannot be.
     """
     dims = _checked(generation, shape)
-    shifts = shifts_of(generation.name, dims) if twisted else {}
+    twists = twists_of(generation.name, dims) if twisted else {}
     builder = Builder()
     chips, cube = _add_chips(builder, generation, dims)
     wraps = all(width % CUBE == 0 for width in dims)
     circuit = _to_circuit_switch(generation, int(cube.max()) + 1)
-    for u, v, optical in _links(dims, shifts, cube, wraps=wraps):
+    for u, v, optical in _links(dims, twists, cube, wraps=wraps):
         builder.connect(pairs(chips, u[~optical], chips, v[~optical]), generation.copper)
         fibre = circuit[cube[u[optical]]] + circuit[cube[v[optical]]]
         for length, which in _by_length(fibre):
@@ -95,7 +97,7 @@ def build_slice(generation: Generation, shape: Box | None, *, twisted: bool) -> 
     )
 
 
-def shifts_of(name: str, dims: tuple[int, ...]) -> dict[int, dict[int, int]]:
+def twists_of(name: str, dims: tuple[int, ...]) -> dict[tuple[int, int], int]:
     """Return {dimension: {shifted dimension: by}} of a twisted torus.
 
     n x n x 2n and n x 2n x 2n can be twisted: going round a short dimension, of n, lands n
@@ -111,7 +113,7 @@ def shifts_of(name: str, dims: tuple[int, ...]) -> dict[int, dict[int, int]]:
             f"{name}: a slice of {by_x(dims)} cannot be twisted; it must be n x n x 2n or "
             "n x 2n x 2n with n a multiple of 4, such as 4x4x8"
         )
-    return {axis: dict.fromkeys(long, n) for axis in short}
+    return dict.fromkeys(product(short, long), n)
 
 
 def _checked(generation: Generation, shape: Box | None) -> tuple[int, ...]:
@@ -158,19 +160,12 @@ def _number(grid: IntArray, dims: tuple[int, ...], block: tuple[int, ...]) -> In
 
 
 def _links(
-    dims: tuple[int, ...], shifts: dict[int, dict[int, int]], cube: IntArray, *, wraps: bool
+    dims: tuple[int, ...], twists: Mapping[tuple[int, int], int], cube: IntArray, *, wraps: bool
 ) -> Iterator[tuple[IntArray, IntArray, BoolArray]]:
     """Yield, for each dimension, both ends of every cable and whether it leaves the cube."""
-    grid = np.arange(prod(dims)).reshape(dims)
-    for axis, width in enumerate(dims):
-        moved = np.moveaxis(grid, axis, 0)
-        landing = grid
-        for other, by in shifts.get(axis, {}).items():
-            landing = np.roll(landing, -by, axis=other)
-        following = np.concatenate([moved[1:], np.moveaxis(landing, axis, 0)[:1]])
-        count = width if wraps else width - 1
-        u, v = moved[:count].ravel(), following[:count].ravel()
-        last = np.repeat(np.arange(width)[:count] == width - 1, prod(dims) // width)
+    for width, ends in zip(dims, lattice_steps(dims, wrap=wraps, twists=twists), strict=True):
+        u, v = (end.ravel() for end in ends)
+        last = np.repeat(np.arange(len(ends[0])) == width - 1, prod(dims) // width)
         yield u, v, last | (cube[u] != cube[v])
 
 
@@ -225,10 +220,10 @@ def circuit_switches(machine: Supernode) -> dict[str, list[tuple[str, str]]]:
     if not isinstance(dims, tuple) or len(dims) != len(_HOST):
         raise GraphError(f"{machine.name} is not a TPU slice; it has no circuit switches")
     grid = np.indices(dims).reshape(len(dims), -1)
-    shifts = shifts_of(machine.name, dims) if twisted else {}
+    twists = twists_of(machine.name, dims) if twisted else {}
     wraps = all(width % CUBE == 0 for width in dims)
     found: dict[str, list[tuple[str, str]]] = {}
-    every = _links(dims, shifts, _number(grid, dims, (CUBE,) * len(dims)), wraps=wraps)
+    every = _links(dims, twists, _number(grid, dims, (CUBE,) * len(dims)), wraps=wraps)
     for axis, (u, v, optical) in enumerate(every):
         first, second = (grid[other] % CUBE for other in range(len(dims)) if other != axis)
         for i, j in zip(u[optical].tolist(), v[optical].tolist(), strict=True):

@@ -15,7 +15,7 @@ from tests.topology.systems.machines import whole
 from topology import Supernode, metrics
 from topology.errors import GraphError
 from topology.systems import tpu_v4, tpu_v5p
-from topology.systems.tpu_slice import circuit_switches, shifts_of
+from topology.systems.tpu_slice import circuit_switches, twists_of
 from topology.units import GB
 
 POD = {"tpu-v4": (16, 16, 16), "tpu-v5p": (16, 16, 24), "ironwood": (16, 16, 36)}
@@ -154,7 +154,7 @@ def test_the_twist_is_the_cubic_crystal_lattice(dims: tuple[int, ...]) -> None:
     assert set(machine.graph.edges) == expected
     lattice = topology.twisted_torus(
         dims,
-        {(i, j): by for i, row in shifts_of("x", dims).items() for j, by in row.items()},
+        twists_of("x", dims),
         link=GB,
     )
     assert set(lattice.graph.edges) == expected
