@@ -228,7 +228,6 @@ def answer(question: Question, sizes: Sequence[float] | None = None) -> list[Ana
     """
     unchecked = [note for job in question.jobs for note in _checked(job)]
     selections = [candidates(question, job) for job in question.jobs]
-    notes_on = [*unchecked, *(note for found in selections for note in found.approximations)]
     together: dict[tuple[str, ...], Candidate] = {}
     found = []
     for size in [question.size] if sizes is None else sizes:
@@ -236,17 +235,17 @@ def answer(question: Question, sizes: Sequence[float] | None = None) -> list[Ana
             selection.fastest(size * question.share(job))
             for job, selection in zip(question.jobs, selections, strict=True)
         ]
-        names = tuple(candidate.name for candidate, _ in picks)
+        names = tuple(pick.candidate.name for pick in picks)
         if names not in together:
-            together[names] = all_jobs(question, [candidate for candidate, _ in picks])
+            together[names] = all_jobs(question, [pick.candidate for pick in picks])
         said = [
-            explain.choice(candidate.name, [one.name for one in selection.fitting], excluded,
+            explain.choice(pick.candidate.name, selection.names, pick.excluded,
                            auto=job.algorithm == "auto")
-            for job, selection, (candidate, excluded) in zip(
-                question.jobs, selections, picks, strict=True)
+            for job, selection, pick in zip(question.jobs, selections, picks, strict=True)
         ]  # fmt: skip
         plan = together[names].plan(size)
-        found.append(conclude(question, plan, size, list(dict.fromkeys(said)), notes_on))
+        notes = [*unchecked, *(note for pick in picks for note in pick.approximations)]
+        found.append(conclude(question, plan, size, list(dict.fromkeys(said)), notes))
     return found
 
 

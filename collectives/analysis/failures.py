@@ -79,7 +79,7 @@ def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss
 def _another_way(question: Question, size: float) -> Plan:
     """Return the fastest plan, by whatever algorithms."""
     free = replace(question, jobs=tuple(replace(job, algorithm="auto") for job in question.jobs))
-    picks = [candidates(free, job).fastest(size * free.share(job))[0] for job in free.jobs]
+    picks = [candidates(free, job).fastest(size * free.share(job)).candidate for job in free.jobs]
     return all_jobs(free, picks).plan(size)
 
 

@@ -104,27 +104,22 @@ def of_plan(plan: Plan) -> Candidate:
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
-    """The algorithms that fit a job, and for the others why they do not.
+class Choice:
+    """The fastest algorithm at one size.
 
     Attributes
     ----------
-    fitting
-        Those that fit, in the order in which "auto" prefers equals.
-    refused
-        Why the others do not, by name.
+    candidate
+        It.
+    excluded
+        Names of those that a lower bound on their time excludes.
     left_out
-        Those that fit and were not tried, as routing them takes too long.
+        Names of those that might be faster, and take too long to route.
     """
 
-    fitting: tuple[Candidate, ...]
-    refused: dict[str, str]
+    candidate: Candidate
+    excluded: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-
-    @property
-    def not_shown(self) -> dict[str, str]:
-        """Return why each algorithm is not in a table, by name."""
-        return {**self.refused, **dict.fromkeys(self.left_out, "takes long to route; ask by name")}
 
     @property
     def approximations(self) -> tuple[Approximation, ...]:
@@ -134,8 +129,38 @@ class Selection:
         why = f"{', '.join(self.left_out)} not tried, as routing them takes long; ask by name"
         return (Approximation("fastest algorithm", why),)
 
-    def fastest(self, size: float) -> tuple[Candidate, tuple[str, ...]]:
-        """Return the fastest at a size, and the names of those a lower bound excludes.
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The algorithms that fit a job, and for the others why they do not.
+
+    Attributes
+    ----------
+    fitting
+        Those that fit, in the order in which "auto" prefers equals.
+    refused
+        Why the others do not, by name.
+    long
+        Those that fit and are not routed, as that takes too long.
+    """
+
+    fitting: tuple[Candidate, ...]
+    refused: dict[str, str]
+    long: tuple[Candidate, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Return every algorithm that fits."""
+        return [candidate.name for candidate in (*self.fitting, *self.long)]
+
+    @property
+    def not_shown(self) -> dict[str, str]:
+        """Return why each algorithm is not in a table, by name."""
+        why = "takes long to route; ask by name"
+        return {**self.refused, **{candidate.name: why for candidate in self.long}}
+
+    def fastest(self, size: float) -> Choice:
+        """Return the fastest at a size, and those that were not routed for it.
 
         Of algorithms that take the same time the first counts as the fastest. One is routed only
         if it could be faster than the best so far.
@@ -159,7 +184,12 @@ class Selection:
                 best = at
         if best is None:
             raise lost[0] if lost else ScheduleError(f"no algorithm fits: {self.refused}")
-        return self.fitting[best], tuple(excluded)
+        chosen = self.fitting[best]
+        left_out: list[str] = []
+        for candidate in self.long:
+            slower = candidate.least(size) > chosen.time(size)
+            (excluded if slower else left_out).append(candidate.name)
+        return Choice(chosen, tuple(excluded), tuple(left_out))
 
     def routed(self, size: float) -> Selection:
         """Return it with those among the refused whose pairs have no path to each other.
@@ -227,7 +257,7 @@ def candidates(
         raise ScheduleError(f"no algorithm for {wanted.kind.title} fits: {refused}")
     if not fitting:
         return Selection(tuple(long), refused)
-    return Selection(tuple(fitting), refused, tuple(candidate.name for candidate in long))
+    return Selection(tuple(fitting), refused, tuple(long))
 
 
 def _work(question: Question, schedule: Schedule) -> float:
