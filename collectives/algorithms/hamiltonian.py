@@ -44,7 +44,7 @@ def walecki_cycles(n: int) -> list[IntArray]:
     return [np.insert(cycle, across, rim + 1) for cycle in cycles]
 
 
-def lattice_cycles(dims: tuple[int, ...], *, seed: int = 0) -> list[IntArray] | None:
+def lattice_cycles(dims: tuple[int, ...]) -> list[IntArray] | None:
     """Return D edge-disjoint Hamiltonian cycles of a torus, or None if the search fails.
 
     Every dimension's links are a set of rings. Where two sides of a square of links are in one
@@ -55,11 +55,9 @@ def lattice_cycles(dims: tuple[int, ...], *, seed: int = 0) -> list[IntArray] | 
     ----------
     dims
         Widths, each 3 or more. Vertices count with the last dimension fastest.
-    seed
-        For the order of the swaps.
     """
     for attempt in range(_TRIES):
-        found = _merge_rings(dims, np.random.default_rng(seed + attempt))
+        found = _merge_rings(dims, np.random.default_rng(attempt))
         if found is not None:
             return found
     return None

@@ -15,7 +15,7 @@ from collectives.algorithms.halves import Half, Part, halves
 from collectives.model.schedule import Step, Team, Transfers, permutation
 
 
-def ring_steps(p: int, *, reduce: bool, lag: int = 0) -> tuple[Step, ...]:
+def ring_steps(p: int, *, reduce: bool) -> tuple[Step, ...]:
     """Return the p - 1 steps of a ring: a block each from every rank to the next.
 
     Parameters
@@ -25,14 +25,12 @@ def ring_steps(p: int, *, reduce: bool, lag: int = 0) -> tuple[Step, ...]:
     reduce
         True for reduce-scatter, which ends with rank r holding block r; False for all-gather,
         which starts so.
-    lag
-        Extra blocks the first send stands behind the sender.
     """
     if p == 1:
         return ()
     src = np.arange(p)
     dst = (src + 1) % p
-    behind = (1 if reduce else 0) + lag
+    behind = 1 if reduce else 0
 
     def transfers(t: int) -> Transfers:
         return Transfers(src, dst, (src - t - behind) % p, reduce=reduce)

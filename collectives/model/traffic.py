@@ -9,22 +9,20 @@ import numpy as np
 from topology.routing import Pairs
 
 
-def merged(parts: Sequence[Pairs], scale: float = 1.0) -> Pairs:
+def merged(parts: Sequence[Pairs]) -> Pairs:
     """Return the sum of several traffics, each ordered pair once.
 
     Parameters
     ----------
     parts
         The traffics.
-    scale
-        What to multiply every amount by.
     """
     src, dst, amount = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("src", "dst", "amount")
     )
     width = int(max(src.max(initial=0), dst.max(initial=0))) + 1
     keys, at = np.unique(src * width + dst, return_inverse=True)
-    total = np.bincount(at.reshape(-1), amount * scale, minlength=len(keys)).astype(float)
+    total = np.bincount(at.reshape(-1), amount, minlength=len(keys)).astype(float)
     return Pairs(keys // width, keys % width, total)
 
 

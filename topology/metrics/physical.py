@@ -7,7 +7,7 @@ own. A link with one direction only (a directed network, or half of a broken cab
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -222,22 +222,32 @@ def _of_medium(supernode: Supernode, medium: str | None) -> list[Cables]:
 
 def network_power(supernode: Supernode) -> NetworkPower:
     """Return what transceivers, switches and NICs draw, as far as it is published."""
+    light = (
+        ("optics", f"{group.link.type} (transceiver)", group.modules, group.link.power or None)
+        for group in cables(supernode)
+        if group.modules
+    )
+    devices = (
+        (kind, name, count, _figure(device_catalogue().get(name), "power"))
+        for (kind, name), count in _devices(supernode).items()
+    )
+    known, missing = _sums([*light, *devices])
+    optical, switches, nics = (known.get(part, 0.0) for part in ("optics", "switch", "nic"))
+    return NetworkPower(optical, switches, nics, dict(sorted(missing.items())))
+
+
+def _sums(
+    rows: Iterable[tuple[str, str, float, float | None]],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Add up rows of (part, name, count, figure of one): by part, and the counts without one."""
+    known: dict[str, float] = {}
     missing: dict[str, float] = {}
-    light = 0.0
-    for group in cables(supernode):
-        if group.modules:
-            light += group.modules * group.link.power
-            if not group.link.power:
-                name = f"{group.link.type} (transceiver)"
-                missing[name] = missing.get(name, 0) + group.modules
-    parts = {"switch": 0.0, "nic": 0.0}
-    for (kind, name), count in _devices(supernode).items():
-        power = _figure(device_catalogue().get(name), "power")
-        if power is None:
+    for part, name, count, each in rows:
+        if each is None:
             missing[name] = missing.get(name, 0) + count
         else:
-            parts[kind] += count * power
-    return NetworkPower(light, parts["switch"], parts["nic"], dict(sorted(missing.items())))
+            known[part] = known.get(part, 0.0) + count * each
+    return known, missing
 
 
 def _devices(supernode: Supernode) -> Counter[tuple[str, str]]:
@@ -268,8 +278,8 @@ def network_cost(supernode: Supernode, prices: Mapping[str, float]) -> NetworkCo
     """
     parts = _parts(supernode)
     _check_given("prices", prices, supernode, parts)
-    items = {name: count * prices[name] for name, count in parts.items() if name in prices}
-    return NetworkCost(items, {n: c for n, c in parts.items() if n not in prices})
+    rows = ((name, name, count, prices.get(name)) for name, count in parts.items())
+    return NetworkCost(*_sums(rows))
 
 
 def _check_given(
@@ -308,17 +318,9 @@ def reliability(supernode: Supernode, rates: Mapping[str, float] | None = None) 
         If a rate is negative or not a number, or names nothing in the machine.
     """
     given = dict(rates or {})
-    parts = _parts(supernode)
-    _check_given("rates", given, supernode, parts)
-    items: dict[str, float] = {}
-    missing: dict[str, float] = {}
-    for name, count, published in _failing(supernode):
-        rate = given.get(name, published)
-        if rate is None:
-            missing[name] = missing.get(name, 0) + count
-        else:
-            items[name] = items.get(name, 0.0) + rate * count
-    return Reliability(items, missing)
+    _check_given("rates", given, supernode, _parts(supernode))
+    rows = _failing(supernode)
+    return Reliability(*_sums((part, part, n, given.get(part, fit)) for part, n, fit in rows))
 
 
 def _failing(supernode: Supernode) -> Iterator[tuple[str, float, float | None]]:

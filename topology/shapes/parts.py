@@ -23,17 +23,17 @@ Dims: TypeAlias = int | Sequence[int]
 """Widths of every dimension; a single number is one dimension."""
 
 
-def dimensions(shape: str, dims: object, what: str = "dims", least: int = 1) -> tuple[int, ...]:
-    """Return the widths of every dimension; raise `GraphError` if one is below ``least``.
+def dimensions(shape: str, dims: object, what: str = "dims") -> tuple[int, ...]:
+    """Return the widths of every dimension; raise `GraphError` if one is below 1.
 
     As many vertices as their product are within the budget.
     """
     name = f"{shape}: {what}"
     if isinstance(dims, Iterable):
         given = enumerate(border.ordered(dims, name))
-        widths = [border.whole(width, f"{name}[{i}]", least=least) for i, width in given]
+        widths = [border.whole(width, f"{name}[{i}]") for i, width in given]
     else:
-        widths = [border.whole(dims, name, least=least)]
+        widths = [border.whole(dims, name)]
     if not 1 <= len(widths) <= _MOST_DIMENSIONS:
         raise GraphError(
             f"{name} has {len(widths)} widths; give 1 to {_MOST_DIMENSIONS}, such as (4, 4)"

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from topology import border
 from topology.hardware.media import LinkType
 from topology.placement import Floor, Place, placed_links
 from topology.spec.fields import Faults, Table, attempt
@@ -83,7 +84,7 @@ def _floor(data: object, faults: Faults) -> Floor:
     found: dict[str, Any] = {}
     for name in names:
         if name in ("racks_per_row", "slots"):
-            found[name] = table.count(name, getattr(Floor, name))
+            found[name] = table.get(name, border.whole, getattr(Floor, name))
         else:
             found[name] = table.quantity(name, parse_length, getattr(Floor, name))
     return attempt(table.path, faults, lambda: Floor(**found)) or Floor()

@@ -88,7 +88,9 @@ class Table:
             self.fault(name, f" is missing; write it like {example}")
         return self.data.get(name)
 
-    def _checked(self, name: str, default: T, check: Callable[..., T], **limits: Any) -> T:
+    def get(
+        self, name: str, check: Callable[..., T], default: T | None = None, **limits: Any
+    ) -> T | None:
         """Return a field as a check of the border gives it; note what it says against it."""
         if name not in self.data:
             return default
@@ -97,22 +99,6 @@ class Table:
         except SupernodeError as error:
             self.fault(name, str(error))
             return default
-
-    def count(self, name: str, default: int | None = None, *, least: int = 1) -> int | None:
-        """Return a whole number."""
-        return self._checked(name, default, border.whole, least=least)
-
-    def number(self, name: str, default: float, *, least: float, most: float) -> float:
-        """Return a plain number, such as a ratio."""
-        return self._checked(name, default, border.number, least=least, most=most)
-
-    def flag(self, name: str, default: bool | None = None) -> bool | None:  # noqa: FBT001
-        """Return true or false."""
-        return self._checked(name, default, border.flag)
-
-    def word(self, name: str, default: str | None = None) -> str | None:
-        """Return a text."""
-        return self._checked(name, default, border.word)
 
     def choice(self, name: str, allowed: Iterable[str], default: str | None = None) -> str | None:
         """Return one of some words."""

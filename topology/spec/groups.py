@@ -89,7 +89,7 @@ def _count(table: Table, shape: Mapping[str, int]) -> int:
     if ("count" in table) == ("shape" in table):
         table.fault("count", ": give one of count and shape, like count = 8")
         return 0
-    count = prod(shape.values()) if shape else table.count("count") or 0
+    count = prod(shape.values()) if shape else table.get("count", border.whole) or 0
     wrong = border.faults_of(border.afford, "", count)
     if wrong:
         table.fault("shape" if shape else "count", wrong[0])
@@ -110,13 +110,13 @@ def _tier(name: str, kind: str) -> int:
 def _common(table: Table, name: str, kind: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "kind": kind,
-        "tier": table.count("tier", _tier(name, kind), least=0),
+        "tier": table.get("tier", border.whole, _tier(name, kind), least=0),
         "device": table.choice("device", device_catalogue()),
-        "forwards": table.flag("forwards"),
+        "forwards": table.get("forwards", border.flag),
         "latency": table.quantity("latency", parse_time, None),
         "capacity": table.quantity("capacity", parse_rate, None),
-        "reduces": table.flag("reduces"),
-        "multicasts": table.flag("multicasts"),
+        "reduces": table.get("reduces", border.flag),
+        "multicasts": table.get("multicasts", border.flag),
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -140,8 +140,8 @@ def _link(name: str, data: object, faults: Faults) -> LinkType | None:
     fields: dict[str, Any] = {
         "capacity": table.quantity("rate", parse_rate, start.capacity),
         "medium": table.choice("medium", MEDIA, start.medium),
-        "efficiency": table.number("efficiency", start.efficiency, least=0, most=1),
-        "modules": table.number("modules", start.modules, least=0, most=1e6),
+        "efficiency": table.get("efficiency", border.number, start.efficiency, least=0, most=1),
+        "modules": table.get("modules", border.number, start.modules, least=0, most=1e6),
         "power": table.quantity("power", parse_power, start.power),
         "propagation": table.quantity("propagation_per_m", parse_time, start.propagation),
     }

@@ -11,7 +11,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
-from topology import files
+from topology import border, files
 from topology.composition import compose
 from topology.errors import UnknownNameError, shown
 from topology.formats.registry import format  # noqa: A004
@@ -126,13 +126,14 @@ def _machine(
         return _system(data["system"], faults)
     if given == ["shape"]:
         return _shape(data["shape"], links, faults)
-    return build_nodes(data, links, faults, top.word("name"))
+    return build_nodes(data, links, faults, top.get("name", border.word))
 
 
 def _system(data: object, faults: Faults) -> Supernode | None:
     allowed = data if isinstance(data, dict) else ()
     table = Table(data, ("system",), faults, allowed)
-    name = table.word("name") if "name" in table else table.need("name", 'name = "gb200-nvl72"')
+    table.need("name", 'name = "gb200-nvl72"')
+    name = table.get("name", border.word)
     if name is None:
         return None
     if _registered(table, "name", name, SYSTEMS) is None:
@@ -156,7 +157,8 @@ def _registered(table: Table, field: str, name: str, known: Registry[T]) -> T | 
 def _shape(data: object, links: Mapping[str, LinkType], faults: Faults) -> Supernode | None:
     allowed = data if isinstance(data, dict) else ()
     table = Table(data, ("shape",), faults, allowed)
-    family = table.need("family", 'family = "torus"') and table.word("family")
+    table.need("family", 'family = "torus"')
+    family = table.get("family", border.word)
     if family is None:
         return None
     make = _registered(table, "family", family, SHAPES)
@@ -219,7 +221,7 @@ def _compose(
     machine: Supernode, data: object, links: Mapping[str, LinkType], faults: Faults
 ) -> Supernode:
     table = Table(data, ("compose",), faults, ("count", "scale_out"))
-    count = table.count("count", 1)
+    count = table.get("count", border.whole, 1)
     plan = _scale_out(table, links, faults)
     if plan is None or count is None:
         return machine
@@ -254,7 +256,7 @@ def _scale_out(table: Table, links: Mapping[str, LinkType], faults: Faults) -> A
 
 def _named(machine: Supernode, top: Table, faults: Faults) -> Supernode:
     """Return the machine under the file's own name, with the file among its sources."""
-    name, sources = top.word("name"), top.words("sources")
+    name, sources = top.get("name", border.word), top.words("sources")
     faults.stop()
     if name in (None, machine.name) and not sources:
         return machine

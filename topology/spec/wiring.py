@@ -191,10 +191,10 @@ def _between(
 def _lanes(table: Table, ends: Sequence[Pair]) -> list[int]:
     """Return the lanes of each pair: the same for all, or a node's uplinks shared evenly."""
     if "uplinks" not in table:
-        return [table.count("lanes", 1) or 1] * len(ends)
+        return [table.get("lanes", border.whole, 1) or 1] * len(ends)
     if "lanes" in table:
         table.fault("uplinks", ": give one of lanes (per pair) and uplinks (per node)")
-    total = table.count("uplinks") or 1
+    total = table.get("uplinks", border.whole) or 1
     out: dict[str, int] = {}
     for u, _ in ends:
         out[u] = out.get(u, 0) + 1

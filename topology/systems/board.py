@@ -77,11 +77,10 @@ def meshed_board(
     sources: Iterable[str],
     *,
     lanes: int = 1,
-    forwards: bool = False,
 ) -> Supernode:
     """Return 8 NPUs that all have ``lanes`` links to each other."""
     builder = Builder()
-    npus = add_npus(builder, 8, npu, forwards=forwards)
+    npus = add_npus(builder, 8, npu)
     builder.connect(combinations(npus, 2), link, lanes=lanes)
     return builder.build(name, npus, sources=sources, row=name)
 
