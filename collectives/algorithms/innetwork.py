@@ -11,12 +11,14 @@ product form.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from collectives.algorithms.compose import Steps
 from collectives.algorithms.direct import direct_steps, one_shot_all_reduce
 from collectives.algorithms.fan import direct_fan
+from collectives.algorithms.halves import Half, Part, halves
 from collectives.algorithms.pipeline import best_segments
 from collectives.algorithms.registry import algorithm
 from collectives.model.collective import collective
@@ -66,13 +68,13 @@ def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedul
     """
     made = _able(team, "nvls", adds=True, copies=True)
     p = made.size
-    ask, write = _collect(p), _spread(p)
+    ask, write = _shards(p, reduce=True), _shards(p, reduce=False)
     steps: Steps = ()
     m = 1
     if p > 1:
         full = InNetwork(np.arange(p), np.full(p, 1 / p), np.full(p, 1 / p))
         m = best_segments(made, 1, full, segments)
-        share = np.full(p, 1 / (p * m))
+        share = 1 / (p * m)
         both = _helped(_segment(m, (ask[0], 1), (write[0], 0)), p, added=share, copied=share)
         steps = (
             _helped(_segment(m, (ask[0], 0)), p, added=share),
@@ -84,48 +86,40 @@ def nvls_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedul
     return Schedule("nvls", collective("all_reduce"), p, p * m, steps, (note,), sized=sized)
 
 
-@algorithm("reduce_scatter", "nvls")
-def nvls_reduce_scatter(team: Team | int) -> Schedule:
-    """Reduce-scatter in one step on NVLink switches: α + S/B; each sends S, receives S/p."""
-    p = _able(team, "nvls", adds=True).size
-    return Schedule("nvls", collective("reduce_scatter"), p, p, _collect(p))
+@halves("nvls", "reduce_scatter", "all_gather")
+def nvls(team: Team) -> Half:
+    """Ask NVLink switches for sums, or have them write to all, in one step: α + S/B.
+
+    In a reduce-scatter each rank sends S and receives S/p, in an all-gather the other way round.
+    """
+
+    def half(*, reduce: bool) -> Part:
+        p = _able(team, "nvls", adds=reduce, copies=not reduce).size
+        return Part(_shards(p, reduce=reduce), p)
+
+    return half
 
 
-@algorithm("all_gather", "nvls")
-def nvls_all_gather(team: Team | int) -> Schedule:
-    """All-gather in one step on NVLink switches: α + S/B; each sends S/p, receives S."""
-    p = _able(team, "nvls", copies=True).size
-    return Schedule("nvls", collective("all_gather"), p, p, _spread(p))
+def _shards(p: int, *, reduce: bool) -> Steps:
+    return _one_way(direct_steps(p, reduce=reduce), p, 1 / p, reduce=reduce)
 
 
-@algorithm("broadcast", "multicast")
-def multicast_broadcast(team: Team | int, *, root: int = 0) -> Schedule:
-    """Broadcast in one step that the switches copy: α + S/B."""
-    made = _able(team, "multicast", copies=True)
-    plain = direct_fan("broadcast", made, root=root)
-    only = (np.arange(made.size) == root).astype(float)
-    steps = tuple(_helped(step, made.size, copied=only) for step in plain.steps)
-    return replace(plain, name="multicast", steps=steps)
+def _one_way(steps: Steps, p: int, share: float | FloatArray, *, reduce: bool) -> Steps:
+    added, copied = (share, 0.0) if reduce else (0.0, share)
+    return tuple(_helped(step, p, added=added, copied=copied) for step in steps)
 
 
-@algorithm("reduce", "aggregated")
-def aggregated_reduce(team: Team | int, *, root: int = 0) -> Schedule:
-    """Reduce in one step that the switches add up: α + S/B."""
-    made = _able(team, "aggregated", adds=True)
-    plain = direct_fan("reduce", made, root=root)
-    only = (np.arange(made.size) == root).astype(float)
-    steps = tuple(_helped(step, made.size, added=only) for step in plain.steps)
-    return replace(plain, name="aggregated", steps=steps)
+def network_fan(kind: str, name: str, team: Team | int, *, root: int = 0) -> Schedule:
+    """Broadcast in one step that the switches copy, or reduce in one that they add up: α + S/B."""
+    reduce = kind == "reduce"
+    plain = direct_fan(kind, _able(team, name, adds=reduce, copies=not reduce), root=root)
+    only = (np.arange(plain.ranks) == root).astype(float)
+    steps = _one_way(plain.steps, plain.ranks, only, reduce=reduce)
+    return replace(plain, name=name, steps=steps)
 
 
-def _collect(p: int) -> Steps:
-    share = np.full(p, 1 / p)
-    return tuple(_helped(step, p, added=share) for step in direct_steps(p, reduce=True))
-
-
-def _spread(p: int) -> Steps:
-    share = np.full(p, 1 / p)
-    return tuple(_helped(step, p, copied=share) for step in direct_steps(p, reduce=False))
+for _kind, _name in (("broadcast", "multicast"), ("reduce", "aggregated")):
+    algorithm(_kind, _name)(partial(network_fan, _kind, _name))
 
 
 def _segment(m: int, *parts: tuple[Step, int]) -> Step:
@@ -145,19 +139,17 @@ def _helped(
     step: Step,
     p: int,
     *,
-    added: FloatArray | None = None,
-    copied: FloatArray | None = None,
+    added: float | FloatArray = 0.0,
+    copied: float | FloatArray = 0.0,
     through: float = 0.0,
 ) -> Step:
     """Return a step whose transfers the switches add up or copy."""
-    none = np.zeros(p)
-    help_ = none if added is None else added, none if copied is None else copied, through
-    traffic = InNetwork(np.arange(p), *help_)
+    traffic = InNetwork(np.arange(p), np.full(p, added), np.full(p, copied), through)
     where = " in the network"
     return replace(step, traffic=traffic, phase=step.phase.removesuffix(where) + where)
 
 
-def _able(team: Team | int, algorithm: str, *, adds: bool = False, copies: bool = False) -> Team:
+def _able(team: Team | int, algorithm: str, *, adds: bool, copies: bool) -> Team:
     """Return a team whose switches can do it; raise `DoesNotFitError` if they cannot."""
     made = as_team(team)
     if made.supernode is None or made.ranks is None:
