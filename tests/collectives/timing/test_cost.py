@@ -204,7 +204,7 @@ def test_the_split_names_every_part_of_a_path() -> None:
 
 
 @given(networks(), st.sampled_from([0.0, 1.0, 4096.0, 1e9]))
-@settings(max_examples=15)
+@settings(max_examples=6)
 def test_the_quick_time_is_the_cost_s_own(machine: Supernode, size: float) -> None:
     ranks = range(min(6, len(machine.npus)))
     for name in ("ring", "direct", "binary_tree"):
