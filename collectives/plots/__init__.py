@@ -1,6 +1,5 @@
 """Plot what an analysis found: each picture with a pure function for its data beside it."""
 
-from collectives.plots.bandwidth import Crossover as Crossover
 from collectives.plots.bandwidth import Curve as Curve
 from collectives.plots.bandwidth import bandwidth_conclusion as bandwidth_conclusion
 from collectives.plots.bandwidth import bandwidth_curves as bandwidth_curves

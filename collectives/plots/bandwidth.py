@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from collectives.analysis.answer import Analysis
-from collectives.plots.frame import framed, head
+from collectives.analysis.crossovers import Crossover, changes_of_fastest
+from collectives.analysis.selection import of_plan
+from collectives.plots.frame import Plot, framed
 from collectives.plots.words import machine, routing
 from topology import border, units
-from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle, draw_style
+from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
-from topology.supernode import Supernode
+from topology.metrics.tiers import npu_bandwidths
 
 _LEGEND_COLUMNS = 3
 _FINEST, _LARGEST = 10, 34
@@ -64,26 +67,6 @@ class Curve:
         return float(self.busbw.max())
 
 
-@dataclass(frozen=True)
-class Crossover:
-    """The size from which another algorithm is the faster one on a machine.
-
-    Attributes
-    ----------
-    size
-        Bytes.
-    busbw
-        Bytes/s of both there.
-    before, after
-        Positions of the two curves.
-    """
-
-    size: float
-    busbw: float
-    before: int
-    after: int
-
-
 def bandwidth_curves(
     analyses: Analysis | Iterable[Analysis], sizes: npt.ArrayLike | None = None
 ) -> tuple[Curve, ...]:
@@ -96,13 +79,22 @@ def bandwidth_curves(
     sizes
         Bytes, increasing and above 0; by default 1 KiB to 16 GiB.
     """
+    points = _sizes(sizes)
+    return tuple(_curve(analysis, points) for analysis in _listed(analyses))
+
+
+def _listed(analyses: Analysis | Iterable[Analysis]) -> list[Analysis]:
     chosen = [analyses] if isinstance(analyses, Analysis) else list(analyses)
     if not chosen:
         raise SupernodeError("there is no analysis to plot; give one or more from analyze()")
+    return chosen
+
+
+def _sizes(sizes: npt.ArrayLike | None) -> FloatArray:
     points = border.numbers(SIZES if sizes is None else sizes, "sizes", SupernodeError)
     if points.ndim != 1 or len(points) < 2 or points[0] <= 0 or (np.diff(points) <= 0).any():
         raise SupernodeError("sizes must be two or more numbers of bytes, above 0 and increasing")
-    return tuple(_curve(analysis, points) for analysis in chosen)
+    return points
 
 
 def _curve(analysis: Analysis, sizes: FloatArray) -> Curve:
@@ -117,22 +109,9 @@ def _curve(analysis: Analysis, sizes: FloatArray) -> Curve:
         sizes=sizes,
         busbw=busbw,
         bound=analysis.bound.busbw,
-        port=port_rate(analysis.supernode, analysis.ranks.tolist()),
+        port=float(npu_bandwidths(analysis.supernode)[analysis.ranks].min()),
         half_size=_half(sizes, busbw),
     )
-
-
-def port_rate(supernode: Supernode, ranks: Sequence[int]) -> float:
-    """Return bytes/s that the narrowest rank's own links carry, one direction.
-
-    Links to what passes nothing on (CPUs, NICs without a network) are not counted.
-    """
-    fabric = supernode.fabric
-    is_rank = np.zeros(len(fabric.nodes), dtype=bool)
-    is_rank[fabric.npus] = True
-    leads = is_rank[fabric.head] | fabric.forwards[fabric.head]
-    out = np.bincount(fabric.tail, weights=fabric.capacity * leads, minlength=len(fabric.nodes))
-    return float(out[fabric.npus[list(ranks)]].min())
 
 
 def _half(sizes: FloatArray, busbw: FloatArray) -> float:
@@ -146,30 +125,25 @@ def _half(sizes: FloatArray, busbw: FloatArray) -> float:
     return float(np.exp(np.interp(goal, y, x)))
 
 
-def crossovers(curves: Sequence[Curve]) -> tuple[Crossover, ...]:
-    """Return where the fastest algorithm changes, on each machine and collective."""
-    groups: dict[tuple[str, str], list[int]] = {}
-    for i, curve in enumerate(curves):
-        groups.setdefault((curve.machine, curve.collective), []).append(i)
+def crossovers(
+    analyses: Analysis | Iterable[Analysis], sizes: npt.ArrayLike | None = None
+) -> tuple[tuple[Crossover, float], ...]:
+    """Return where the fastest algorithm changes, and the bus bandwidth there, smallest first.
+
+    The parameters are those of `bandwidth_curves`. Compared are analyses of one collective on as
+    many ranks of one machine.
+    """
+    groups: dict[tuple[str, str, int], list[Analysis]] = {}
+    for one in _listed(analyses):
+        key = (machine(one), one.collective.name, len(one.ranks))
+        groups.setdefault(key, []).append(one)
     found = []
     for members in groups.values():
-        table = np.array([curves[i].busbw for i in members])
-        best = table.argmax(axis=0)
-        for k in np.flatnonzero(np.diff(best)).tolist():
-            before, after = int(best[k]), int(best[k + 1])
-            found.append(_crossing(curves, members, table, k, before, after))
-    return tuple(sorted(found, key=lambda item: (item.size, item.before, item.after)))
-
-
-def _crossing(
-    curves: Sequence[Curve], members: Sequence[int], table: FloatArray, k: int, a: int, b: int
-) -> Crossover:
-    x = np.log(curves[members[a]].sizes[k : k + 2])
-    gap = table[a, k : k + 2] - table[b, k : k + 2]
-    share = float(gap[0] / (gap[0] - gap[1])) if gap[0] != gap[1] else 0.0
-    size = float(np.exp(x[0] + share * (x[1] - x[0])))
-    busbw = float(table[a, k] + share * (table[a, k + 1] - table[a, k]))
-    return Crossover(size, busbw, members[a], members[b])
+        factor = members[0].collective.factor(len(members[0].ranks))
+        plans = [of_plan(one.plan) for one in members]
+        changes = changes_of_fastest(plans, _sizes(sizes).tolist())
+        found += [(change, factor * change.size / change.time) for change in changes]
+    return tuple(sorted(found, key=lambda item: item[0].size))
 
 
 def plot_bandwidth(
@@ -196,40 +170,44 @@ def plot_bandwidth(
     style
         "light", "dark", "print", or a `DrawStyle`.
     """
-    looks = draw_style(style)
-    chosen = [analyses] if isinstance(analyses, Analysis) else list(analyses)
+    chosen = _listed(analyses)
     curves = bandwidth_curves(chosen, sizes)
-    rows = -(-_legend_entries(curves) // _LEGEND_COLUMNS)
-    bottom = 0.13 + 0.032 * rows
-    figure, ax = framed(looks, ax, (10.0, 6.2), (0.085, bottom, 0.87, 0.855 - bottom))
-    ax.set_xscale("log", base=2)
-    for k, curve in enumerate(curves):
-        ax.plot(
-            curve.sizes, curve.busbw / units.GB, color=looks.series[k % len(looks.series)],
-            linestyle=_line_style(k, looks),
-            marker=MARKERS[k % len(MARKERS)], markevery=4, markersize=4.5, linewidth=1.8,
-            label=_names(curves)[k], zorder=3,
+    low, high = float(curves[0].sizes[0]), float(curves[0].sizes[-1])
+    top = max(max(c.peak, c.port, c.bound if np.isfinite(c.bound) else 0) for c in curves)
+    plot = framed(
+        style, ax, 8.7, 4.4, legend=-(-_legend_entries(curves) // _LEGEND_COLUMNS),
+        xlabel="message size S", ylabel="busbw, GB/s", ylim=(0, 1.06 * top / units.GB or 1.0),
+    )  # fmt: skip
+    looks = plot.style
+    for k, (curve, name) in enumerate(zip(curves, _names(curves), strict=True)):
+        plot.ax.plot(
+            curve.sizes, curve.busbw / units.GB, color=looks.line(k)["color"], label=name,
+            linestyle=_line_style(k, looks), marker=MARKERS[k % len(MARKERS)], markevery=4,
+            markersize=4.5, linewidth=1.8, zorder=3,
         )  # fmt: skip
+    _measured(plot, measured)
+    _limits(plot, curves)
+    _marks(plot, curves, crossovers(chosen, sizes))
+    _size_axis(plot, low, high)
+    plot.grid()
+    plot.legend(_LEGEND_COLUMNS)
+    return plot.titled(
+        bandwidth_conclusion(curves),
+        f"{_joined(c.collective for c in curves)}, {_joined(f'{c.ranks:,}' for c in curves)} "
+        f"ranks{_on(curves)}, {routing(chosen[0])}, {chosen[0].plan.rate} rate; "
+        "ring: n½, half of the highest; cross: another algorithm becomes faster",
+    )
+
+
+def _measured(plot: Plot, measured: Iterable[tuple[float, float]]) -> None:
     points = border.numbers(measured, "measured", SupernodeError)
     if points.size and points.shape[1:] != (2,):
         border.refuse(measured, "measured", "pairs (bytes, bytes/s)", SupernodeError)
-    points = points.reshape(-1, 2)
-    if len(points):
-        ax.scatter(
-            points[:, 0], points[:, 1] / units.GB, marker="*", s=60, color=looks.ink,
+    if points.size:
+        plot.ax.scatter(
+            points[:, 0], points[:, 1] / units.GB, marker="*", s=60, color=plot.style.ink,
             label="measured", zorder=5,
         )  # fmt: skip
-    _limits(ax, curves, looks)
-    _marks(ax, curves, looks)
-    _frame(ax, curves, looks)
-    first = chosen[0]
-    head(
-        ax, looks, bandwidth_conclusion(curves),
-        f"{_joined(c.collective for c in curves)}, {_joined(f'{c.ranks:,}' for c in curves)} "
-        f"ranks{_on(curves)}, {routing(first)}, {first.plan.rate} rate; "
-        "ring: n½, half of the highest; cross: another algorithm becomes faster",
-    )  # fmt: skip
-    return figure, ax
 
 
 def _on(curves: Sequence[Curve]) -> str:
@@ -275,7 +253,7 @@ def _legend_entries(curves: Sequence[Curve]) -> int:
     return len(curves) + 1 + sum(map(len, limits))
 
 
-def _limits(ax: Axes, curves: Sequence[Curve], style: DrawStyle) -> None:
+def _limits(plot: Plot, curves: Sequence[Curve]) -> None:
     """Draw every bound and port limit once, with its name and value at the left."""
     lines: dict[tuple[str, float], list[int]] = {}
     for k, curve in enumerate(curves):
@@ -284,45 +262,37 @@ def _limits(ax: Axes, curves: Sequence[Curve], style: DrawStyle) -> None:
         if curve.port > 0:
             lines.setdefault(("ports of an NPU", round(curve.port, 3)), []).append(k)
     for (word, rate), members in sorted(lines.items(), key=lambda item: item[0][1]):
+        first = members[0]
         alone = len(lines) > 2 and len({curves[k].machine for k in members}) == 1
-        colour = style.series[members[0] % len(style.series)] if alone else style.faint
-        whose = f", {curves[members[0]].machine}" if alone else ""
-        ax.axhline(
-            rate / units.GB, color=colour, linewidth=1.2, zorder=2,
+        whose = f", {curves[first].machine}" if alone else ""
+        plot.ax.axhline(
+            rate / units.GB, linewidth=1.2, zorder=2,
+            color=plot.style.line(first)["color"] if alone else plot.style.faint,
             linestyle="dashed" if word == "bound" else "dotted",
             label=f"{word} {units.format_rate(rate)}{whose}",
         )  # fmt: skip
 
 
-def _marks(ax: Axes, curves: Sequence[Curve], style: DrawStyle) -> None:
+def _marks(plot: Plot, curves: Sequence[Curve], changes: Iterable[tuple[Crossover, float]]) -> None:
+    look: dict[str, Any] = {"markersize": 9, "zorder": 4}
     for k, curve in enumerate(curves):
-        ax.plot(
-            [curve.half_size], [curve.peak / 2 / units.GB], marker="o", markersize=9,
-            markerfacecolor="none", markeredgewidth=1.4, zorder=4, gid="half",
-            color=style.series[k % len(style.series)],
+        plot.ax.plot(
+            curve.half_size, curve.peak / 2 / units.GB, marker="o", markerfacecolor="none",
+            markeredgewidth=1.4, gid="half", color=plot.style.line(k)["color"], **look,
         )  # fmt: skip
-    for item in crossovers(curves):
-        ax.plot(
-            [item.size], [item.busbw / units.GB], marker="x", markersize=9, markeredgewidth=2,
-            color=style.ink, zorder=5, gid="crossover",
+    for change, busbw in changes:
+        plot.ax.plot(
+            change.size, busbw / units.GB, marker="x", markeredgewidth=2, color=plot.style.ink,
+            gid="crossover", **look,
         )  # fmt: skip
 
 
-def _frame(ax: Axes, curves: Sequence[Curve], style: DrawStyle) -> None:
-    top = max(max(c.peak, c.port, c.bound if np.isfinite(c.bound) else 0) for c in curves)
-    ax.set_ylim(0, 1.06 * top / units.GB or 1)
-    low, high = curves[0].sizes[0], curves[0].sizes[-1]
-    ax.set_xlim(low, high)
+def _size_axis(plot: Plot, low: float, high: float) -> None:
+    """Show sizes on a logarithmic axis, at powers of two."""
     first, last = int(np.ceil(np.log2(low))), int(np.floor(np.log2(high)))
-    step = max(1, (last - first) // 12)
-    ax.xaxis.set_ticks([2.0**k for k in range(first, last + 1, step)])
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.format_size(value)))
-    ax.set_xlabel("message size S")
-    ax.set_ylabel("busbw, GB/s")
-    ax.grid(visible=True, color=style.grid, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.11), ncols=_LEGEND_COLUMNS, frameon=False,
-        fontsize=style.font - 1, labelcolor=style.ink,
-    )  # fmt: skip
+    plot.ax.set_xscale("log", base=2)
+    plot.ax.set(
+        xlim=(low, high), xticks=2.0 ** np.arange(first, last + 1, max(1, (last - first) // 12))
+    )
+    plot.ax.xaxis.set_minor_locator(NullLocator())
+    plot.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.format_size(value)))

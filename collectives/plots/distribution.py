@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from collectives.analysis.answer import Analysis
-from collectives.plots.frame import framed, head
+from collectives.plots.frame import framed
 from collectives.plots.words import asked, first_capital
 from topology import units
-from topology.drawing.style import LINE_STYLES, DrawStyle, draw_style
+from topology.drawing.style import DrawStyle
 from topology.fabric import ArcClass, FloatArray
 
 
@@ -87,30 +87,21 @@ def plot_distribution(
     style
         "light", "dark", "print", or a `DrawStyle`.
     """
-    looks = draw_style(style)
     found = [item for item in load_distribution(analysis) if item.highest > 0]
-    rows = max(1, len(found))
-    bottom = min(0.55, 0.15 + 0.033 * rows)
-    figure, ax = framed(looks, ax, (10.0, 6.6), (0.085, bottom, 0.885, 0.86 - bottom))
+    plot = framed(
+        style, ax, 8.8, 4.6, legend=len(found), xlim=(0, 100), ylim=(0, 105),
+        xlabel="links of the class, busiest first, %", ylabel="utilisation, % of the transfer time",
+    )  # fmt: skip
     for k, item in enumerate(found):
         share = 100 * np.arange(len(item.values) + 1) / len(item.values)
-        ax.step(
-            share, 100 * np.append(item.values, item.values[-1]), where="post",
-            color=looks.series[k % len(looks.series)], linestyle=LINE_STYLES[k % len(LINE_STYLES)],
-            linewidth=max(1.4, 3.2 - 0.4 * k), label=_told(item), zorder=3 + k,
+        plot.ax.step(
+            share, 100 * np.append(item.values, item.values[-1]), where="post", zorder=3 + k,
+            linewidth=max(1.4, 3.2 - 0.4 * k), label=_told(item), **plot.style.line(k),
         )  # fmt: skip
-    ax.set_xlim(0, 100)
-    ax.set_ylim(0, 105)
-    ax.set_xlabel("links of the class, busiest first, %")
-    ax.set_ylabel("utilisation, % of the transfer time")
-    ax.grid(visible=True, color=looks.grid, linewidth=0.6)
+    plot.grid()
     if found:
-        ax.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.13 * 0.6 / (0.86 - bottom)), ncols=1,
-            frameon=False, fontsize=looks.font - 1, labelcolor=looks.ink,
-        )  # fmt: skip
-    head(ax, looks, _conclusion(analysis, found), asked(analysis))
-    return figure, ax
+        plot.legend()
+    return plot.titled(_conclusion(analysis, found), asked(analysis))
 
 
 def _told(item: Distribution) -> str:

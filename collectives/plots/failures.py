@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from collectives.analysis.answer import Analysis
 from collectives.analysis.failures import loss
-from collectives.plots.frame import framed, head
+from collectives.plots.frame import framed
 from collectives.plots.words import asked
 from topology import border, units
-from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle, draw_style
+from topology.drawing.style import MARKERS, DrawStyle
 from topology.errors import SupernodeError
 from topology.faults import unit_sorts
 
@@ -100,32 +100,23 @@ def plot_failures(
     style
         "light", "dark", "print", or a `DrawStyle`.
     """
-    looks = draw_style(style)
     curves = failure_curves(analysis, counts)
-    rows = -(-len(curves) // 2)
-    bottom = 0.14 + 0.035 * rows
-    figure, ax = framed(looks, ax, (10.0, 6.2), (0.085, bottom, 0.885, 0.86 - bottom))
+    most = max((curve.dead[-1] for curve in curves), default=1)
+    plot = framed(
+        style, ax, 8.8, 4.4, legend=-(-len(curves) // 2), xlim=(0, most * 1.02), ylim=(0, 105),
+        xticks=range(most + 1), xlabel="parts of one sort that failed, in the order of their ids",
+        ylabel="speed left, % of that without failures",
+    )  # fmt: skip
     for k, curve in enumerate(curves):
-        ax.plot(
-            curve.dead, 100 * np.array(curve.left), color=looks.series[k % len(looks.series)],
-            linestyle=LINE_STYLES[k % len(LINE_STYLES)], marker=MARKERS[k % len(MARKERS)],
-            markersize=6, linewidth=1.8, zorder=3 + k,
+        plot.ax.plot(
+            curve.dead, 100 * np.array(curve.left), marker=MARKERS[k % len(MARKERS)], markersize=6,
+            linewidth=1.8, zorder=3 + k, **plot.style.line(k),
             label=f"{curve.part}, 1 of {curve.there:,}: {units.format_percent(curve.first)} left",
         )  # fmt: skip
-    most = max((curve.dead[-1] for curve in curves), default=1)
-    ax.set_xlim(0, most * 1.02)
-    ax.set_xticks(range(most + 1))
-    ax.set_ylim(0, 105)
-    ax.set_xlabel("parts of one sort that failed, in the order of their ids")
-    ax.set_ylabel("speed left, % of that without failures")
-    ax.grid(visible=True, color=looks.grid, linewidth=0.6)
+    plot.grid()
     if curves:
-        ax.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.08 / (0.86 - bottom)), ncols=2,
-            frameon=False, fontsize=looks.font - 1, labelcolor=looks.ink,
-        )  # fmt: skip
-    head(ax, looks, _conclusion(curves), asked(analysis))
-    return figure, ax
+        plot.legend(2)
+    return plot.titled(_conclusion(curves), asked(analysis))
 
 
 def _conclusion(curves: Sequence[Failures]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,14 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from collectives.analysis.answer import Analysis
-from collectives.plots.frame import framed, head
+from collectives.plots.frame import Plot, framed
 from collectives.plots.words import asked, first_capital
 from collectives.timing import Latency, StepCost
 from topology import units
-from topology.drawing.style import DrawStyle, draw_style
+from topology.drawing.style import DrawStyle
 
 _MOST_ROWS = 28
 _EARLY, _LATE = 0.3, 0.75  # of the time
+_INSTANT = 1e-30  # seconds
 _HATCHES = {
     "endpoint": "", "serialisation": "", "switches": "///", "propagation": "...",
     "transceivers": "xx", "fec": "\\\\\\", "waiting": "--",
@@ -145,57 +147,41 @@ def plot_latency(
     style
         "light", "dark", "print", or a `DrawStyle`.
     """
-    looks = draw_style(style)
     waits = critical_waits(analysis)
     labels = list(dict.fromkeys(wait.label for wait in waits))
-    tall = 2.2 + 0.26 * max(4, len(labels))
-    figure, ax = framed(
-        looks, ax, (11.0, tall), (0.33, 0.95 / tall, 0.58, 1 - 1.95 / tall)
-    )  # fmt: skip
     scale, unit = time_unit(analysis.time)
-    for wait in waits:
-        ax.barh(
-            labels.index(wait.label), wait.seconds * scale, left=wait.start * scale, height=0.72,
-            color=looks.parts[wait.part], hatch=_HATCHES[wait.part], edgecolor=looks.paper,
-            linewidth=0.4, zorder=3,
-        )  # fmt: skip
-    total = max(analysis.time, 1e-30)
-    _say_seconds(ax, looks, waits, labels, total)
-    ax.set_yticks(range(len(labels)), labels, fontsize=looks.font - 2)
-    ax.set_ylim(len(labels) - 0.4, -0.6)
-    ax.set_xlim(0, total * scale * 1.02)
-    ax.set_xlabel(f"time, {unit}")
-    used = [part for part in looks.parts if any(wait.part == part for wait in waits)]
-    ax.legend(
-        handles=[
-            Patch(facecolor=looks.parts[p], hatch=_HATCHES[p], edgecolor=looks.paper, label=p)
-            for p in used
-        ],
-        loc="upper center", bbox_to_anchor=(0.3, -0.5 / (tall - 1.95)), ncols=len(used),
-        frameon=False, fontsize=looks.font - 2, labelcolor=looks.ink,
+    total = max(analysis.time, _INSTANT)
+    plot = framed(
+        style, ax, 6.4, 0.25 + 0.26 * max(4, len(labels)), left=3.6, right=1.0, legend=1,
+        ylim=(len(labels) - 0.4, -0.6), xlim=(0, total * scale * 1.02), xlabel=f"time, {unit}",
     )  # fmt: skip
-    ax.grid(visible=True, axis="x", color=looks.grid, linewidth=0.6)
-    head(ax, looks, _conclusion(analysis), asked(analysis))
-    return figure, ax
-
-
-def _say_seconds(
-    ax: Axes, looks: DrawStyle, waits: Sequence[Wait], labels: Sequence[str], total: float
-) -> None:
-    """Write behind each row, or before it where there is no room, what it takes in all."""
-    scale, _ = time_unit(total)
-    for row, label in enumerate(labels):
-        mine = [wait for wait in waits if wait.label == label]
-        seconds = sum(wait.seconds for wait in mine)
-        begin, end = mine[0].start * scale, (mine[-1].start + mine[-1].seconds) * scale
-        before, inside = end > _LATE * total * scale, begin < _EARLY * total * scale
-        x = end if not before or inside else begin
-        ax.annotate(
-            f"{units.format_time(seconds)}, {units.format_percent(seconds / total)}", (x, row),
-            (-4 if before else 4, 0), textcoords="offset points", va="center",
-            ha="right" if before else "left", fontsize=looks.font - 2, color=looks.ink, zorder=5,
-            bbox={"boxstyle": "round,pad=0.1", "facecolor": looks.paper, "edgecolor": "none"},
+    looks = {part: _look(plot.style, part) for part in plot.style.parts}
+    for wait in waits:
+        plot.ax.barh(
+            labels.index(wait.label), wait.seconds * scale, left=wait.start * scale, height=0.72,
+            linewidth=0.4, zorder=3, **looks[wait.part],
         )  # fmt: skip
+    for row, label in enumerate(labels):
+        _say_seconds(plot, row, [w for w in waits if w.label == label], total, scale)
+    plot.ax.set_yticks(range(len(labels)), labels, fontsize=plot.style.font - 2)
+    used = [part for part in looks if any(wait.part == part for wait in waits)]
+    plot.legend(len(used), middle=0.3, handles=[Patch(label=p, **looks[p]) for p in used])
+    plot.grid("x")
+    return plot.titled(_conclusion(analysis), asked(analysis))
+
+
+def _look(style: DrawStyle, part: str) -> dict[str, Any]:
+    return {"facecolor": style.parts[part], "hatch": _HATCHES[part], "edgecolor": style.paper}
+
+
+def _say_seconds(plot: Plot, row: int, waits: Sequence[Wait], total: float, scale: float) -> None:
+    """Write how long the waits of a row take, where there is room: after them, or before."""
+    seconds = sum(wait.seconds for wait in waits)
+    begin, end = waits[0].start / total, (waits[-1].start + waits[-1].seconds) / total
+    left = end > _LATE
+    x = begin if left and begin >= _EARLY else end
+    said = f"{units.format_time(seconds)}, {units.format_percent(seconds / total)}"
+    plot.beside(x * total * scale, row, said, gap=-4 if left else 4, ground="none", zorder=5)
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
@@ -208,7 +194,7 @@ def time_unit(seconds: float) -> tuple[float, str]:
 
 def _conclusion(analysis: Analysis) -> str:
     parts = sorted(_parts(analysis.latency), key=lambda item: -item[1])
-    total = max(analysis.time, 1e-30)
+    total = max(analysis.time, _INSTANT)
     first, second = parts[0], parts[1]
     words = {"serialisation": "moving the bytes", "endpoint": "endpoint software", "fec": "FEC"}
     one, two = (words.get(part, part) for part, _ in (first, second))

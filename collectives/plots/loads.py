@@ -14,14 +14,16 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from collectives.analysis.answer import Analysis
-from collectives.plots.frame import draw_cells, vector_bar
+from collectives.plots.frame import colour_bar, draw_cells
 from collectives.plots.words import asked, first_capital
 from topology import units
-from topology.drawing.canvas import figure_of, new_figure, quiet_axes, text_width, wrapped
+from topology.drawing.canvas import Sheet, page, text_width, wrapped
 from topology.drawing.coordinates import coordinates
+from topology.drawing.layout import HEIGHT
 from topology.drawing.style import DrawStyle, draw_style
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.naming import natural_sort
+from topology.text import span
 
 _ROWS = ("node", "rack", "group", "pod")
 _COLUMNS = ("plane", "rail")
@@ -236,65 +238,44 @@ def plot_loads(
     style
         "light", "dark", "print", or a `DrawStyle`.
     """
-    looks = draw_style(style)
     every = load_panels(analysis)
     panels = [panel for panel in every if panel.peak > 0] or list(every)
     idle = [panel.name for panel in every if panel not in panels]
-    if ax is None:
-        figure = new_figure(looks, 12.8, 7.2)
-        ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.set_axis_off()
-    conclusion = first_capital(analysis.bottleneck.sentence)
-    width = 12.4
     said = asked(analysis) + (f"; idle: {', '.join(idle)}" if idle else "")
-    title = wrapped(conclusion, looks.font + 3, width)
-    ax.text(
-        0.0125, 0.975, title, transform=ax.transAxes, ha="left", va="top", gid="title",
-        fontsize=looks.font + 3, fontweight="bold", color=looks.ink,
-    )  # fmt: skip
-    down = 0.975 - (title.count("\n") + 1) * 0.034 - 0.012
-    ax.text(
-        0.0125, down, wrapped(said, looks.font, width), transform=ax.transAxes,
-        ha="left", va="top", fontsize=looks.font, color=looks.faint, gid="asked",
-    )  # fmt: skip
-    if panels:  # one NPU sends nothing
-        _fill(ax, panels, looks, top=down - 0.13)
-    return figure_of(ax), ax
+    with page(draw_style(style), ax, first_capital(analysis.bottleneck.sentence), said) as sheet:
+        _fill(sheet, panels)
+    return sheet.figure, sheet.ax
 
 
-def _fill(ax: Axes, panels: Sequence[LoadPanel], style: DrawStyle, *, top: float) -> None:
-    shares = np.array([max(3.0, min(18.0, float(len(p.column_labels)))) for p in panels])
-    left, right, bottom, gap = 0.055, 0.915, 0.095, 0.055
-    room = right - left - gap * (len(panels) - 1)
-    widths = room * shares / shares.sum()
-    starts = left + np.concatenate(([0.0], np.cumsum(widths + gap)[:-1]))
+def _fill(sheet: Sheet, panels: Sequence[LoadPanel]) -> None:
+    """Put the panels side by side, as wide as they have columns, and the scale beside them."""
+    shares = np.clip([len(panel.column_labels) for panel in panels], 3.0, 18.0)
+    left, right, bottom, top, gap = 0.7, 11.7, 0.68, 5.75, 0.7
+    widths = (right - left - gap * (len(panels) - 1)) * shares / shares.sum()
+    starts = left + np.cumsum(widths + gap) - widths - gap
     for panel, start, width in zip(panels, starts.tolist(), widths.tolist(), strict=True):
-        inner = ax.inset_axes((start, bottom, width, top - bottom))
-        _heat(inner, panel, style, inches=width * 12.8)
-    scale = ax.inset_axes((0.945, bottom, 0.012, top - bottom))
-    bar = figure_of(ax).colorbar(ScalarMappable(Normalize(0, 100), style.colormap), cax=scale)
-    vector_bar(bar)
-    bar.set_label("busiest link, % of the transfer time", color=style.ink, fontsize=style.font - 1)
-    bar.ax.tick_params(colors=style.ink, labelsize=style.font - 2)
+        place = (start, bottom, width, top - bottom)
+        inner = sheet.ax.inset_axes(place, transform=sheet.ax.transData)
+        _heat(Sheet(inner, sheet.style), panel, inches=width)
+    place = (0.945, bottom / HEIGHT, 0.012, (top - bottom) / HEIGHT)
+    bar = colour_bar(sheet, ScalarMappable(Normalize(0, 100), sheet.style.colormap), place)
+    size = sheet.style.font - 1
+    bar.set_label("busiest link, % of the transfer time", color=sheet.style.ink, fontsize=size)
 
 
-def _heat(ax: Axes, panel: LoadPanel, style: DrawStyle, *, inches: float) -> None:
-    draw_cells(ax, 100 * panel.values, style, Normalize(0, 100))
-    quiet_axes(ax, style)
+def _heat(sheet: Sheet, panel: LoadPanel, *, inches: float) -> None:
+    ax, style = sheet.ax, sheet.style
+    draw_cells(sheet, 100 * panel.values, Normalize(0, 100))
+    sheet.quieten()
     for spine in ax.spines.values():
         spine.set_visible(True)
-    small = style.font - 2
-    _ticks(ax, panel.column_labels, inches, small, across=True)
-    _ticks(ax, panel.row_labels, 5.0, small, across=False)
+    _ticks(ax, panel.column_labels, inches, style.font - 2, across=True)
+    _ticks(ax, panel.row_labels, 5.0, style.font - 2, across=False)
     ax.set_xlabel(panel.columns, fontsize=style.font - 1)
     ax.set_ylabel(panel.rows, fontsize=style.font - 1, labelpad=1)
-    lowest = float(np.nanmin(panel.values))
-    low, high = units.format_percent(lowest), units.format_percent(panel.peak)
-    said = high if low == high else f"{low} to {high}"
-    ax.set_title(
-        f"{wrapped(panel.name, style.font, inches)}\n{panel.medium}\n{said}", fontsize=style.font,
-        color=style.ink,
-    )  # fmt: skip
+    busy = span(float(np.nanmin(panel.values)), panel.peak, units.format_percent)
+    said = f"{wrapped(panel.name, style.font, inches)}\n{panel.medium}\n{busy}"
+    ax.set_title(said, fontsize=style.font, color=style.ink)
     _mark(ax, panel, style)
 
 

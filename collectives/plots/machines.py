@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from collectives.analysis.comparison import Comparison
-from collectives.plots.frame import framed, head
-from topology.drawing.style import DrawStyle, draw_style
+from collectives.plots.frame import framed
+from topology.drawing.style import DrawStyle
 
 _HATCHES = ("", "///", "...", "xx", "\\\\\\", "--")
 _LIKE = (
@@ -73,34 +73,25 @@ def plot_machines(
     style
         "light", "dark", "print", or a `DrawStyle`.
     """
-    looks = draw_style(style)
     measures = machine_measures(comparison)
-    count = len(comparison.names)
-    tall = 2.1 + 0.21 * (count + 0.8) * max(1, len(measures))
-    figure, ax = framed(looks, ax, (10.0, tall), (0.24, 1.0 / tall, 0.60, 1 - 1.9 / tall))
-    each = 0.8 / count
-    for k, name in enumerate(comparison.names):
-        places = [row + (k - (count - 1) / 2) * each for row in range(len(measures))]
+    names, rows = comparison.names, len(measures)
+    plot = framed(
+        style, ax, 6.0, 0.2 + 0.21 * (len(names) + 0.8) * max(1, rows), left=2.4, right=1.6,
+        legend=1, xlim=(0, 100), ylim=(rows - 0.45, -0.55), xlabel="share of the largest, %",
+    )  # fmt: skip
+    each = 0.8 / len(names)
+    for k, name in enumerate(names):
+        places = [row + (k - (len(names) - 1) / 2) * each for row in range(rows)]
         shares = [100 * (measure.shares[k] or 0.0) for measure in measures]
-        ax.barh(
-            places, shares, height=0.9 * each, color=looks.series[k % len(looks.series)],
-            hatch=_HATCHES[k % len(_HATCHES)], edgecolor=looks.paper, linewidth=0.4, label=name,
-            zorder=3,
+        plot.ax.barh(
+            places, shares, height=0.9 * each, color=plot.style.line(k)["color"], linewidth=0.4,
+            hatch=_HATCHES[k % len(_HATCHES)], edgecolor=plot.style.paper, label=name, zorder=3,
         )  # fmt: skip
         for place, share, measure in zip(places, shares, measures, strict=True):
-            ax.annotate(
-                measure.texts[k], (share, place), (3, 0), textcoords="offset points",
-                va="center", fontsize=looks.font - 2, color=looks.ink,
-            )  # fmt: skip
-    ax.set_yticks(range(len(measures)), [m.title for m in measures], fontsize=looks.font - 1)
-    ax.set_ylim(len(measures) - 0.45, -0.55)
-    ax.set_xlim(0, 100)
-    ax.set_xlabel("share of the largest, %")
-    ax.grid(visible=True, axis="x", color=looks.grid, linewidth=0.6)
-    ax.legend(
-        loc="upper center", bbox_to_anchor=(0.4, -0.5 / (tall - 1.9)), ncols=min(4, count),
-        frameon=False, fontsize=looks.font - 1, labelcolor=looks.ink,
-    )  # fmt: skip
+            plot.beside(share, place, measure.texts[k])
+    titles = [measure.title for measure in measures]
+    plot.ax.set_yticks(range(rows), titles, fontsize=plot.style.font - 1)
+    plot.grid("x")
+    plot.legend(min(4, len(names)), middle=0.4)
     asked = "each bar is a share of the largest; the value beside it is one direction, as published"
-    head(ax, looks, str(comparison.parts()[0]), asked)
-    return figure, ax
+    return plot.titled(str(comparison.parts()[0]), asked)

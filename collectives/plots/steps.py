@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from collectives.analysis.answer import Analysis
-from collectives.plots.frame import framed, head
+from collectives.plots.frame import Plot, framed
 from collectives.plots.latency import time_unit
-from collectives.plots.words import asked
+from collectives.plots.words import asked, first_capital
 from topology import units
-from topology.drawing.style import DrawStyle, draw_style
+from topology.drawing.style import DrawStyle
 
 _ENDPOINT = "endpoint software"
 _TEXT_FROM = 0.06  # of the width
@@ -89,54 +89,48 @@ def plot_steps(
     The times are the cost model's: a step begins when the one before has ended everywhere, and
     equal repetitions are drawn as one block. Within a step the endpoints come first.
     """
-    looks = draw_style(style)
     bars = step_bars(analysis)
     known = [_ENDPOINT, *(cls.name for cls in analysis.supernode.fabric.classes)]
     rows = [row for row in dict.fromkeys(known) if any(bar.row == row for bar in bars)]
-    tall = 2.3 + 0.36 * max(3, len(rows))
-    figure, ax = framed(looks, ax, (11.0, tall), (0.16, 1.05 / tall, 0.80, 1 - 2.05 / tall))
     scale, unit = time_unit(analysis.time)
+    plot = framed(
+        style, ax, 8.8, 0.25 + 0.36 * max(3, len(rows)), left=1.8, legend=1,
+        ylim=(len(rows) - 0.4, -1.3), xlim=(0, max(analysis.time * scale, 1e-12)),
+        xlabel=f"time, {unit}",
+    )  # fmt: skip
+    looks = plot.style
     delay = {bar.step: bar.seconds for bar in bars if bar.row == _ENDPOINT}
     for bar in bars:
         own = bar.row == _ENDPOINT
         start = bar.start + (0.0 if own else delay.get(bar.step, 0.0))
-        colour = looks.parts["endpoint"] if own else looks.shade(bar.share)
-        ax.barh(
-            rows.index(bar.row), bar.seconds * scale, left=start * scale, height=0.68,
-            color=colour, edgecolor=looks.ink, linewidth=0.4, zorder=3,
+        plot.ax.barh(
+            rows.index(bar.row), bar.seconds * scale, left=start * scale, height=0.68, zorder=3,
+            color=looks.parts["endpoint"] if own else looks.shade(bar.share),
+            edgecolor=looks.ink, linewidth=0.4,
         )  # fmt: skip
-    _boundaries(ax, analysis, looks, scale)
-    ax.set_yticks(range(len(rows)), rows, fontsize=looks.font - 1)
-    ax.set_ylim(len(rows) - 0.4, -1.3)
-    ax.set_xlim(0, max(analysis.time * scale, 1e-12))
-    ax.set_xlabel(f"time, {unit}")
-    ax.legend(
-        handles=[
-            Patch(facecolor=looks.shade(share), edgecolor=looks.ink, linewidth=0.4,
-                  label=f"busy {share:.0%} of the step".replace("%", " %"))
-            for share in (0.25, 0.5, 1.0)
-        ],
-        loc="upper center", bbox_to_anchor=(0.5, -0.55 / (tall - 2.05)), ncols=3, frameon=False,
-        fontsize=looks.font - 2, labelcolor=looks.ink,
-    )  # fmt: skip
-    head(ax, looks, _conclusion(analysis), asked(analysis))
-    return figure, ax
+    _boundaries(plot, analysis, scale)
+    plot.ax.set_yticks(range(len(rows)), rows, fontsize=looks.font - 1)
+    samples = [
+        Patch(facecolor=looks.shade(share), edgecolor=looks.ink, linewidth=0.4,
+              label=f"busy {units.format_percent(share)} of the step")
+        for share in (0.25, 0.5, 1.0)
+    ]  # fmt: skip
+    plot.legend(3, handles=samples)
+    return plot.titled(_conclusion(analysis), asked(analysis))
 
 
-def _boundaries(ax: Axes, analysis: Analysis, style: DrawStyle, scale: float) -> None:
+def _boundaries(plot: Plot, analysis: Analysis, scale: float) -> None:
     """Mark where steps begin, and name those there is room for."""
     start = 0.0
     for k, step in enumerate(analysis.cost.steps):
-        ax.axvline(start * scale, color=style.faint, linewidth=0.8, zorder=2)
+        plot.ax.axvline(start * scale, color=plot.style.faint, linewidth=0.8, zorder=2)
         whole = step.time * step.repeat
         share = whole / analysis.time if analysis.time > 0 else 0.0
-        words = f"{step.phase or f'step {k + 1}'}" + (f" ×{step.repeat}" if step.repeat > 1 else "")
-        letters = int(share * 105)
+        words = (step.phase or f"step {k + 1}") + (f" ×{step.repeat}" if step.repeat > 1 else "")
         if share > _TEXT_FROM:
-            ax.text(
-                (start + whole / 2) * scale, -0.85, words if len(words) < letters else f"{k + 1}",
-                ha="center", va="center", fontsize=style.font - 2, color=style.ink,
-            )  # fmt: skip
+            said = words if len(words) < int(share * 105) else f"{k + 1}"
+            x, size = (start + whole / 2) * scale, plot.style.font - 2
+            plot.write(x, -0.85, said, ha="center", fontsize=size)
         start += whole
 
 
@@ -151,6 +145,6 @@ def _conclusion(analysis: Analysis) -> str:
         return f"{count}, {units.format_time(analysis.time)} in all"
     name = longest.phase or f"step {steps.index(longest) + 1}"
     return (
-        f"{name[:1].upper() + name[1:]} takes {units.format_percent(share)} of "
+        f"{first_capital(name)} takes {units.format_percent(share)} of "
         f"{units.format_time(analysis.time)}"
     )

@@ -11,11 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from collectives.analysis.answer import Analysis
-from collectives.plots.frame import draw_cells, framed, head, vector_bar
+from collectives.plots.frame import colour_bar, draw_cells, framed
 from collectives.plots.words import asked
 from topology import units
-from topology.drawing.canvas import figure_of
-from topology.drawing.style import DrawStyle, draw_style
+from topology.drawing.style import DrawStyle
 from topology.fabric import FloatArray, IntArray
 from topology.naming import natural_sort
 from topology.supernode import Supernode
@@ -97,30 +96,27 @@ def plot_traffic(
     style
         "light", "dark", "print", or a `DrawStyle`.
     """
-    looks = draw_style(style)
     found = traffic_matrix(analysis)
-    figure, ax = framed(looks, ax, (8.6, 7.6), (0.1, 0.085, 0.72, 0.77))
+    plot = framed(
+        style, ax, 6.2, 5.9, right=1.55, xlabel=f"to {found.by}", ylabel=f"from {found.by}"
+    )
     values = np.ma.masked_less_equal(found.sent, 0.0)
     low, high = (float(values.min()), float(values.max())) if values.count() else (1.0, 1.0)
     low = min(low, high / 2)
-    norm = LogNorm(low, high)
-    mesh = draw_cells(ax, np.where(found.sent > 0, found.sent, np.nan), looks, norm)
+    mesh = draw_cells(plot, np.where(found.sent > 0, found.sent, np.nan), LogNorm(low, high))
     step = max(1, -(-len(found.labels) // 24))
     ticks = list(range(0, len(found.labels), step))
     names = [found.labels[k] for k in ticks]
     across = max(1, -(-max(map(len, names)) * len(names) // 60))
-    ax.set_xticks(ticks[::across], names[::across], fontsize=looks.font - 2)
-    ax.set_yticks(ticks, names, fontsize=looks.font - 2)
-    ax.set_xlabel(f"to {found.by}")
-    ax.set_ylabel(f"from {found.by}")
-    bar = figure_of(ax).colorbar(mesh, cax=ax.inset_axes((1.03, 0.0, 0.03, 1.0)))
-    vector_bar(bar)
-    bar.ax.yaxis.set_ticks(np.geomspace(low, high, 5).tolist())
-    bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: units.format_size(_round(v))))
-    bar.ax.tick_params(colors=looks.ink, labelsize=looks.font - 2)
-    head(ax, looks, _conclusion(found), f"{asked(analysis)}; bytes sent, log scale; blank: none")
-    return figure, ax
+    size = plot.style.font - 2
+    plot.ax.set_xticks(ticks[::across], names[::across], fontsize=size)
+    plot.ax.set_yticks(ticks, names, fontsize=size)
+    axis = colour_bar(plot, mesh, (1.03, 0.0, 0.03, 1.0)).ax.yaxis
+    axis.set_ticks(np.geomspace(low, high, 5).tolist())
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda v, _: units.format_size(_round(v))))
+    said = f"{asked(analysis)}; bytes sent, log scale; blank: none"
+    return plot.titled(_conclusion(found), said)
 
 
 def _round(value: float) -> float:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Self
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from topology import files
+from topology.drawing.layout import HEIGHT, WIDTH
 from topology.drawing.style import DrawStyle
 from topology.errors import SupernodeError
 
@@ -25,49 +30,119 @@ _UNDATED: Mapping[str, Mapping[str, None]] = MappingProxyType(
 )
 _WIDE = 0.6  # of the font size: how wide a letter of DejaVu Sans is on average
 _POINTS = 72.0
+Place = tuple[float, float, float, float]
+_WHOLE: Place = (0.0, 0.0, 1.0, 1.0)
 
 
-def new_figure(style: DrawStyle, width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches; it is not known to pyplot."""
-    figure = Figure(figsize=(width, height), facecolor=style.paper, dpi=150)
-    FigureCanvasAgg(figure)
-    return figure
+@dataclass(frozen=True)
+class Sheet:
+    """Axes and how what is put on them looks."""
+
+    ax: Axes
+    style: DrawStyle
+
+    @classmethod
+    def new(cls, style: DrawStyle, width: float, height: float, place: Place = _WHOLE) -> Self:
+        """Return axes at a place, 0 to 1, of a new figure in inches; pyplot does not know it."""
+        figure = Figure(figsize=(width, height), facecolor=style.paper, dpi=150)
+        FigureCanvasAgg(figure)
+        return cls(figure.add_axes(place), style)
+
+    @property
+    def figure(self) -> Figure:
+        """Return the figure the axes stand on."""
+        figure = self.ax.get_figure(root=True)
+        if figure is None:
+            raise SupernodeError("ax is not on a figure any more; make new axes")
+        return figure
+
+    def write(
+        self, x: float, y: float, words: str, *, ground: str = "", gap: float = 0.0, **look: Any
+    ) -> Text:
+        """Write beside a place, centred in height, in ink, unless the look says else.
+
+        Parameters
+        ----------
+        x, y
+            The place, in the units of the axes.
+        words
+            What is written.
+        ground
+            Colour of a line around, on a ground of paper; "none" for the ground alone, and
+            nothing for neither.
+        gap
+            Points between the place and the words, which stand to the left if it is negative.
+        **look
+            As in `Axes.text`.
+        """
+        usual = {
+            "ha": "right" if gap < 0 else "left", "va": "center", "color": self.style.ink,
+            "fontsize": self.style.font,
+        }  # fmt: skip
+        if ground:
+            shape = f"round,pad={0.1 if ground == 'none' else 0.3}"
+            look["bbox"] = {
+                "boxstyle": shape, "facecolor": self.style.paper, "edgecolor": ground,
+            }  # fmt: skip
+        if gap:
+            return self.ax.annotate(
+                words, (x, y), (gap, 0), textcoords="offset points", **usual | look
+            )
+        return self.ax.text(x, y, words, **usual | look)
+
+    def block(
+        self, x: float, y: float, width: float, height: float, edge: str, **look: Any
+    ) -> None:
+        """Draw a rectangle of paper from its lower left corner; the look is that of a patch."""
+        usual: dict[str, Any] = {"facecolor": self.style.paper, "edgecolor": edge, "zorder": 2}
+        self.ax.add_patch(Rectangle((x, y), width, height, **usual | look))
+
+    def beside(self, x: float, y: float, words: str, gap: float = 3.0, **look: Any) -> None:
+        """Write a value, small, beside the end of its bar; see `write`."""
+        self.write(x, y, words, gap=gap, fontsize=self.style.font - 2, **look)
+
+    def quieten(self) -> None:
+        """Colour the axes, and take away the box around them."""
+        self.ax.set_facecolor(self.style.paper)
+        for side, spine in self.ax.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(self.style.faint)
+        self.ax.tick_params(colors=self.style.ink, labelsize=self.style.font - 1)
+        for axis in (self.ax.xaxis, self.ax.yaxis):
+            axis.label.set(color=self.style.ink, fontsize=self.style.font)
 
 
-def page(style: DrawStyle, width: float, height: float, ax: Axes | None) -> tuple[Figure, Axes]:
-    """Return axes whose data units are inches of a page, on a new figure or the one given."""
-    if ax is None:
-        figure = new_figure(style, width, height)
-        ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.set_xlim(0, width)
-    ax.set_ylim(0, height)
-    ax.set_axis_off()
-    return figure_of(ax), ax
-
-
-def figure_of(ax: Axes) -> Figure:
-    """Return the figure that axes stand on."""
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        raise SupernodeError("ax is not on a figure any more; make new axes")
-    return figure
-
-
-def shrink_texts(ax: Axes, texts: Iterable[Text], width: float, height: float) -> None:
-    """Shrink text that was sized for a page to axes that are smaller than the page.
+@contextmanager
+def page(style: DrawStyle, ax: Axes | None, title: str, note: str) -> Iterator[Sheet]:
+    """Yield axes whose units are inches of a page, under a title and a note.
 
     Parameters
     ----------
+    style
+        How it looks.
     ax
-        The axes the texts stand on.
-    texts
-        What to shrink.
-    width, height
-        Of the page, inches.
+        Where to draw; None for a new figure. On axes that are smaller than the page, the text
+        shrinks with it.
+    title, note
+        What the picture concludes, and what was asked.
     """
-    box, dpi = ax.get_window_extent(), float(figure_of(ax).dpi)
-    scale = min(1.0, float(box.width) / dpi / width, float(box.height) / dpi / height)
-    for text in texts:
+    sheet = Sheet.new(style, WIDTH, HEIGHT) if ax is None else Sheet(ax, style)
+    sheet.ax.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+    sheet.ax.set_axis_off()
+    before = len(sheet.ax.texts)
+    big, room = style.font + 3, WIDTH - 0.5
+    said = wrapped(title, big, room)
+    sheet.write(
+        0.15, HEIGHT - 0.12, said, va="top", fontsize=big, fontweight="bold", gid="title",
+        linespacing=1.15,
+    )  # fmt: skip
+    drop = 0.16 + lines_of(said) * big * 1.25 / _POINTS
+    asked = wrapped(note, style.font, room)
+    sheet.write(0.15, HEIGHT - drop, asked, va="top", color=style.faint, gid="note")
+    yield sheet
+    box, dpi = sheet.ax.get_window_extent(), float(sheet.figure.dpi)
+    scale = min(1.0, float(box.width) / dpi / WIDTH, float(box.height) / dpi / HEIGHT)
+    for text in list(sheet.ax.texts)[before:]:
         text.set_fontsize(float(text.get_fontsize()) * scale)
 
 
@@ -82,48 +157,9 @@ def wrapped(text: str, size: float, width: float) -> str:
     return "\n".join(textwrap.wrap(text, letters, break_long_words=False)) or text
 
 
-def write_title(
-    ax: Axes, style: DrawStyle, conclusion: str, asked: str, *, width: float, left: float = 0.0
-) -> None:
-    """Write what a picture concludes, and below it what was asked, above the axes.
-
-    Parameters
-    ----------
-    ax
-        Axes with a title on the left.
-    style
-        How it looks.
-    conclusion, asked
-        The two sentences.
-    width
-        Inches there are for them.
-    left
-        Where they begin, as a fraction of the axes.
-    """
-    small = style.font
-    lines = wrapped(asked, small, width)
-    drop = 4.0
-    below = (lines.count("\n") + 1) * small * 1.3 + drop
-    ax.annotate(
-        lines, (left, 1), (0, drop), xycoords="axes fraction", textcoords="offset points",
-        ha="left", va="bottom", fontsize=small, color=style.faint, gid="asked",
-    )  # fmt: skip
-    ax.set_title(
-        wrapped(conclusion, small + 3, width), loc="left", x=left, fontsize=small + 3,
-        fontweight="bold", color=style.ink, pad=below + drop,
-    )  # fmt: skip
-
-
-def quiet_axes(ax: Axes, style: DrawStyle) -> None:
-    """Colour the axes, and take away the box around them."""
-    ax.set_facecolor(style.paper)
-    for side, spine in ax.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(style.faint)
-    ax.tick_params(colors=style.ink, labelsize=style.font - 1)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.label.set_color(style.ink)
-        axis.label.set_fontsize(style.font)
+def lines_of(text: str) -> int:
+    """Return how many lines a text has."""
+    return text.count("\n") + 1
 
 
 def save(figure: Figure, path: str | Path, *, dpi: float = 150.0) -> Path:
@@ -148,12 +184,9 @@ def save(figure: Figure, path: str | Path, *, dpi: float = 150.0) -> Path:
     look = mpl.rc_context({"svg.hashsalt": "supernode", "svg.fonttype": "path"})
     with files.opening(target, "written"), look:
         figure.savefig(
-            target,
-            dpi=dpi,
-            format=kind,
-            metadata=dict(_UNDATED[kind]),
+            target, dpi=dpi, format=kind, metadata=dict(_UNDATED[kind]),
             facecolor=figure.get_facecolor(),
-        )
+        )  # fmt: skip
     return target
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import to_rgba
@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from topology.drawing.bundles import Bundle
-from topology.drawing.canvas import page, shrink_texts
+from topology.drawing.canvas import Sheet, page
 from topology.drawing.grouping import MOST_GLYPHS
-from topology.drawing.layout import HEIGHT, LEFT, RIGHT, WIDTH, Box
+from topology.drawing.layout import LEFT, RIGHT, Box
 from topology.drawing.style import DrawStyle, draw_style
 from topology.drawing.view import (
     Picture,
@@ -25,7 +25,7 @@ from topology.drawing.view import (
     shows_cells,
     sorts_of,
 )
-from topology.drawing.writing import name_glyphs, name_worst, write_margins
+from topology.drawing.writing import write_all
 from topology.supernode import Supernode
 
 _CAPTION = 0.17
@@ -69,36 +69,29 @@ def draw(
     """
     looks = draw_style(style)
     picture = describe(supernode, utilisation=utilisation, title=title, note=note, most=most)
-    figure, ax = page(looks, WIDTH, HEIGHT, ax)
-    before = len(ax.texts)
-    _draw_bundles(ax, picture, looks)
-    _draw_glyphs(ax, picture, looks)
-    name_glyphs(ax, picture, looks)
-    write_margins(ax, picture, looks)
-    name_worst(ax, supernode, picture, looks)
-    shrink_texts(ax, list(ax.texts)[before:], WIDTH, HEIGHT)
-    return figure, ax
+    with page(looks, ax, picture.title, picture.note) as sheet:
+        _draw_bundles(sheet, picture)
+        _draw_glyphs(sheet, picture)
+        write_all(sheet, supernode, picture)
+    return sheet.figure, sheet.ax
 
 
-def _draw_bundles(ax: Axes, picture: Picture, style: DrawStyle) -> None:
-    joins = [i for i, lines in enumerate(picture.lines) if lines]
-    if not joins:
-        return
-    scale = _width_scale(picture, [picture.bundles[i] for i in joins])
-    for medium in ("copper", "optical"):
-        chosen = [i for i in joins if picture.bundles[i].medium == medium]
-        each = [(picture.bundles[i], line) for i in chosen for line in picture.lines[i]]
-        if not each:
-            continue
+def _draw_bundles(sheet: Sheet, picture: Picture) -> None:
+    joins = [
+        (item, lines) for item, lines in zip(picture.bundles, picture.lines, strict=True) if lines
+    ]
+    scale = _width_scale(picture, [item for item, _ in joins])
+    for medium in sorted({item.medium for item, _ in joins}):
+        each = [(item, line) for item, lines in joins if item.medium == medium for line in lines]
         lines = LineCollection(
             [line for _, line in each],
-            colors=[_colour(item, picture, style) for item, _ in each],
+            colors=[_colour(item, picture, sheet.style) for item, _ in each],
             linewidths=[max(_THIN, scale * math.sqrt(item.capacity)) for item, _ in each],
-            linestyles=[style.dashes[medium]],
+            linestyles=[sheet.style.dashes[medium]],
             zorder=1,
             gid=f"bundles-{medium}",
         )
-        ax.add_collection(lines, autolim=False)
+        sheet.ax.add_collection(lines, autolim=False)
 
 
 def _width_scale(picture: Picture, joins: Sequence[Bundle]) -> float:
@@ -109,44 +102,40 @@ def _width_scale(picture: Picture, joins: Sequence[Bundle]) -> float:
     room = (RIGHT - LEFT) * 72 * _INK
     thick = _THICK if picture.tiered else 0.6 * _THICK
     return min(
-        min(thick, room / len(capacities)) / float(np.sqrt(max(capacities)))
-        for capacities in classes.values()
+        (min(thick, room / len(each)) / math.sqrt(max(each)) for each in classes.values()),
+        default=0.0,
     )
 
 
 def _colour(item: Bundle, picture: Picture, style: DrawStyle) -> tuple[float, float, float, float]:
     if picture.loaded:
         return style.shade(item.utilisation)
-    red, green, blue, _ = to_rgba(style.media[item.medium])
-    return (red, green, blue, 0.75)
+    return to_rgba(style.media[item.medium], 0.75)
 
 
-def _draw_glyphs(ax: Axes, picture: Picture, style: DrawStyle) -> None:
-    titled = captioned(picture)
-    room = most_members(picture)
+def _draw_glyphs(sheet: Sheet, picture: Picture) -> None:
+    titled, room, style = captioned(picture), most_members(picture), sheet.style
     for kind in dict.fromkeys(glyph.kind for glyph in picture.glyphs):
         here = [i for i, glyph in enumerate(picture.glyphs) if glyph.kind == kind]
         colour = style.devices[kind]
-        single = {i for i in here if room[i] == 1}
         frames = [_rectangle(picture.boxes[i]) for i in here]
-        fills = [to_rgba(colour, 0.3) if i in single else to_rgba(style.paper) for i in here]
-        backs = PatchCollection(frames, facecolor=style.paper, edgecolor="none", zorder=2)
-        fronts = PatchCollection(
-            frames, facecolor=fills, edgecolor=colour, linewidth=1.0, zorder=3,
-            gid=f"glyphs-{kind}",
-        )  # fmt: skip
+        fills = [to_rgba(colour, 0.3) if room[i] == 1 else to_rgba(style.paper) for i in here]
         cells = [
             cell
             for i in here
-            if i not in single
             for cell in _cells(
                 picture.boxes[i], len(picture.glyphs[i].members), room[i],
                 _CAPTION if i in titled else 0.0,
             )
         ]  # fmt: skip
-        inner = PatchCollection(cells, facecolor=colour, edgecolor="none", zorder=4)
-        for drawn in (backs, fronts, inner):
-            ax.add_collection(drawn, autolim=False)
+        looks: list[tuple[list[Rectangle], dict[str, Any]]] = [
+            (frames, {"facecolor": style.paper, "edgecolor": "none"}),
+            (frames, {"facecolor": fills, "edgecolor": colour, "gid": f"glyphs-{kind}"}),
+            (cells, {"facecolor": colour, "edgecolor": "none"}),
+        ]
+        for zorder, (patches, look) in enumerate(looks, start=2):
+            drawn = PatchCollection(patches, linewidth=1.0, zorder=zorder, **look)
+            sheet.ax.add_collection(drawn, autolim=False)
 
 
 def _rectangle(box: Box) -> Rectangle:

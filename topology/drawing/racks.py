@@ -11,17 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from topology.drawing.canvas import page, quiet_axes, shrink_texts, text_width, wrapped
-from topology.drawing.layout import HEIGHT, WIDTH
+from topology.drawing.canvas import Sheet, page, text_width, wrapped
 from topology.drawing.rack_plan import RackKind, RackPlan, plan_racks
 from topology.drawing.style import DrawStyle, draw_style
 from topology.drawing.view import plural
 from topology.supernode import Supernode
+from topology.units import format_percent
 
 _KINDS_SHOWN = 4
 _ROW = 16
 _SMALLEST = 3.5  # points
-_ORDER = ("switch", "npu", "cpu", "nic")
+_WORDS = {"npu": "NPU", "switch": "switch", "cpu": "CPU", "nic": "NIC"}
+"""Kinds of device, and what they are called; a rack looks like the first that it holds."""
 
 
 def draw_racks(
@@ -40,126 +41,93 @@ def draw_racks(
     """
     looks = draw_style(style)
     plan = plan_racks(supernode)
-    figure, ax = page(looks, WIDTH, HEIGHT, ax)
-    before = len(ax.texts)
-    _write_title(ax, supernode, plan, looks)
-    _draw_kinds(ax, plan, looks)
-    _draw_floor(ax, plan, looks)
-    _draw_lengths(ax, plan, looks)
-    shrink_texts(ax, list(ax.texts)[before:], WIDTH, HEIGHT)
-    return figure, ax
+    with page(looks, ax, _title(supernode, plan), _note(supernode)) as sheet:
+        _draw_kinds(sheet, plan)
+        _draw_floor(sheet, plan)
+        _draw_lengths(sheet, plan)
+    return sheet.figure, sheet.ax
 
 
-def _write_title(ax: Axes, supernode: Supernode, plan: RackPlan, style: DrawStyle) -> None:
+def _title(supernode: Supernode, plan: RackPlan) -> str:
     cross = plan.between.sum(axis=(1, 2)) / 2
-    inside = np.trace(plan.between, axis1=1, axis2=2) / 2
-    between = cross - inside
-    total = float(cross.sum())
+    between = cross - np.trace(plan.between, axis1=1, axis2=2) / 2
+    total, leaving = float(cross.sum()), float(between.sum())
     leave = (
-        f"{between.sum() / max(total, 1):.0%} of the {total:,.0f} links leave their {plan.by}, "
+        f"{format_percent(leaving / total)} of the {total:,.0f} links leave their {plan.by}, "
         f"{between[1]:,.0f} of these by fibre"
-    ).replace("%", " %")
-    if not between.sum():
-        leave = f"none of the {total:,.0f} links leaves its {plan.by}"
-    title = f"{supernode.name}: {plan.count:,} {plural(plan.by, 'rack', plan.count)}; {leave}"
-    note = "links are counted by lane, full duplex; " + (
-        "; ".join(supernode.history) or "lengths are those of the link types"
+        if leaving
+        else f"none of the {total:,.0f} links leaves its {plan.by}"
     )
-    big = style.font + 3
-    title = wrapped(title, big, WIDTH - 0.5)
-    ax.text(
-        0.15, HEIGHT - 0.12, title, ha="left", va="top", fontsize=big, fontweight="bold",
-        color=style.ink, gid="title", linespacing=1.15,
-    )  # fmt: skip
-    drop = 0.2 + (title.count("\n") + 1) * big * 1.25 / 72
-    ax.text(
-        0.15, HEIGHT - drop, wrapped(note, style.font, WIDTH - 0.5), ha="left", va="top",
-        fontsize=style.font, color=style.faint,
-    )  # fmt: skip
+    return f"{supernode.name}: {plan.count:,} {plural(plan.by, 'rack', plan.count)}; {leave}"
 
 
-def _draw_kinds(ax: Axes, plan: RackPlan, style: DrawStyle) -> None:
+def _note(supernode: Supernode) -> str:
+    history = "; ".join(supernode.history)
+    return "links are counted by lane, full duplex; " + (
+        history or "lengths are those of the link types"
+    )
+
+
+def _draw_kinds(sheet: Sheet, plan: RackPlan) -> None:
     """Draw one rack of each kind, shelf by shelf, with how many there are."""
-    kinds = plan.kinds[:_KINDS_SHOWN]
+    style, kinds = sheet.style, plan.kinds[:_KINDS_SHOWN]
     left, right, bottom, top = 0.3, 6.1, 0.95, 5.7
     wide = (right - left) / len(kinds)
     for k, kind in enumerate(kinds):
         x, width = left + k * wide, min(0.88 * wide, 2.6)
-        shelves = kind.shelves
-        step = (top - bottom) / max(6, len(shelves))
-        high = step * len(shelves)
-        ax.add_patch(
-            Rectangle((x, bottom), width, high, facecolor=style.paper, edgecolor=style.ink,
-                      linewidth=1.4, zorder=2)
-        )  # fmt: skip
+        step = (top - bottom) / max(6, len(kind.shelves))
+        high = step * len(kind.shelves)
+        sheet.block(x, bottom, width, high, style.ink, linewidth=1.4)
         size = min(style.font - 2, step * 72 * 0.6)
-        room = max((text_width(shelf, size) for shelf, _ in shelves), default=0.0)
-        for row, (shelf, devices) in enumerate(shelves):
-            _draw_shelf(ax, (x, bottom + row * step, width, step), shelf, devices, style, room)
-        _name_kind(ax, plan, kind, (x, width, bottom + high), style)
-    words = {"npu": "NPU", "cpu": "CPU", "switch": "switch", "nic": "NIC"}
+        room = max((text_width(shelf, size) for shelf, _ in kind.shelves), default=0.0)
+        for row, (shelf, devices) in enumerate(kind.shelves):
+            y = bottom + row * step
+            if size >= _SMALLEST:
+                sheet.write(x + 0.05, y + step / 2, shelf, fontsize=size, zorder=4)
+            _draw_shelf(sheet, (x + room + 0.08, y, width - room - 0.14, step), devices)
+            sheet.ax.plot([x, x + width], [y + step] * 2, color=style.grid, linewidth=0.5, zorder=2)
+        said = wrapped(_named(plan, kind), style.font - 1, width + 0.1)
+        y = bottom + high + 0.08
+        sheet.write(x, y, said, va="bottom", fontsize=style.font - 1, linespacing=1.1)
     present = {kind for rack in plan.kinds for _, kind in rack.contents}
-    for k, sort in enumerate(name for name in words if name in present):
-        ax.add_patch(
-            Rectangle((left + 0.9 * k, 0.56), 0.14, 0.14, facecolor=style.devices[sort], zorder=3)
-        )
-        ax.text(
-            left + 0.9 * k + 0.2, 0.63, words[sort], ha="left", va="center",
-            fontsize=style.font - 1, color=style.ink,
-        )  # fmt: skip
+    for k, sort in enumerate(name for name in _WORDS if name in present):
+        x, colour = left + 0.9 * k, style.devices[sort]
+        sheet.block(x, 0.56, 0.14, 0.14, colour, facecolor=colour)
+        sheet.write(x + 0.2, 0.63, _WORDS[sort], fontsize=style.font - 1)
     if len(plan.kinds) > len(kinds):
-        ax.text(
-            left, 0.3, f"and {len(plan.kinds) - len(kinds)} more kinds", fontsize=style.font - 1,
-            color=style.faint, va="center",
-        )  # fmt: skip
+        more = f"and {len(plan.kinds) - len(kinds)} more kinds"
+        sheet.write(left, 0.3, more, fontsize=style.font - 1, color=style.faint)
 
 
 def _draw_shelf(
-    ax: Axes, place: tuple[float, float, float, float], shelf: str,
-    devices: Sequence[tuple[str, str, int]], style: DrawStyle, room: float,
-) -> None:  # fmt: skip
-    x, y, width, step = place
-    size = min(style.font - 2, step * 72 * 0.6)
-    if size >= _SMALLEST:
-        ax.text(
-            x + 0.05, y + step / 2, shelf, ha="left", va="center", fontsize=size,
-            color=style.ink, zorder=4,
-        )  # fmt: skip
-    total = sum(count for _, _, count in devices)
-    start, wide = x + room + 0.08, (width - room - 0.14) / max(total, 8)
-    at = 0
-    for _, kind, count in devices:
-        cells = [
-            Rectangle((start + (at + i + 0.08) * wide, y + 0.15 * step), 0.84 * wide, 0.7 * step)
-            for i in range(count)
-        ]
-        at += count
-        ax.add_collection(
-            PatchCollection(cells, facecolor=style.devices[kind], edgecolor="none", zorder=3),
-            autolim=False,
-        )
-    ax.plot([x, x + width], [y + step] * 2, color=style.grid, linewidth=0.5, zorder=2)
-
-
-def _name_kind(
-    ax: Axes, plan: RackPlan, kind: RackKind, place: tuple[float, float, float], style: DrawStyle
+    sheet: Sheet, place: Sequence[float], devices: Sequence[tuple[str, str, int]]
 ) -> None:
-    x, width, top = place
+    """Draw a cell for each device at a place: left, bottom, width, height."""
+    x, y, width, height = place
+    kinds = [kind for _, kind, count in devices for _ in range(count)]
+    wide = width / max(len(kinds), 8)
+    cells = [
+        Rectangle((x + (at + 0.08) * wide, y + 0.15 * height), 0.84 * wide, 0.7 * height)
+        for at in range(len(kinds))
+    ]
+    colours = [sheet.style.devices[kind] for kind in kinds]
+    drawn = PatchCollection(cells, facecolor=colours, edgecolor="none", zorder=3)
+    sheet.ax.add_collection(drawn, autolim=False)
+
+
+def _named(plan: RackPlan, kind: RackKind) -> str:
+    """Return which racks are of a kind, and what they hold."""
     held = ", ".join(f"{n:,} {plural(w, k, n)}" for (w, k), n in kind.contents.items())
-    first, last = kind.racks[0], kind.racks[-1]
-    named = first.isdigit()
-    which = f"{plan.by} {first}" if named else first
-    if len(kind.racks) > 1:
-        which = f"{plan.by}s {first} to {last}" if named else f"{first} to {last}"
-    times = f"{len(kind.racks):,} × " if len(kind.racks) > 1 else ""
-    ax.text(
-        x, top + 0.08, wrapped(f"{times}{which}: {held}", style.font - 1, width + 0.1), ha="left",
-        va="bottom", fontsize=style.font - 1, color=style.ink, linespacing=1.1,
-    )  # fmt: skip
+    first, last, count = kind.racks[0], kind.racks[-1], len(kind.racks)
+    word = f"{plan.by} " if first.isdigit() else ""
+    if count == 1:
+        return f"{word}{first}: {held}"
+    return f"{count:,} × {word.replace(' ', 's ')}{first} to {last}: {held}"
 
 
-def _draw_floor(ax: Axes, plan: RackPlan, style: DrawStyle) -> None:
+def _draw_floor(sheet: Sheet, plan: RackPlan) -> None:
     """Draw the racks from above, in rows, with the cables between them."""
+    style = sheet.style
     left, right, bottom, top = 6.7, 12.5, 3.75, 6.0
     count = len(plan.names)
     columns = min(_ROW, count) if count <= 4 * _ROW else int(np.ceil(np.sqrt(count * 2.2)))
@@ -170,78 +138,63 @@ def _draw_floor(ax: Axes, plan: RackPlan, style: DrawStyle) -> None:
         for i in range(count)
     ]
     wide, tall = 0.62 * min(across, 1.2), min(0.45 * down, 0.5)
-    _draw_cables(ax, plan, style, spots, tall)
-    kind_of = {name: k for k, kind in enumerate(plan.kinds) for name in kind.racks}
+    if count <= 4 * _ROW:
+        _draw_cables(sheet, plan, spots, tall)
+    kind_of = {name: kind for kind in plan.kinds for name in kind.racks}
     size = min(style.font - 2, wide * 72 / 2.2)
     for name, (x, y) in zip(plan.names, spots, strict=True):
-        kind = plan.kinds[kind_of[name]]
-        main = min(kind.contents, key=lambda item: _ORDER.index(item[1]) - 9 * (item[1] == "npu"))
-        ax.add_patch(
-            Rectangle((x - wide / 2, y - tall / 2), wide, tall, facecolor=style.paper,
-                      edgecolor=style.devices[main[1]], linewidth=1.6, zorder=4)
-        )  # fmt: skip
+        main = min((kind for _, kind in kind_of[name].contents), key=list(_WORDS).index)
+        colour = style.devices[main]
+        sheet.block(x - wide / 2, y - tall / 2, wide, tall, colour, linewidth=1.6, zorder=4)
         if size >= _SMALLEST and text_width(name, size) < across:
-            ax.text(x, y, name, ha="center", va="center", fontsize=size, color=style.ink, zorder=5)
-    ax.text(
-        left, top + 0.1, f"floor plan, not to scale: {plan.by}s and the cables between them",
-        fontsize=style.font - 1, color=style.ink, va="bottom",
-    )  # fmt: skip
+            sheet.write(x, y, name, ha="center", fontsize=size, zorder=5)
+    said = f"floor plan, not to scale: {plan.by}s and the cables between them"
+    sheet.write(left, top + 0.1, said, fontsize=style.font - 1, va="bottom")
 
 
 def _draw_cables(
-    ax: Axes, plan: RackPlan, style: DrawStyle, spots: Sequence[tuple[float, float]], tall: float
+    sheet: Sheet, plan: RackPlan, spots: Sequence[tuple[float, float]], tall: float
 ) -> None:
-    most = max((float(np.triu(table, 1).max(initial=0.0)) for table in plan.between), default=0.0)
+    most = float(np.triu(plan.between, 1).max(initial=0.0))
+    turn = np.linspace(0, np.pi, 15)
+    along, arch = (1 - np.cos(turn)) / 2, np.sin(turn)
     for medium, table in zip(("copper", "optical"), plan.between, strict=True):
         pairs = np.argwhere(np.triu(table, 1) > 0)
-        if not len(pairs) or len(spots) > 4 * _ROW:
-            continue
         lines = []
         for a, b in pairs.tolist():
             (x, y), (u, v) = spots[a], spots[b]
-            t = np.linspace(0, np.pi, 15)
             rise = min(0.3, 0.05 + 0.05 * abs(u - x)) if abs(y - v) < 1e-9 else 0.0
-            lines.append(
-                np.c_[
-                    x + (u - x) * (1 - np.cos(t)) / 2,
-                    y + (v - y) * (1 - np.cos(t)) / 2 + (tall / 2) * (rise > 0) + rise * np.sin(t),
-                ]
-            )
-        widths = 0.3 + 1.7 * np.sqrt(table[pairs[:, 0], pairs[:, 1]] / most)
-        ax.add_collection(
-            LineCollection(
-                lines, colors=[style.media[medium]], linewidths=widths, alpha=0.6, zorder=3,
-                linestyles=[style.dashes[medium]], gid=f"cables-{medium}",
-            ),
-            autolim=False,
-        )  # fmt: skip
+            over = (tall / 2) * (rise > 0) + rise * arch
+            lines.append(np.c_[x + (u - x) * along, y + (v - y) * along + over])
+        if lines:
+            widths = 0.3 + 1.7 * np.sqrt(table[pairs[:, 0], pairs[:, 1]] / most)
+            drawn = LineCollection(
+                lines, colors=[sheet.style.media[medium]], linewidths=widths, alpha=0.6, zorder=3,
+                linestyles=[sheet.style.dashes[medium]], gid=f"cables-{medium}",
+            )  # fmt: skip
+            sheet.ax.add_collection(drawn, autolim=False)
 
 
-def _draw_lengths(ax: Axes, plan: RackPlan, style: DrawStyle) -> None:
+def _draw_lengths(sheet: Sheet, plan: RackPlan) -> None:
     """Draw how many cables there are of each length and medium."""
-    inner = ax.inset_axes((7.45, 0.75, 5.0, 2.25), transform=ax.transData)
-    quiet_axes(inner, style)
+    place, style = (7.45, 0.75, 5.0, 2.25), sheet.style
+    inner = Sheet(sheet.ax.inset_axes(place, transform=sheet.ax.transData), style)
+    inner.quieten()
     edges = sorted({item.upto for item in plan.lengths})
     most = max((item.count for item in plan.lengths), default=1.0)
     each = 0.38
     for item in plan.lengths:
-        place = edges.index(item.upto) + (each / 2 if item.medium == "optical" else -each / 2)
-        inner.barh(
-            place, item.count, height=each * 0.92, color=style.media[item.medium],
-            hatch="///" if item.medium == "optical" else "", edgecolor=style.paper, zorder=3,
+        optical = item.medium == "optical"
+        y = edges.index(item.upto) + (each / 2 if optical else -each / 2)
+        inner.ax.barh(
+            y, item.count, height=each * 0.92, color=style.media[item.medium],
+            hatch="///" if optical else "", edgecolor=style.paper, zorder=3,
         )  # fmt: skip
-        inner.annotate(
-            f"{item.count:,.0f} {item.medium}, {item.metres:,.0f} m", (item.count, place), (3, 0),
-            textcoords="offset points", va="center", fontsize=style.font - 2, color=style.ink,
-        )  # fmt: skip
-    inner.set_yticks(range(len(edges)), [_upto(edge) for edge in edges], fontsize=style.font - 2)
-    inner.set_ylim(-0.6, max(len(edges) - 0.4, 1.6))
-    inner.set_xlim(0, most * 1.6)
-    inner.xaxis.set_major_locator(MaxNLocator(4))
-    inner.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    inner.set_xlabel("links, lanes")
-    inner.set_ylabel("length")
-
-
-def _upto(metres: float) -> str:
-    return "longer" if metres == float("inf") else f"≤ {metres:g} m"
+        inner.beside(item.count, y, f"{item.count:,.0f} {item.medium}, {item.metres:,.0f} m")
+    ax = inner.ax
+    names = ["longer" if edge == float("inf") else f"≤ {edge:g} m" for edge in edges]
+    ax.set_yticks(range(len(edges)), names, fontsize=style.font - 2)
+    ax.set(ylim=(-0.6, max(len(edges) - 0.4, 1.6)), xlim=(0, most * 1.6))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.set(xlabel="links, lanes", ylabel="length")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
@@ -72,6 +73,11 @@ class DrawStyle:
         """Return the ramp of utilisation, 0 to 1; cells that are not there are left bare."""
         made = LinearSegmentedColormap.from_list(f"utilisation-{self.name}", self.ramp)
         return made.with_extremes(bad=self.absent)
+
+    def line(self, k: int) -> dict[str, Any]:
+        """Return colour and line style of the k-th series."""
+        dashes = LINE_STYLES[k % len(LINE_STYLES)]
+        return {"color": self.series[k % len(self.series)], "linestyle": dashes}
 
     def shade(self, utilisation: float) -> tuple[float, float, float, float]:
         """Return the colour of a utilisation from 0 to 1."""

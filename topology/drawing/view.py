@@ -72,10 +72,14 @@ class Picture:
         """Return the utilisation of the busiest link."""
         return max((item.utilisation for item in self.bundles), default=0.0)
 
+    def limits(self, utilisation: float) -> bool:
+        """Return whether links so busy are the busiest, by which links are coloured."""
+        return self.loaded and 0 < self.peak * EQUAL <= utilisation
+
     @property
     def worst(self) -> tuple[Bundle, ...]:
         """Return the bundles that hold a link as busy as the busiest."""
-        return tuple(item for item in self.bundles if 0 < self.peak * EQUAL <= item.utilisation)
+        return tuple(item for item in self.bundles if self.limits(item.utilisation))
 
 
 def describe(

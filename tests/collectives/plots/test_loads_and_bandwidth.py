@@ -14,7 +14,7 @@ import collectives
 import topology
 from collectives import Analysis
 from collectives.plots import bandwidth_curves, load_panels, plot_bandwidth, plot_loads
-from collectives.plots.bandwidth import crossovers, port_rate
+from collectives.plots.bandwidth import crossovers
 from tests.pictures import check_texts, words
 from topology import Supernode, SupernodeError
 from topology.drawing import STYLES
@@ -152,16 +152,23 @@ class TestBandwidthCurves:
         assert curve.half_size == pytest.approx(1e-6 / spb, rel=1e-2)
 
     def test_ports_are_those_that_lead_somewhere(self) -> None:
-        assert port_rate(CM, [0]) == pytest.approx(392 * GB)
-        assert port_rate(MACHINES["nvl72"], range(72)) == pytest.approx(900 * GB)
-        assert port_rate(MACHINES["torus"], range(64)) == pytest.approx(200 * GB)
+        ports = {name: bandwidth_curves(analysed(name))[0].port for name in MACHINES}
+        assert ports["cloudmatrix384"] == pytest.approx(392 * GB)
+        assert ports["nvl72"] == pytest.approx(900 * GB)
+        assert ports["torus"] == pytest.approx(200 * GB)
 
     def test_crossovers_are_where_the_fastest_changes(self) -> None:
-        pair = [analysed("dgx", "all_reduce", n) for n in ("ring", "hierarchical_direct")]
-        curves = bandwidth_curves(pair)
-        for item in crossovers(curves):
-            costs = [p.plan.cost(item.size).time for p in pair]
-            assert costs[0] == pytest.approx(costs[1], rel=0.05)
+        pair = [
+            collectives.analyze(MACHINES["star"], "all_reduce", MiB, algorithm=name, alpha=1e-6)
+            for name in ("ring", "recursive_doubling")
+        ]
+        found = crossovers(pair)
+        assert found
+        for item, busbw in found:
+            times = [one.plan.cost(item.size).time for one in pair]
+            assert times[0] == pytest.approx(times[1])
+            factor = 2 * (len(pair[0].ranks) - 1) / len(pair[0].ranks)
+            assert busbw == pytest.approx(factor * item.size / times[0])
 
     @pytest.mark.parametrize("sizes", [[1.0], [2.0, 1.0], [0.0, 1.0], [[1.0, 2.0]]])
     def test_sizes_that_do_not_fit_are_refused(self, sizes: object) -> None:

@@ -86,6 +86,6 @@ def test_styles(style: str) -> None:
 
 def test_it_says_how_many_cables_leave() -> None:
     said = words(draw_racks(CM)[0])
-    assert "16 racks; 44 % of the 12,096 links leave their rack, 5,376 of these by fibre" in said
+    assert "16 racks; 44.4 % of the 12,096 links leave their rack, 5,376 of these by fibre" in said
     assert "5,376 optical, 53,760 m" in said
     assert "none of the 1,440 links leaves its rack" in words(draw_racks(MACHINES["nvl72"])[0])
