@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import repeat
+from itertools import product, repeat
+from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import networkx as nx
@@ -23,6 +25,7 @@ from topology.validation import complete, lane_counts
 Edge = tuple[Hashable, Hashable]
 _TIMES = "times the capacity; without() removes a link"
 _Row = tuple[str, str, dict[str, Any]]
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,6 +241,35 @@ class Builder:
                 raise GraphError(f"node {name} is added twice; ids must differ")
             self._graph.add_node(name, **common, **dict(zip(columns, row, strict=True)))
         return names
+
+    def add_grid(
+        self,
+        prefix: str,
+        *counts: int,
+        per: Mapping[str, int] = _NONE,
+        among: Mapping[str, int] = _NONE,
+        **attributes: Any,
+    ) -> list[str]:
+        """Add nodes that are numbered along the axes of a grid, and return their ids.
+
+        Parameters
+        ----------
+        prefix
+            With counts of 2 and 3, the ids are ``prefix/0/0`` to ``prefix/1/2``.
+        *counts
+            How many there are along each axis, the last one fastest.
+        per
+            {attribute: n}: n nodes have 0, the next n have 1, and so on.
+        among
+            {attribute: n}: the nodes have 0 to n - 1 over and over again.
+        **attributes
+            As in `add_nodes`.
+        """
+        total = prod(counts)
+        columns: dict[str, Any] = {k: [i // n for i in range(total)] for k, n in per.items()}
+        columns |= {k: [i % n for i in range(total)] for k, n in among.items()}
+        ids = ("/".join((prefix, *map(str, at))) for at in product(*map(range, counts)))
+        return self.add_nodes(ids, **columns, **attributes)
 
     def connect(
         self,

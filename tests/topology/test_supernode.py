@@ -35,6 +35,20 @@ def _same(one: Supernode, other: Supernode) -> bool:
     )
 
 
+def test_a_grid_of_nodes_is_numbered_in_blocks_and_over_and_over() -> None:
+    builder = Builder()
+    names = builder.add_grid(
+        "l1", 2, 6, kind="npu", tier=0, per={"node": 6, "rack": 4}, among={"slot": 3}, plane=7
+    )
+    assert names == [f"l1/{n}/{k}" for n in range(2) for k in range(6)]
+    nodes = builder.build("it", names).graph.nodes
+    for i, name in enumerate(names):
+        place = {key: nodes[name][key] for key in ("node", "rack", "slot", "plane")}
+        assert place == {"node": i // 6, "rack": i // 4, "slot": i % 3, "plane": 7}
+    with pytest.raises(GraphError, match="added twice"):
+        builder.add_grid("l1/0", 1, kind="npu", tier=0)
+
+
 def test_the_graph_is_frozen() -> None:
     machine = topology.star(3, link=GB)
     assert nx.is_frozen(machine.graph)

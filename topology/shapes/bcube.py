@@ -48,14 +48,15 @@ def bcube(n: int, k: int = 1, *, link: LinkLike, lanes: int = 1) -> Supernode:
     dims = (width,) * (min(top, 64) + 1)
     border.afford("bcube", width ** len(dims), 2 * len(dims) * width ** len(dims))
     builder = Builder()
-    names = (f"npu/{i}" for i in range(width ** (top + 1)))
-    npus = builder.add_nodes(names, kind="npu", tier=0, forwards=True, coord=coordinates(dims))
+    total, coord = width ** len(dims), coordinates(dims)
+    npus = builder.add_grid("npu", total, kind="npu", tier=0, forwards=True, coord=coord)
     grid = np.arange(len(npus)).reshape(dims)
     parallel = border.whole(lanes, "bcube: lanes")
     for level in range(top + 1):
         lines = np.moveaxis(grid, top - level, -1).reshape(-1, width)
-        ids = (f"switch/{level}/{i}" for i in range(len(lines)))
-        switches = builder.add_nodes(ids, kind="switch", tier=level + 1, plane=level)
+        switches = builder.add_grid(
+            f"switch/{level}", len(lines), kind="switch", tier=level + 1, plane=level
+        )
         homes = np.repeat(np.arange(len(lines)), width)
         builder.connect(pairs(npus, lines, switches, homes), kind, lanes=parallel)
     called = {"n": width, "k": top, "link": kind.name, "lanes": parallel}

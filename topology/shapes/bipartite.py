@@ -43,10 +43,8 @@ def complete_bipartite(
     kind = link_type(link)
     builder = Builder()
     if border.flag(switches, "complete_bipartite: switches"):
-        names = builder.add_nodes((f"npu/{i}" for i in range(m)), kind="npu", tier=0)
-        others = builder.add_nodes(
-            (f"switch/{j}" for j in range(n)), kind="switch", tier=1, plane=range(n)
-        )
+        names = builder.add_grid("npu", m, kind="npu", tier=0)
+        others = builder.add_grid("switch", n, kind="switch", tier=1, per={"plane": 1})
         npus = names
     else:
         coord = [(0, i) for i in range(m)] + [(1, j) for j in range(n)]

@@ -198,8 +198,7 @@ def _build(
     border.afford(shape, npus + copies * tree.switches(npus))
     builder = Builder()
     pod = tree.pod(0, npus).tolist() if len(tree.children) > 2 else None
-    names = (f"npu/{i}" for i in range(npus))
-    ends = builder.add_nodes(names, kind="npu", tier=0, pod=pod)
+    ends = builder.add_grid("npu", npus, kind="npu", tier=0, pod=pod)
     for plane in range(copies):
         wire(builder, ends, tree, links, plane=plane if copies > 1 else None)
     return builder.build(name, ends, parameters=called)

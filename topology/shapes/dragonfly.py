@@ -25,7 +25,7 @@ from topology import border
 from topology.errors import GraphError
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
-from topology.shapes.parts import LinkLike, pairs
+from topology.shapes.parts import LinkLike, coordinates, pairs
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -269,25 +269,17 @@ def _group_count(shape: str, groups: object, ports: int) -> int:
 
 
 def _add_tier(builder: Builder, word: str, tier: int, groups: int, each: int) -> list[str]:
-    places = [(i, r) for i in range(groups) for r in range(each)]
-    return builder.add_nodes(
-        (f"{word}/{i}/{r}" for i, r in places),
-        kind="switch",
-        tier=tier,
-        group=[i for i, _ in places],
-        coord=places,
+    coord = coordinates((groups, each))
+    return builder.add_grid(
+        word, groups, each, kind="switch", tier=tier, per={"group": each}, coord=coord
     )
 
 
 def _add_npus(builder: Builder, plan: _Plan, switches: list[str], each: int) -> list[str]:
     """Add the NPUs of switches, of which there are so many to a group."""
-    homes = np.arange(len(switches)).repeat(plan.sizes["p"]).tolist()
-    npus = builder.add_nodes(
-        (f"npu/{i}" for i in range(len(homes))),
-        kind="npu",
-        tier=0,
-        group=[home // each for home in homes],
-        slot=[i % plan.sizes["p"] for i in range(len(homes))],
+    p = plan.sizes["p"]
+    npus = builder.add_grid(
+        "npu", p * len(switches), kind="npu", tier=0, per={"group": p * each}, among={"slot": p}
     )
-    builder.connect(zip(npus, (switches[home] for home in homes), strict=True), plan.near)
+    builder.connect(((npu, switches[i // p]) for i, npu in enumerate(npus)), plan.near)
     return npus

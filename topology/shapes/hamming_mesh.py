@@ -10,7 +10,7 @@ from topology import border
 from topology.errors import GraphError, shown
 from topology.fabric import IntArray
 from topology.hardware.media import LinkType, link_type
-from topology.shapes.parts import LinkLike, by_x, dimensions, pairs
+from topology.shapes.parts import LinkLike, by_x, coordinates, dimensions, pairs
 from topology.shapes.registry import shape
 from topology.supernode import Builder, Supernode
 
@@ -76,13 +76,10 @@ def hamming_mesh(
     grid = np.arange(rows * columns).reshape(rows, columns)
     r, c = np.divmod(grid.ravel(), columns)
     builder = Builder()
-    npus = builder.add_nodes(
-        (f"npu/{i}" for i in range(grid.size)),
-        kind="npu",
-        tier=0,
-        forwards=True,
-        coord=list(zip(r.tolist(), c.tolist(), strict=True)),
-        node=(r // inner[0] * outer[1] + c // inner[1]).tolist(),
+    home = (r // inner[0] * outer[1] + c // inner[1]).tolist()
+    coord = coordinates((rows, columns))
+    npus = builder.add_grid(
+        "npu", grid.size, kind="npu", tier=0, forwards=True, coord=coord, node=home
     )
     for word, lines, size in (("row", grid, inner[1]), ("column", grid.T, inner[0])):
         _add_dimension(builder, npus, word, lines, size, (near, far), width)
@@ -109,7 +106,7 @@ def _add_dimension(
     )
     if lines.shape[1] == size:
         return
-    switches = builder.add_nodes((f"{word}/{i}" for i in range(len(lines))), kind="switch", tier=1)
+    switches = builder.add_grid(word, len(lines), kind="switch", tier=1)
     edge = place[(place % size == 0) | (place % size == size - 1)]
     homes = np.repeat(np.arange(len(lines)), len(edge))
     both = 2 if size == 1 else 1

@@ -121,19 +121,15 @@ def vertices(
     border.afford("the machine", count * (1 + npus_per_switch))
     extra: dict[str, Any] = {} if coord is None else {"coord": list(coord)}
     if not npus_per_switch:
-        ids = (f"npu/{i}" for i in range(count))
-        names = builder.add_nodes(ids, kind="npu", tier=0, forwards=True, **extra)
+        names = builder.add_grid("npu", count, kind="npu", tier=0, forwards=True, **extra)
         return names, names
-    ids = (f"switch/{i}" for i in range(count))
-    names = builder.add_nodes(ids, kind="switch", tier=1, **extra)
-    homes = [i // npus_per_switch for i in range(count * npus_per_switch)]
-    slots = [i % npus_per_switch for i in range(len(homes))]
+    names = builder.add_grid("switch", count, kind="switch", tier=1, **extra)
+    each = npus_per_switch
     if coord is not None:
-        extra["coord"] = [(*coord[i], slot) for i, slot in zip(homes, slots, strict=True)]
-    ids = (f"npu/{i}" for i in range(len(homes)))
-    npus = builder.add_nodes(ids, kind="npu", tier=0, slot=slots, **extra)
+        extra["coord"] = [(*at, slot) for at in coord for slot in range(each)]
+    npus = builder.add_grid("npu", count * each, kind="npu", tier=0, among={"slot": each}, **extra)
     if link is not None:
-        builder.connect(zip(npus, (names[i] for i in homes), strict=True), link)
+        builder.connect(((npu, names[i // each]) for i, npu in enumerate(npus)), link)
     return names, npus
 
 

@@ -169,25 +169,19 @@ def _add_rails(
     builder: Builder, plan: _Plan, ends: list[str], radix: int, down: int, up: int
 ) -> None:
     g, units = plan.npus_per_node, -(-plan.nodes // down)
-    places = [(unit, rail) for unit in range(units) for rail in range(g)]
-    if len(places) > radix:
+    if units * g > radix:
         raise GraphError(
             f"{plan.shape}: nodes is {plan.nodes}; {radix}-port spines join {radix // g * down} "
             f"nodes of {g} NPUs at this oversubscription; raise radix or oversubscription"
         )
-    leaf = builder.add_nodes(
-        (f"leaf/{unit}/{rail}" for unit, rail in places),
-        kind="switch",
-        tier=2,
-        plane=[rail for _, rail in places],
-        pod=[unit for unit, _ in places],
+    leaf = builder.add_grid(
+        "leaf", units, g, kind="switch", tier=2, per={"pod": g}, among={"plane": g}
     )
     homes = (leaf[i // g // down * g + i % g] for i in range(plan.ends))
     builder.connect(zip(ends, homes, strict=True), plan.rail_link)
     if len(leaf) > 1:
         wide = spread(up, radix // len(leaf))
-        names = (f"spine/{j}" for j in range(up // wide))
-        spine = builder.add_nodes(names, kind="switch", tier=3)
+        spine = builder.add_grid("spine", up // wide, kind="switch", tier=3)
         builder.connect(((u, v) for u in leaf for v in spine), plan.rail_link, lanes=wide)
 
 
@@ -231,21 +225,21 @@ def _add_nodes(
 ) -> tuple[list[str], list[str]]:
     """Add the NPUs, what joins them inside a node, and their NICs; return NPUs and rail ends."""
     g = plan.npus_per_node
-    home, slot = [i // g for i in range(plan.ends)], [i % g for i in range(plan.ends)]
-    names = (f"npu/{i}" for i in range(plan.ends))
-    npus = builder.add_nodes(names, kind="npu", tier=0, forwards=forwards, node=home, slot=slot)
+    npus = builder.add_grid(
+        "npu", plan.ends, kind="npu", tier=0, forwards=forwards, per={"node": g}, among={"slot": g}
+    )
     if g > 1 and plan.inside == "mesh":
         near = ((npus[n * g + i], npus[n * g + j]) for n, i, j in _pairs_inside(plan))
         builder.connect(near, plan.link, lanes=plan.lanes)
     elif g > 1:
-        hubs = (f"switch/{n}" for n in range(plan.nodes))
-        hub = builder.add_nodes(hubs, kind="switch", tier=1, node=range(plan.nodes))
-        ends = zip(npus, (hub[n] for n in home), strict=True)
+        hub = builder.add_grid("switch", plan.nodes, kind="switch", tier=1, per={"node": 1})
+        ends = ((npu, hub[i // g]) for i, npu in enumerate(npus))
         builder.connect(ends, plan.link, lanes=plan.lanes)
     if plan.nic_link is None:
         return npus, npus
-    names = (f"nic/{i}" for i in range(plan.ends))
-    nics = builder.add_nodes(names, kind="nic", tier=1, forwards=True, node=home, plane=slot)
+    nics = builder.add_grid(
+        "nic", plan.ends, kind="nic", tier=1, forwards=True, per={"node": g}, among={"plane": g}
+    )
     builder.connect(zip(npus, nics, strict=True), plan.nic_link)
     return npus, nics
 

@@ -34,8 +34,8 @@ def star(npus: int, *, link: LinkLike, lanes: int = 1) -> Supernode:
     border.afford("star", n + 1, 2 * n)
     kind = link_type(link)
     builder = Builder()
-    names = builder.add_nodes((f"npu/{i}" for i in range(n)), kind="npu", tier=0)
-    hub = builder.add_nodes(["switch/0"], kind="switch", tier=1)
+    names = builder.add_grid("npu", n, kind="npu", tier=0)
+    hub = builder.add_grid("switch", 1, kind="switch", tier=1)
     width = border.whole(lanes, "star: lanes")
     builder.connect(((name, hub[0]) for name in names), kind, lanes=width)
     parameters = {"npus": n, "link": kind.name, "lanes": width}

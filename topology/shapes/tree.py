@@ -112,10 +112,10 @@ def wire(
     for level in range(1, len(tree.children) + 1):
         word = _WORDS[level - 1] if level <= len(_WORDS) else f"tier{level}"
         prefix = word if plane is None else f"{word}/{plane}"
-        count = tree.nodes(level, len(ends))
         inside = level < len(tree.children) > 2
-        names = builder.add_nodes(
-            (f"{prefix}/{i}" for i in range(count)),
+        names = builder.add_grid(
+            prefix,
+            tree.nodes(level, len(ends)),
             kind="switch",
             tier=tier + level - 1,
             plane=plane,

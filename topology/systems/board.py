@@ -14,16 +14,17 @@ def add_npus(
     builder: Builder, count: int, device: str, *, forwards: bool = False, prefix: str = "npu"
 ) -> list[str]:
     """Add the NPUs of one node, and return their ids."""
-    return builder.add_nodes(
-        (f"{prefix}/{i}" for i in range(count)),
-        kind="npu", tier=0, device=device, forwards=forwards, node=0, slot=range(count),
+    return builder.add_grid(
+        prefix, count,
+        kind="npu", tier=0, device=device, forwards=forwards, node=0, per={"slot": 1},
     )  # fmt: skip
 
 
 def add_nics(builder: Builder, npus: Sequence[str], device: str, link: str) -> None:
     """Give each NPU of one node a NIC; their network is not part of the node."""
-    ids = (f"nic/{i}" for i in range(len(npus)))
-    cards = builder.add_nodes(ids, kind="nic", tier=1, device=device, forwards=False, node=0)
+    cards = builder.add_grid(
+        "nic", len(npus), kind="nic", tier=1, device=device, forwards=False, node=0
+    )
     builder.connect(zip(npus, cards, strict=True), link)
 
 
@@ -57,9 +58,9 @@ def switched_board(
     """
     builder = Builder()
     npus = add_npus(builder, 8, npu)
-    switches = builder.add_nodes(
-        (f"nvswitch/{j}" for j in range(chips.count)),
-        kind="switch", tier=1, device=chips.device, plane=range(chips.count), node=0,
+    switches = builder.add_grid(
+        "nvswitch", chips.count,
+        kind="switch", tier=1, device=chips.device, node=0, per={"plane": 1},
     )  # fmt: skip
     ends = ((u, v) for u in npus for v in switches)
     builder.connect(ends, chips.link, lanes=chips.lanes)

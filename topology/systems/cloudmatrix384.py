@@ -84,31 +84,19 @@ def cloudmatrix384(
 
 
 def _add_npus(builder: Builder, nodes: int, *, dies: bool) -> list[str]:
-    each = 2 if dies else 1
-    total = nodes * _NPUS * each
-    home = [i // (_NPUS * each) for i in range(total)]
-    return builder.add_nodes(
-        (f"die/{i}" if dies else f"npu/{i}" for i in range(total)),
-        kind="npu",
-        tier=0,
-        device="ascend910c-die" if dies else "ascend910c",
-        node=home,
-        rack=[n // _NODES_PER_RACK for n in home],
-        slot=[i % (_NPUS * each) for i in range(total)],
-    )
+    each = _NPUS * (2 if dies else 1)
+    return builder.add_grid(
+        "die" if dies else "npu", nodes * each,
+        kind="npu", tier=0, device="ascend910c-die" if dies else "ascend910c",
+        per={"node": each, "rack": each * _NODES_PER_RACK}, among={"slot": each},
+    )  # fmt: skip
 
 
 def _add_planes(builder: Builder, nodes: int, npus: list[str], *, cpus: bool, lanes: int) -> None:
-    homes = [(n, k) for n in range(nodes) for k in range(_PLANES)]
-    builder.add_nodes(
-        (f"l1/{n}/{k}" for n, k in homes),
-        kind="switch",
-        tier=1,
-        device="ub-switch-l1",
-        node=[n for n, _ in homes],
-        plane=[k for _, k in homes],
-        rack=[n // _NODES_PER_RACK for n, _ in homes],
-    )
+    builder.add_grid(
+        "l1", nodes, _PLANES, kind="switch", tier=1, device="ub-switch-l1",
+        per={"node": _PLANES, "rack": _PLANES * _NODES_PER_RACK}, among={"plane": _PLANES},
+    )  # fmt: skip
     each = len(npus) // nodes
     down = [(npu, f"l1/{i // each}/{k}") for i, npu in enumerate(npus) for k in range(_PLANES)]
     builder.connect(down, "ub-copper", lanes=lanes)
@@ -118,31 +106,22 @@ def _add_planes(builder: Builder, nodes: int, npus: list[str], *, cpus: bool, la
 
 
 def _add_cpus(builder: Builder, nodes: int) -> None:
-    homes = [i // _CPUS for i in range(nodes * _CPUS)]
-    names = builder.add_nodes(
-        (f"cpu/{i}" for i in range(nodes * _CPUS)),
-        kind="cpu",
-        tier=0,
-        device="kunpeng920",
-        node=homes,
-        rack=[n // _NODES_PER_RACK for n in homes],
-    )
-    up = [(cpu, f"l1/{n}/{k}") for cpu, n in zip(names, homes, strict=True) for k in range(_PLANES)]
+    names = builder.add_grid(
+        "cpu", nodes * _CPUS, kind="cpu", tier=0, device="kunpeng920",
+        per={"node": _CPUS, "rack": _CPUS * _NODES_PER_RACK},
+    )  # fmt: skip
+    up = [(cpu, f"l1/{i // _CPUS}/{k}") for i, cpu in enumerate(names) for k in range(_PLANES)]
     builder.connect(up, "ub-cpu")
 
 
 def _add_l2(builder: Builder, nodes: int) -> None:
     chips = l2_chips(nodes)
-    places = [(k, j) for k in range(_PLANES) for j in range(chips)]
     first = ceil(nodes / _NODES_PER_RACK)
-    builder.add_nodes(
-        (f"l2/{k}/{j}" for k, j in places),
-        kind="switch",
-        tier=2,
-        device="ub-switch-l2",
-        plane=[k for k, _ in places],
-        rack=[first + j * _COMMUNICATION_RACKS // chips for _, j in places],
-    )
+    racks = [first + j * _COMMUNICATION_RACKS // chips for j in range(chips)]
+    builder.add_grid(
+        "l2", _PLANES, chips, kind="switch", tier=2, device="ub-switch-l2",
+        rack=racks * _PLANES, per={"plane": chips},
+    )  # fmt: skip
     wiring = list(l2_wiring(nodes))
     for k in range(_PLANES):
         ends = [(f"l1/{n}/{k}", f"l2/{k}/{j}") for n, j, _ in wiring]
@@ -197,21 +176,12 @@ def _add_rdma(builder: Builder, npus: list[str]) -> None:
     per_leaf = ports // 2
     leaves = ceil(len(owners) / per_leaf)
     spines = fewest_above(per_leaf, leaves, ports)
-    nics = builder.add_nodes(
-        (f"nic/{i}" for i in range(len(owners))),
-        kind="nic",
-        tier=1,
-        device="rdma-nic-910c",
-        forwards=True,
-        node=[i // _NPUS for i in range(len(owners))],
-        rack=[i // (_NPUS * _NODES_PER_RACK) for i in range(len(owners))],
-    )
-    leaf = builder.add_nodes(
-        (f"leaf/{i}" for i in range(leaves)), kind="switch", tier=2, device="roce-switch-400g"
-    )
-    spine = builder.add_nodes(
-        (f"spine/{i}" for i in range(spines)), kind="switch", tier=3, device="roce-switch-400g"
-    )
+    nics = builder.add_grid(
+        "nic", len(owners), kind="nic", tier=1, device="rdma-nic-910c", forwards=True,
+        per={"node": _NPUS, "rack": _NPUS * _NODES_PER_RACK},
+    )  # fmt: skip
+    leaf = builder.add_grid("leaf", leaves, kind="switch", tier=2, device="roce-switch-400g")
+    spine = builder.add_grid("spine", spines, kind="switch", tier=3, device="roce-switch-400g")
     if owners is npus:
         builder.connect(zip(owners, nics, strict=True), "roce-internal")
     else:  # each die has 200 Gbps of its own

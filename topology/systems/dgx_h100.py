@@ -55,20 +55,17 @@ def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
     ratio = border.number(oversubscription, "dgx_h100: oversubscription", least=1)
     border.afford("dgx_h100", nodes * (_GPUS + len(_NVLINKS)))
     builder = Builder()
-    total = nodes * _GPUS
-    home = [i // _GPUS for i in range(total)]
-    gpus = builder.add_nodes(
-        (f"npu/{i}" for i in range(total)),
-        kind="npu", tier=0, device="h100", node=home, slot=[i % _GPUS for i in range(total)],
+    gpus = builder.add_grid(
+        "npu", nodes * _GPUS, kind="npu", tier=0, device="h100",
+        per={"node": _GPUS}, among={"slot": _GPUS},
     )  # fmt: skip
-    chips = [(n, j) for n in range(nodes) for j in range(len(_NVLINKS))]
-    builder.add_nodes(
-        (f"nvswitch/{n}/{j}" for n, j in chips),
-        kind="switch", tier=1, device="nvswitch3",
-        node=[n for n, _ in chips], plane=[j for _, j in chips],
+    chips = len(_NVLINKS)
+    builder.add_grid(
+        "nvswitch", nodes, chips, kind="switch", tier=1, device="nvswitch3",
+        per={"node": chips}, among={"plane": chips},
     )  # fmt: skip
     for j, lanes in enumerate(_NVLINKS):
-        ends = ((gpu, f"nvswitch/{home[i]}/{j}") for i, gpu in enumerate(gpus))
+        ends = ((gpu, f"nvswitch/{i // _GPUS}/{j}") for i, gpu in enumerate(gpus))
         builder.connect(ends, "nvlink4", lanes=lanes)
     if nodes > 1:
         _add_rails(builder, nodes, gpus, ratio)
@@ -94,22 +91,15 @@ def _add_rails(builder: Builder, nodes: int, gpus: list[str], ratio: float) -> N
         )
     up = ceil(down / ratio)
     spines = fewest_above(up, leaves, _PORTS)
-    rails = [i % _GPUS for i in range(len(gpus))]
-    units_of = [i // _GPUS // down for i in range(len(gpus))]
-    nics = builder.add_nodes(
-        (f"nic/{i}" for i in range(len(gpus))),
-        kind="nic", tier=1, device="connectx7", forwards=True,
-        node=[i // _GPUS for i in range(len(gpus))], plane=rails,
+    nics = builder.add_grid(
+        "nic", len(gpus), kind="nic", tier=1, device="connectx7", forwards=True,
+        per={"node": _GPUS}, among={"plane": _GPUS},
     )  # fmt: skip
-    places = [(unit, rail) for unit in range(units) for rail in range(_GPUS)]
-    leaf = builder.add_nodes(
-        (f"leaf/{unit}/{rail}" for unit, rail in places),
-        kind="switch", tier=2, device="quantum2", plane=[rail for _, rail in places],
-    )  # fmt: skip
-    spine = builder.add_nodes(
-        (f"spine/{i}" for i in range(spines)), kind="switch", tier=3, device="quantum2"
+    leaf = builder.add_grid(
+        "leaf", units, _GPUS, kind="switch", tier=2, device="quantum2", among={"plane": _GPUS}
     )
-    above = [f"leaf/{unit}/{rail}" for unit, rail in zip(units_of, rails, strict=True)]
+    spine = builder.add_grid("spine", spines, kind="switch", tier=3, device="quantum2")
+    above = [f"leaf/{i // _GPUS // down}/{i % _GPUS}" for i in range(len(gpus))]
     builder.connect(zip(gpus, nics, strict=True), "pcie5-x16")
     builder.connect(zip(nics, above, strict=True), "ndr-optical")
     builder.connect(((u, v) for u in leaf for v in spine), "ndr-optical", lanes=up // spines)

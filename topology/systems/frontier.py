@@ -87,11 +87,9 @@ def frontier_group(chassis: int = _CHASSIS, *, cpus: bool = True) -> Supernode:
     builder = Builder()
     gcds = _add_nodes(builder, chassis * _NODES, cpus=cpus)
     nics = _add_nics(builder, gcds, forwards=True)
-    count = chassis * _SWITCHES
-    switches = builder.add_nodes(
-        (f"switch/{i}" for i in range(count)),
-        kind="switch", tier=2, device="rosetta", rack=0,
-        slot=[i // _SWITCHES for i in range(count)],
+    switches = builder.add_grid(
+        "switch", chassis * _SWITCHES,
+        kind="switch", tier=2, device="rosetta", rack=0, per={"slot": _SWITCHES},
     )  # fmt: skip
     short = link_type("slingshot-copper").at(_NEAR)
     nodes = _NODES * _NICS
@@ -119,19 +117,16 @@ def _pairs_apart(switches: list[str], apart: int) -> Iterator[tuple[str, str]]:
 
 def _add_nodes(builder: Builder, count: int, *, cpus: bool) -> list[str]:
     """Add the GCDs and CPUs of some nodes, and return the GCDs."""
-    total = count * _GCDS
-    gcds = builder.add_nodes(
-        (f"gcd/{i}" for i in range(total)),
-        kind="npu", tier=0, device="mi250x-gcd", forwards=True, rack=0,
-        node=[i // _GCDS for i in range(total)], slot=[i % _GCDS for i in range(total)],
+    gcds = builder.add_grid(
+        "gcd", count * _GCDS, kind="npu", tier=0, device="mi250x-gcd", forwards=True, rack=0,
+        per={"node": _GCDS}, among={"slot": _GCDS},
     )  # fmt: skip
     for wiring, link in ((_INSIDE, "xgmi2-package"), (_BETWEEN, "xgmi2")):
         ends = list(_in_every_node(gcds, wiring))
         builder.connect(ends, link, lanes=list(wiring.values()) * count)
     if cpus:
-        names = (f"cpu/{i}" for i in range(count))
-        hosts = builder.add_nodes(
-            names, kind="cpu", tier=0, device="trento", rack=0, node=range(count)
+        hosts = builder.add_grid(
+            "cpu", count, kind="cpu", tier=0, device="trento", rack=0, per={"node": 1}
         )
         builder.connect(((gcd, hosts[i // _GCDS]) for i, gcd in enumerate(gcds)), "xgmi2-host")
     return gcds
@@ -146,10 +141,9 @@ def _in_every_node(
 
 def _add_nics(builder: Builder, gcds: list[str], *, forwards: bool) -> list[str]:
     odd = gcds[1::2]
-    nics = builder.add_nodes(
-        (f"nic/{i}" for i in range(len(odd))),
-        kind="nic", tier=1, device="cassini", forwards=forwards, rack=0,
-        node=[i // _NICS for i in range(len(odd))], plane=[i % _NICS for i in range(len(odd))],
+    nics = builder.add_grid(
+        "nic", len(odd), kind="nic", tier=1, device="cassini", forwards=forwards, rack=0,
+        per={"node": _NICS}, among={"plane": _NICS},
     )  # fmt: skip
     builder.connect(zip(odd, nics, strict=True), "pcie4-x16")
     return nics

@@ -58,18 +58,15 @@ def add_racks(builder: Builder, parts: Parts, racks: int | None = None) -> list[
         How many; None for one whose chips are not numbered by rack.
     """
     count = racks or 1
-    gpus = builder.add_nodes(
-        (f"npu/{i}" for i in range(count * TOTAL)),
-        kind="npu", tier=0, device=parts.gpu, node=[i // GPUS for i in range(count * TOTAL)],
-        rack=[i // TOTAL for i in range(count * TOTAL)],
-        slot=[i % GPUS for i in range(count * TOTAL)],
+    gpus = builder.add_grid(
+        "npu", count * TOTAL, kind="npu", tier=0, device=parts.gpu,
+        per={"node": GPUS, "rack": TOTAL}, among={"slot": GPUS},
     )  # fmt: skip
     for rack in range(count):
         prefix = "nvswitch" if racks is None else f"nvswitch/{rack}"
-        chips = builder.add_nodes(
-            (f"{prefix}/{j}" for j in range(parts.chips)),
-            kind="switch", tier=1, device=parts.chip, plane=range(parts.chips), rack=rack,
-            slot=[j * SWITCH_TRAYS // parts.chips for j in range(parts.chips)],
+        chips = builder.add_grid(
+            prefix, parts.chips, kind="switch", tier=1, device=parts.chip, rack=rack,
+            per={"plane": 1, "slot": parts.chips // SWITCH_TRAYS},
         )  # fmt: skip
         mine = gpus[rack * TOTAL : (rack + 1) * TOTAL]
         builder.connect(((gpu, chip) for gpu in mine for chip in chips), parts.nvlink)
@@ -79,22 +76,18 @@ def add_racks(builder: Builder, parts: Parts, racks: int | None = None) -> list[
 def add_cpus(builder: Builder, parts: Parts, gpus: list[str]) -> None:
     """Add a CPU for every two GPUs."""
     each = GPUS // CPUS
-    count = len(gpus) // each
-    cpus = builder.add_nodes(
-        (f"cpu/{i}" for i in range(count)),
-        kind="cpu", tier=0, device=parts.cpu, node=[i // CPUS for i in range(count)],
-        rack=[i * each // TOTAL for i in range(count)],
+    cpus = builder.add_grid(
+        "cpu", len(gpus) // each, kind="cpu", tier=0, device=parts.cpu,
+        per={"node": CPUS, "rack": TOTAL // each},
     )  # fmt: skip
     builder.connect(((gpu, cpus[i // each]) for i, gpu in enumerate(gpus)), parts.c2c)
 
 
 def add_nics(builder: Builder, parts: Parts, gpus: list[str], *, forwards: bool) -> list[str]:
     """Add a NIC for every GPU, and return them."""
-    count = len(gpus)
-    nics = builder.add_nodes(
-        (f"nic/{i}" for i in range(count)),
-        kind="nic", tier=1, device=parts.nic, forwards=forwards,
-        node=[i // GPUS for i in range(count)], rack=[i // TOTAL for i in range(count)],
+    nics = builder.add_grid(
+        "nic", len(gpus), kind="nic", tier=1, device=parts.nic, forwards=forwards,
+        per={"node": GPUS, "rack": TOTAL},
     )  # fmt: skip
     builder.connect(zip(gpus, nics, strict=True), parts.pcie)
     return nics

@@ -67,20 +67,17 @@ def nvl72_superpod(racks: int = _SCALABLE_UNIT, *, cpus: bool = True) -> Superno
 
 def _add_rails(builder: Builder, racks: int, nics: list[str]) -> None:
     """Add a leaf for each rack and rail, half of them in each of two network racks, and spines."""
-    rows = list(product(range(racks), range(GPUS)))
-    spines = fewest_above(TRAYS, len(rows), _PORTS)
-    homes = [racks + i * 2 // len(rows) for i in range(len(rows))]
-    leaves = builder.add_nodes(
-        (f"leaf/{rack}/{rail}" for rack, rail in rows),
-        kind="switch", tier=2, device="quantum2", rack=homes, plane=[rail for _, rail in rows],
+    count = racks * GPUS
+    spines = fewest_above(TRAYS, count, _PORTS)
+    homes = [racks + i * 2 // count for i in range(count)]
+    leaves = builder.add_grid(
+        "leaf", racks, GPUS, kind="switch", tier=2, device="quantum2",
+        rack=homes, among={"plane": GPUS},
     )  # fmt: skip
     tops = [racks + i % 2 for i in range(spines)]
-    spine = builder.add_nodes(
-        (f"spine/{i}" for i in range(spines)),
-        kind="switch", tier=3, device="quantum2", rack=tops,
-    )  # fmt: skip
+    spine = builder.add_grid("spine", spines, kind="switch", tier=3, device="quantum2", rack=tops)
     places = {nic: Place(i // TOTAL, i % TOTAL // GPUS) for i, nic in enumerate(nics)}
-    places |= {leaf: Place(homes[i], i % (len(rows) // 2)) for i, leaf in enumerate(leaves)}
+    places |= {leaf: Place(homes[i], i % (count // 2)) for i, leaf in enumerate(leaves)}
     places |= {top: Place(tops[i], _MOST_LEAVES + i // 2) for i, top in enumerate(spine)}
     down = ((nic, leaves[i // TOTAL * GPUS + i % GPUS]) for i, nic in enumerate(nics))
     connect_placed(builder, down, places, _LINK, _FLOOR)

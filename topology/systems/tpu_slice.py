@@ -143,9 +143,8 @@ def _add_chips(
     cube = _number(grid, dims, (CUBE,) * len(dims))
     host = _number(grid, dims, _HOST)
     inside = np.ravel_multi_index(tuple(grid % CUBE), (CUBE,) * len(dims))
-    chips = builder.add_nodes(
-        (f"npu/{i}" for i in range(prod(dims))),
-        kind="npu", tier=0, device=generation.name, forwards=True,
+    chips = builder.add_grid(
+        "npu", prod(dims), kind="npu", tier=0, device=generation.name, forwards=True,
         coord=coordinates(dims), rack=cube.tolist(), node=host.tolist(), slot=inside.tolist(),
     )  # fmt: skip
     return chips, cube

@@ -74,12 +74,10 @@ def trainium2_ultraserver() -> Supernode:
 def _add_instances(builder: Builder, count: int) -> list[str]:
     """Add instances with their torus, and return the chips."""
     total = count * _CHIPS
-    home = [i // _CHIPS for i in range(total)]
     dims = (_SIDE, _SIDE) if count == 1 else (count, _SIDE, _SIDE)
-    chips = builder.add_nodes(
-        (f"npu/{i}" for i in range(total)),
-        kind="npu", tier=0, device="trainium2", forwards=True, node=home,
-        rack=[n // _PER_RACK for n in home], slot=[i % _CHIPS for i in range(total)],
+    chips = builder.add_grid(
+        "npu", total, kind="npu", tier=0, device="trainium2", forwards=True,
+        per={"node": _CHIPS, "rack": _CHIPS * _PER_RACK}, among={"slot": _CHIPS},
         coord=coordinates(dims),
     )  # fmt: skip
     grid = np.arange(total).reshape(count, _SIDE, _SIDE)

@@ -95,12 +95,9 @@ def add_racks(builder: Builder, rack: Rack, count: int) -> list[str]:
     Ids are ``npu/i`` and ``backplane/rack/plane``; ``node`` is the board, ``slot`` the place on it.
     """
     total = count * rack.npus
-    npus = builder.add_nodes(
-        (f"npu/{i}" for i in range(total)),
-        kind="npu", tier=0, device=rack.npu, forwards=True,
-        rack=[i // rack.npus for i in range(total)],
-        node=[i // rack.slots for i in range(total)],
-        slot=[i % rack.slots for i in range(total)],
+    npus = builder.add_grid(
+        "npu", total, kind="npu", tier=0, device=rack.npu, forwards=True,
+        per={"rack": rack.npus, "node": rack.slots}, among={"slot": rack.slots},
     )  # fmt: skip
     grid = np.arange(total).reshape(count, rack.boards, rack.slots)
     i, j = np.triu_indices(rack.slots, k=1)
@@ -114,11 +111,9 @@ def add_racks(builder: Builder, rack: Rack, count: int) -> list[str]:
 
 
 def _add_backplanes(builder: Builder, rack: Rack, npus: list[str], grid: IntArray) -> None:
-    places = list(product(range(len(grid)), range(rack.backplanes)))
-    names = builder.add_nodes(
-        (f"backplane/{r}/{p}" for r, p in places),
-        kind="switch", tier=1, device=rack.backplane,
-        rack=[r for r, _ in places], plane=[p for _, p in places],
+    names = builder.add_grid(
+        "backplane", len(grid), rack.backplanes, kind="switch", tier=1, device=rack.backplane,
+        per={"rack": rack.backplanes}, among={"plane": rack.backplanes},
     )  # fmt: skip
     numbers = np.arange(len(names)).reshape(len(grid), 1, 1, rack.backplanes)
     below, above = np.broadcast_arrays(grid[..., None], numbers)
@@ -146,9 +141,9 @@ def build_superpod(
     each = spine.switches(racks)
     every = list(product(range(rack.backplanes), range(each)))
     homes = [racks + i // spine.per_rack for i in range(len(every))]
-    names = builder.add_nodes(
-        (f"hrs/{p}/{j}" for p, j in every),
-        kind="switch", tier=2, device=spine.device, rack=homes, plane=[p for p, _ in every],
+    names = builder.add_grid(
+        "hrs", rack.backplanes, each,
+        kind="switch", tier=2, device=spine.device, rack=homes, per={"plane": each},
     )  # fmt: skip
     places = backplane_places(rack, racks)
     places |= {
