@@ -123,13 +123,9 @@ class Supernode(Printed):
         """
         gone_nodes = self._known_nodes(nodes)
         gone = self._known_links(links, both_directions=both_directions)
-        graph = nx.DiGraph()
-        graph.add_nodes_from((n, d) for n, d in self.graph.nodes(data=True) if n not in gone_nodes)
-        graph.add_edges_from(
-            (u, v, dict(data))
-            for u, v, data in self.graph.edges(data=True)
-            if (u, v) not in gone and u not in gone_nodes and v not in gone_nodes
-        )
+        graph = nx.DiGraph(self.graph)
+        graph.remove_edges_from(gone)
+        graph.remove_nodes_from(gone_nodes)
         npus = tuple(npu for npu in self.npus if npu not in gone_nodes)
         said = f"without {len(gone_nodes)} node(s) and {len(gone)} directed link(s)"
         return self._changed(graph, npus, said)
@@ -150,11 +146,9 @@ class Supernode(Printed):
         """
         factor = border.number(factor, "degrade: factor", above=0, unit=_TIMES)
         chosen = self._known_links(links, both_directions=both_directions)
-        graph = nx.DiGraph()
-        graph.add_nodes_from(self.graph.nodes(data=True))
-        for u, v, data in self.graph.edges(data=True):
-            scale = factor if (u, v) in chosen else 1.0
-            graph.add_edge(u, v, **{**data, "capacity": data["capacity"] * scale})
+        graph = nx.DiGraph(self.graph)
+        for edge in chosen:
+            graph.edges[edge]["capacity"] *= factor
         return self._changed(graph, self.npus, f"{len(chosen)} directed link(s) at x{factor:g}")
 
     def _changed(self, graph: nx.DiGraph, npus: tuple[str, ...], said: str) -> Supernode:
