@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable
 
+import numpy as np
+import numpy.typing as npt
+
 from topology.errors import shown
 
 _DIGITS = re.compile(r"(\d{1,4000})")
@@ -31,6 +34,14 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 def natural_sort(ids: Iterable[str]) -> list[str]:
     """Return ids in natural order."""
     return sorted(ids, key=lambda text: (natural_key(text), text))
+
+
+def numbered(values: Iterable[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+    """Return the distinct values in natural order, and the place among them of each value."""
+    given = list(values)
+    names = tuple(natural_sort(set(given)))
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.array([place[value] for value in given], dtype=np.int64)
 
 
 def label(node: str, kind: str) -> str:

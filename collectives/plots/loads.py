@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -22,7 +21,7 @@ from topology.drawing.coordinates import coordinates
 from topology.drawing.layout import HEIGHT
 from topology.drawing.style import DrawStyle, draw_style
 from topology.fabric import Fabric, FloatArray, IntArray
-from topology.naming import natural_sort
+from topology.naming import numbered
 from topology.text import span
 
 _ROWS = ("node", "rack", "group", "pod")
@@ -99,10 +98,9 @@ def _lattice_panels(analysis: Analysis, name: str, medium: str, arcs: IntArray) 
     tail, head = fabric.tail[arcs], fabric.head[arcs]
     members = np.union1d(tail, head)
     first, _, second = name.partition("–")
-    coords = coordinates(analysis.supernode, members) if first == second else None
-    if coords is None or len(coords[0]) < 2:
+    table = coordinates(analysis.supernode, members) if first == second else None
+    if table is None or table.shape[1] < 2:
         return []
-    table = np.array([np.unique(column, return_inverse=True)[1] for column in np.array(coords).T]).T
     sizes = table.max(axis=0) + 1
     if np.prod(sizes) > _MOST * _MOST:
         return []
@@ -164,8 +162,8 @@ def _panel(ends: _Ends, name: str, medium: str, arcs: IntArray, used: FloatArray
     swap = np.array([fabric.labels[i] != first for i in tail.tolist()], dtype=bool)
     low, high = np.where(swap, head, tail), np.where(swap, tail, head)
     rows, row_of, columns, column_of = _axes(ends, low, high)
-    row_labels, row_code = _codes(row_of)
-    column_labels, column_code = _codes(column_of)
+    row_labels, row_code = numbered(row_of)
+    column_labels, column_code = numbered(column_of)
     values = np.full((len(row_labels), len(column_labels)), -1.0)
     np.maximum.at(values, (row_code, column_code), used[arcs])
     values[values < 0] = np.nan
@@ -215,12 +213,6 @@ def _gathered(fabric: Fabric, ends: IntArray) -> tuple[str, list[str]]:
 def _tail(node: str) -> str:
     _, slash, rest = node.partition("/")
     return rest if slash else node
-
-
-def _codes(values: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    names = natural_sort(set(values))
-    code = {name: i for i, name in enumerate(names)}
-    return tuple(names), np.array([code[value] for value in values], dtype=np.int64)
 
 
 def plot_loads(

@@ -16,7 +16,7 @@ from collectives.plots.words import asked
 from topology import units
 from topology.drawing.style import DrawStyle
 from topology.fabric import FloatArray, IntArray
-from topology.naming import natural_sort
+from topology.naming import numbered
 from topology.supernode import Supernode
 
 _MOST = 64
@@ -70,12 +70,9 @@ def _groups(supernode: Supernode, ranks: IntArray) -> tuple[str, tuple[str, ...]
     data = [supernode.graph.nodes[supernode.npus[rank]] for rank in ranks.tolist()]
     for name in _ATTRIBUTES:
         if all(name in row for row in data):
-            values = [str(row[name]) for row in data]
-            names = natural_sort(set(values))
+            names, group = numbered(str(row[name]) for row in data)
             if 1 < len(names) <= _MOST:
-                code = {value: i for i, value in enumerate(names)}
-                group = np.array([code[value] for value in values], dtype=np.int64)
-                return name, tuple(names), group
+                return name, names, group
     each = -(-len(data) // _MOST)
     group = np.arange(len(data)) // each
     labels = tuple(str(ranks[k * each]) for k in range(int(group[-1]) + 1))

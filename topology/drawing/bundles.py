@@ -27,6 +27,8 @@ class Bundle:
         How many directed links one way (the busier way, if the two differ).
     capacity
         Bytes/s, one direction, all together.
+    each
+        Bytes/s of the narrowest and the widest link.
     utilisation
         Of the busiest link, 0 to 1.
     worst
@@ -38,6 +40,7 @@ class Bundle:
     medium: str
     links: int
     capacity: float
+    each: tuple[float, float]
     utilisation: float
     worst: int
 
@@ -108,8 +111,8 @@ def bundle(fabric: Fabric, glyphs: Sequence[Glyph], utilisation: FloatArray) -> 
     owner = owners(fabric, glyphs)
     low = np.minimum(owner[fabric.tail], owner[fabric.head])
     high = np.maximum(owner[fabric.tail], owner[fabric.head])
-    optical = _optical(fabric)
-    key = (low * len(glyphs) + high) * 2 + optical
+    light = np.array([link.medium == "optical" for link in fabric.links], dtype=np.int64)
+    key = (low * len(glyphs) + high) * 2 + light[fabric.link]
     order = np.lexsort((utilisation, key))
     firsts = np.flatnonzero(np.diff(key[order], prepend=-1))
     lasts = np.append(firsts[1:], len(order)) - 1 if len(order) else firsts
@@ -129,54 +132,44 @@ def owners(fabric: Fabric, glyphs: Sequence[Glyph]) -> IntArray:
     return owner
 
 
-def _optical(fabric: Fabric) -> IntArray:
-    light = np.array([link.medium == "optical" for link in fabric.links], dtype=np.int64)
-    found: IntArray = light[fabric.link]
-    return found
-
-
 def _bundle(
     fabric: Fabric, arcs: IntArray, owner: IntArray, up: FloatArray, utilisation: FloatArray
 ) -> Bundle:
     worst = int(arcs[-1])
-    low = int(min(owner[fabric.tail[worst]], owner[fabric.head[worst]]))
-    high = int(max(owner[fabric.tail[worst]], owner[fabric.head[worst]]))
+    low, high = sorted(int(owner[side[worst]]) for side in (fabric.tail, fabric.head))
     capacity = fabric.capacity[arcs]
-    upward, downward = float((capacity * up).sum()), float((capacity * (1 - up)).sum())
+    whole = max(float(capacity @ up), float(capacity @ (1 - up)))
     links = max(int(up.sum()), int((1 - up).sum()))
     if low == high:
-        links, upward, downward = -(-len(arcs) // 2), upward / 2, downward / 2
+        links, whole = -(-len(arcs) // 2), whole / 2
+    each = float(capacity.min()), float(capacity.max())
     medium = fabric.links[fabric.link[worst]].medium
-    whole = max(upward, downward)
-    return Bundle(low, high, medium, links, whole, float(utilisation[worst]), worst)
+    return Bundle(low, high, medium, links, whole, each, float(utilisation[worst]), worst)
 
 
-def bundle_classes(
-    fabric: Fabric, glyphs: Sequence[Glyph], bundles: Sequence[Bundle]
-) -> tuple[BundleClass, ...]:
+def bundle_classes(glyphs: Sequence[Glyph], bundles: Sequence[Bundle]) -> tuple[BundleClass, ...]:
     """Return the bundles by the sorts of device they join, from the bottom up."""
-    every: dict[tuple[str, str], list[Bundle]] = {}
+    every: dict[tuple[str, str], list[Bundle]] = {}  # a sort may stand above or below another
     for item in bundles:
         ends = (glyphs[item.low], glyphs[item.high])
         words, back = (f"{a.word}–{b.word}" for a, b in (ends, ends[::-1]))
         words = back if (back, item.medium) in every else words
         every.setdefault((words, item.medium), []).append(item)
-    found = [_class(fabric, glyphs, name, members) for name, members in every.items()]
+    found = [_class(glyphs, name, members) for name, members in every.items()]
     return tuple(sorted(found, key=lambda cls: (cls.rows, cls.name, cls.medium)))
 
 
 def _class(
-    fabric: Fabric, glyphs: Sequence[Glyph], name: tuple[str, str], members: Sequence[Bundle]
+    glyphs: Sequence[Glyph], name: tuple[str, str], members: Sequence[Bundle]
 ) -> BundleClass:
     words, medium = name
-    each = [float(fabric.capacity[item.worst]) for item in members]
     ends = [(glyphs[item.low].row, glyphs[item.high].row) for item in members]
     return BundleClass(
         name=words,
         medium=medium,
         links=sum(item.links for item in members),
         capacity=sum(item.capacity for item in members),
-        each=(min(each), max(each)),
+        each=(min(item.each[0] for item in members), max(item.each[1] for item in members)),
         utilisation=max(item.utilisation for item in members),
         rows=(min(low for low, _ in ends), max(high for _, high in ends)),
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from topology.drawing.grouping import DRAWN_WHOLE, MOST_GLYPHS, Glyph, gather
 from topology.drawing.layout import Box, place_tiers
 from topology.drawing.spots import CENTRE, Coordinate, cell, grid_spot, turn, two_rings
 from topology.fabric import BoolArray, Fabric, IntArray
+from topology.naming import numbered
 from topology.supernode import Supernode
 
 _SLACK = 1.2  # a grid may have a few more glyphs than the page has room for in tiers
@@ -58,15 +60,16 @@ class Arrangement:
 def arrange(supernode: Supernode, most: int = MOST_GLYPHS) -> Arrangement:
     """Return where everything stands: by its own coordinates if it has any, else in tiers."""
     most = border.whole(most, "most")
-    natural = arrange_naturally(supernode, most)
-    if natural is not None:
-        return natural
+    most = border.whole(most, "most")
+    own = arrange_by_coordinates(supernode, most)
+    if own is not None:
+        return own
     glyphs = gather(supernode, most)
     return Arrangement(glyphs, place_tiers(glyphs), "tiers")
 
 
-def arrange_naturally(supernode: Supernode, most: int = MOST_GLYPHS) -> Arrangement | None:
-    """Return the arrangement of a machine whose vertices link to their like, or None.
+def arrange_by_coordinates(supernode: Supernode, most: int) -> Arrangement | None:
+    """Return the coordinate layout of a machine whose vertices link to their like, or None.
 
     Parameters
     ----------
@@ -83,10 +86,9 @@ def arrange_naturally(supernode: Supernode, most: int = MOST_GLYPHS) -> Arrangem
     if host is None:
         return None
     members = np.flatnonzero(vertices)
-    coords = coordinates(supernode, members)
-    grouped = any("group" in supernode.graph.nodes[fabric.nodes[i]] for i in members[:1])
-    if coords is not None and not grouped:
-        return _on_grid(supernode, members, coords, host, most)
+    table = coordinates(supernode, members)
+    if table is not None and "group" not in supernode.graph.nodes[fabric.nodes[members[0]]]:
+        return _on_grid(supernode, members, table, host, most)
     return _on_circle(supernode, members, host, most)
 
 
@@ -118,11 +120,11 @@ def _hosts(fabric: Fabric, vertices: BoolArray) -> IntArray | None:
     return host
 
 
-def coordinates(supernode: Supernode, members: IntArray) -> list[Coordinate] | None:
-    """Return coordinates of some nodes in two dimensions or more, or None.
+def coordinates(supernode: Supernode, members: IntArray) -> IntArray | None:
+    """Return places of some nodes on a grid, 0, 1, ... along each dimension, or None.
 
     They are the attribute ``coord``, or the numbers in the ids (``(0, 3)``, ``npu/0/3``), if most
-    links change one coordinate only.
+    links change one coordinate only. The shape is (members, dimensions).
     """
     fabric, graph = supernode.fabric, supernode.graph
     names = [fabric.nodes[i] for i in members.tolist()]
@@ -138,13 +140,13 @@ def coordinates(supernode: Supernode, members: IntArray) -> list[Coordinate] | N
     table = np.full((len(fabric.nodes), lengths.pop()), -1, dtype=np.int64)
     table[members] = coords
     inside = np.isin(fabric.tail, members) & np.isin(fabric.head, members)
-    changed = (table[fabric.tail[inside]] != table[fabric.head[inside]]).sum(axis=1)
+    steps = np.abs(table[fabric.tail[inside]] - table[fabric.head[inside]])
+    ranked = np.array([np.unique(c, return_inverse=True)[1] for c in table[members].T]).T
     if table.shape[1] == 1:
-        chain = np.abs(np.diff(np.c_[table[fabric.tail[inside]], table[fabric.head[inside]]]))
-        return coords if (chain == 1).all() else None
-    if (changed == 1).mean() < least or not _tells_apart(np.array(coords)):
-        return None
-    return coords
+        return ranked if (steps == 1).all() else None
+    sizes = ranked.max(axis=0) + 1  # every dimension is used, and the grid is not mostly empty
+    full = sizes.min() > 1 and math.prod(sizes.tolist()) <= 4 * len(ranked)
+    return ranked if full and ((steps > 0).sum(axis=1) == 1).mean() >= least else None
 
 
 def _as_coordinate(coord: object) -> Coordinate:
@@ -153,39 +155,32 @@ def _as_coordinate(coord: object) -> Coordinate:
     return tuple(int(value) for value in coord if isinstance(value, int | np.integer))
 
 
-def _tells_apart(coords: IntArray) -> bool:
-    """Return whether every dimension is used, and the grid is not mostly empty."""
-    sizes = [len(np.unique(column)) for column in coords.T]
-    return min(sizes) > 1 and math.prod(sizes) <= 4 * len(coords)
-
-
 def _on_grid(
-    supernode: Supernode,
-    members: IntArray,
-    coords: Sequence[Coordinate],
-    host: IntArray,
-    most: int,
+    supernode: Supernode, members: IntArray, table: IntArray, host: IntArray, most: int
 ) -> Arrangement:
-    table = np.array([np.unique(column, return_inverse=True)[1] for column in np.array(coords).T]).T
     words = _leaf_words(supernode.fabric, host)
     block = table
     if len(host) > DRAWN_WHOLE:
         block = _blocks(table, int(_SLACK * most) // (1 + len(words)))
     places, code = np.unique(block, axis=0, return_inverse=True)
     sizes = tuple((places.max(axis=0) + 1).tolist())
-    glyphs, coord_of = _gathered(
+    glyphs, codes = _gathered(
         supernode, members, code.ravel(), host, blocks=len(places) < len(members)
     )
-    at = [tuple(places[k].tolist()) if k >= 0 else None for k in coord_of]
     ring = len(sizes) == 2 and sizes[0] == 2 and sizes[1] >= _RING_FROM and not words
-    spots = [
-        (two_rings(place, sizes) if ring else grid_spot(place, sizes)) if place else None
-        for place in at
-    ]
     room = (0.42, 0.3) if ring else cell(sizes)
-    boxes = _hung(coord_of, spots, room)
+    wide, tall = min(0.6, 0.62 * room[0]), min(0.32, (0.3 if words else 0.5) * room[1])
+
+    def spot(vertex: int, layer: int) -> tuple[float, float]:
+        x, y = (two_rings if ring else grid_spot)(tuple(places[vertex].tolist()), sizes)
+        return x, y - 1.12 * tall * layer
+
+    at = [
+        tuple(places[k].tolist()) if glyph.row == 0 else None
+        for glyph, k in zip(glyphs, codes, strict=True)
+    ]
     shape = "circle" if ring else "grid"
-    return Arrangement(tuple(glyphs), boxes, shape, tuple(at), sizes)
+    return Arrangement(tuple(glyphs), _hung(codes, spot, wide, tall), shape, tuple(at), sizes)
 
 
 def _blocks(table: IntArray, most: int) -> IntArray:
@@ -209,10 +204,7 @@ def _leaf_words(fabric: Fabric, host: IntArray) -> list[str]:
 def _gathered(
     supernode: Supernode, members: IntArray, code: IntArray, host: IntArray, *, blocks: bool
 ) -> tuple[list[Glyph], list[int]]:
-    """Return a glyph for each code and for each sort that hangs on it.
-
-    The second list holds the code of a vertex, and -1 - code of what hangs on one.
-    """
+    """Return a glyph for each code, in row 1 those of what hangs on it, and the codes of all."""
     fabric = supernode.fabric
     place = np.full(len(host), -1, dtype=np.int64)
     place[members] = code
@@ -229,29 +221,19 @@ def _gathered(
             by = "device" if len(ids) == 1 else ("router" if leaf and not blocks else "block")
             array = np.array(ids, dtype=np.int64)
             glyphs.append(Glyph(label, word, fabric.kind[ids[0]], int(leaf), None, array, by))
-            codes.append(-1 - k if leaf else k)
+            codes.append(k)
     return glyphs, codes
 
 
 def _hung(
-    codes: Sequence[int],
-    spots: Sequence[tuple[float, float] | None],
-    room: tuple[float, float],
+    codes: Iterable[int], spot: Callable[[int, int], tuple[float, float]], wide: float, tall: float
 ) -> tuple[Box, ...]:
-    """Return boxes: vertices on their spots, what hangs on them below."""
-    spot = {code: at for code, at in zip(codes, spots, strict=True) if code >= 0 and at}
-    hangs = any(code < 0 for code in codes)
-    wide = min(0.6, 0.62 * room[0])
-    tall = min(0.32, (0.3 if hangs else 0.5) * room[1])
-    below: dict[int, int] = {}
+    """Return boxes at the spots of vertex and layer: each vertex, and what hangs on it in turn."""
+    layers: Counter[int] = Counter()
     boxes = []
-    for code in codes:
-        x, y = spot[code if code >= 0 else -1 - code]
-        if code < 0:
-            below[code] = below.get(code, 0) + 1
-            boxes.append(Box(x, y - below[code] * 1.12 * tall, wide, tall))
-        else:
-            boxes.append(Box(x, y, wide, tall))
+    for vertex in codes:
+        boxes.append(Box(*spot(vertex, layers[vertex]), wide, tall))
+        layers[vertex] += 1
     return tuple(boxes)
 
 
@@ -271,7 +253,7 @@ def _on_circle(supernode: Supernode, members: IntArray, host: IntArray, most: in
         family = np.arange(int(code.max()) + 1) * (len(names) > 0)
     glyphs, codes = _gathered(supernode, members, code, host, blocks=blocks)
     shares = _circle_spots(family)
-    boxes = _circle_boxes(codes, shares, hangs=len(codes) > len(shares))
+    boxes = _circle_boxes(codes, shares)
     return Arrangement(tuple(glyphs), boxes, "circle", notes=_names(family, names, shares))
 
 
@@ -296,11 +278,9 @@ def _families(supernode: Supernode, members: IntArray) -> tuple[IntArray, tuple[
     ]
     for attribute in _FAMILIES:
         if all(attribute in row for row in data):
-            values = [str(row[attribute]) for row in data]
-            names = {value: i for i, value in enumerate(dict.fromkeys(values))}
+            names, family = numbered(str(row[attribute]) for row in data)
             if 1 < len(names) < len(members):
-                numbers = np.array([names[value] for value in values], dtype=np.int64)
-                return numbers, tuple(f"{attribute} {name}" for name in names)
+                return family, tuple(f"{attribute} {name}" for name in names)
     return np.zeros(len(members), dtype=np.int64), ()
 
 
@@ -315,17 +295,14 @@ def _circle_spots(family: IntArray) -> list[float]:
     return [float(share) for share in shares]
 
 
-def _circle_boxes(codes: Sequence[int], shares: Sequence[float], *, hangs: bool) -> tuple[Box, ...]:
+def _circle_boxes(codes: Sequence[int], shares: Sequence[float]) -> tuple[Box, ...]:
+    hangs = len(codes) > len(shares)
     radius = _RADIUS if hangs else _RADIUS + 0.35
     apart = np.diff([*shares, 1 + shares[0]]).min() if len(shares) > 1 else 1.0
     each = 2 * radius * math.sin(math.pi * min(0.5, float(apart)))
     most = 0.92 * _LEAF_GAP if hangs else 0.62
-    wide, tall = min(most, 0.8 * each), min(0.3, 0.58 * each)
-    layer: dict[int, int] = {}
-    boxes = []
-    for code in codes:
-        vertex = code if code >= 0 else -1 - code
-        layer[vertex] = layer.get(vertex, -1) + 1
-        x, y = turn(shares[vertex], radius + layer[vertex] * _LEAF_GAP)
-        boxes.append(Box(x, y, wide, tall))
-    return tuple(boxes)
+
+    def spot(vertex: int, layer: int) -> tuple[float, float]:
+        return turn(shares[vertex], radius + layer * _LEAF_GAP)
+
+    return _hung(codes, spot, min(most, 0.8 * each), min(0.3, 0.58 * each))

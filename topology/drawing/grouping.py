@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from topology.fabric import IntArray
-from topology.naming import natural_key
+from topology.naming import numbered
 from topology.supernode import Supernode
 
 MOST_GLYPHS = 60
@@ -186,9 +186,7 @@ def _levels(
 
 
 def _level(by: str, values: Sequence[str], form: str) -> Level:
-    names = sorted(set(values), key=natural_key)
-    code = {name: i for i, name in enumerate(names)}
-    codes = np.array([code[value] for value in values], dtype=np.int64)
+    names, codes = numbered(values)
     return Level(by, codes, tuple(form.format(name) for name in names))
 
 

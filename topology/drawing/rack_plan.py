@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from topology.drawing.view import plural
 from topology.fabric import IntArray
-from topology.naming import natural_sort
+from topology.naming import natural_sort, numbered
 from topology.supernode import Supernode
 
-_LENGTHS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+_LENGTHS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, float("inf"))
+Devices = tuple[tuple[str, str, int], ...]
 _ORDER = ("switch", "npu", "cpu", "nic")
 
 
@@ -29,15 +31,14 @@ class RackKind:
     """
 
     racks: tuple[str, ...]
-    shelves: tuple[tuple[str, tuple[tuple[str, str, int], ...]], ...]
+    shelves: tuple[tuple[str, Devices], ...]
 
     @property
-    def contents(self) -> dict[tuple[str, str], int]:
+    def contents(self) -> Counter[tuple[str, str]]:
         """Return how many devices of each (word, kind) a rack holds."""
-        found: dict[tuple[str, str], int] = {}
+        found: Counter[tuple[str, str]] = Counter()
         for _, devices in self.shelves:
-            for word, kind, count in devices:
-                found[word, kind] = found.get((word, kind), 0) + count
+            found.update({(word, kind): count for word, kind, count in devices})
         return found
 
 
@@ -102,15 +103,13 @@ def plan_racks(supernode: Supernode) -> RackPlan:
         (name for name in ("rack", "node", "group") if any(name in row for row in data)), "machine"
     )
     homes = [
-        str(row[by]) if by in row else (f"{fabric.labels[i]}" if by != "machine" else "0")
+        str(row[by]) if by in row else (fabric.labels[i] if by != "machine" else "0")
         for i, row in enumerate(data)
     ]
-    names = natural_sort(set(homes))
-    code = {name: i for i, name in enumerate(names)}
-    home = np.array([code[name] for name in homes], dtype=np.int64)
+    names, home = numbered(homes)
     return RackPlan(
         by=by,
-        names=tuple(names),
+        names=names,
         count=len({str(row[by]) for row in data if by in row}) or 1,
         kinds=_kinds(supernode, names, home, by),
         between=_between(supernode, home, len(names)),
@@ -118,36 +117,29 @@ def plan_racks(supernode: Supernode) -> RackPlan:
     )
 
 
-_Shelves = dict[str, dict[tuple[str, str], int]]
-
-
 def _kinds(
     supernode: Supernode, names: Sequence[str], home: IntArray, by: str
 ) -> tuple[RackKind, ...]:
     fabric, graph = supernode.fabric, supernode.graph
-    content: list[_Shelves] = [{} for _ in names]
-    for i, node in enumerate(fabric.nodes):
+    held: list[dict[str, Counter[tuple[str, str]]]] = [{} for _ in names]
+    shelf = "node" if by == "rack" else "slot"
+    for node, word, kind, rack in zip(
+        fabric.nodes, fabric.labels, fabric.kind, home.tolist(), strict=True
+    ):
         row = graph.nodes[node]
-        shelf = "node" if by == "rack" else "slot"
-        group = (
-            f"{shelf} {row[shelf]}" if shelf in row else plural(fabric.labels[i], fabric.kind[i], 2)
-        )
-        if "plane" in row and shelf not in row:
-            group = f"plane {row['plane']}"
-        sort = (fabric.labels[i], fabric.kind[i])
-        shelves = content[int(home[i])].setdefault(group, {})
-        shelves[sort] = shelves.get(sort, 0) + 1
-    kinds: dict[tuple[tuple[tuple[str, str, int], ...], ...], list[int]] = {}
-    shown = []
-    for k, held in enumerate(content):
-        ordered = [(s, _sorted_devices(held[s])) for s in natural_sort(held)]
-        shown.append(tuple(ordered))
-        kinds.setdefault(tuple(devices for _, devices in ordered), []).append(k)
-    found = [RackKind(tuple(names[k] for k in ids), shown[ids[0]]) for ids in kinds.values()]
+        said = next((f"{name} {row[name]}" for name in (shelf, "plane") if name in row), None)
+        held[rack].setdefault(said or plural(word, kind, 2), Counter())[word, kind] += 1
+    kinds: dict[tuple[Devices, ...], list[int]] = {}
+    shelves = [
+        tuple((said, _sorted_devices(rack[said])) for said in natural_sort(rack)) for rack in held
+    ]
+    for k, each in enumerate(shelves):
+        kinds.setdefault(tuple(devices for _, devices in each), []).append(k)
+    found = [RackKind(tuple(names[k] for k in ids), shelves[ids[0]]) for ids in kinds.values()]
     return tuple(sorted(found, key=lambda kind: (-len(kind.racks), kind.racks)))
 
 
-def _sorted_devices(devices: dict[tuple[str, str], int]) -> tuple[tuple[str, str, int], ...]:
+def _sorted_devices(devices: Counter[tuple[str, str]]) -> Devices:
     ordered = sorted(devices.items(), key=lambda item: (_ORDER.index(item[0][1]), item[0]))
     return tuple((word, kind, count) for (word, kind), count in ordered)
 
@@ -166,13 +158,11 @@ def _between(
 def _lengths_of(supernode: Supernode) -> tuple[CableClass, ...]:
     fabric = supernode.fabric
     count = np.bincount(fabric.link, weights=fabric.lanes, minlength=len(fabric.links)) / 2
-    classes: dict[tuple[str, float], list[float]] = {}
-    for link, lanes in zip(fabric.links, count.tolist(), strict=True):
-        upto = next((edge for edge in _LENGTHS if link.length <= edge), float("inf"))
-        entry = classes.setdefault((link.medium, upto), [0.0, 0.0])
-        entry[0] += lanes
-        entry[1] += lanes * link.length
-    return tuple(
-        CableClass(medium, upto, lanes, metres)
-        for (medium, upto), (lanes, metres) in sorted(classes.items())
-    )
+    edges = np.searchsorted(_LENGTHS, [link.length for link in fabric.links])
+    classes = sorted({(link.medium, k) for link, k in zip(fabric.links, edges, strict=True)})
+    found = []
+    for medium, k in classes:
+        here = [i for i, link in enumerate(fabric.links) if (link.medium, edges[i]) == (medium, k)]
+        metres = sum(count[i] * fabric.links[i].length for i in here)
+        found.append(CableClass(medium, _LENGTHS[k], float(count[here].sum()), float(metres)))
+    return tuple(found)

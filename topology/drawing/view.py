@@ -95,7 +95,7 @@ def describe(
     used = check_utilisation(fabric, utilisation)
     arrangement = arrange(supernode, most)
     bundles = bundle(fabric, arrangement.glyphs, used)
-    classes = bundle_classes(fabric, arrangement.glyphs, bundles)
+    classes = bundle_classes(arrangement.glyphs, bundles)
     return Picture(
         arrangement=arrangement,
         bundles=bundles,
