@@ -77,21 +77,17 @@ def _aligned(glyphs: Sequence[Glyph], here: Sequence[int], y: float) -> dict[int
     wide = (RIGHT - LEFT) / columns
     ordered = sorted((glyphs[i] for i in here), key=precedence)
     words = list(dict.fromkeys(glyph.word for glyph in ordered))
-    sizes = {w: max(len(glyphs[i].members) for i in here if glyphs[i].word == w) for w in words}
-    roots = np.sqrt([sizes[word] for word in words])
-    shares = roots / roots.sum()
-    starts = dict(zip(words, np.cumsum([0.0, *shares[:-1]]).tolist(), strict=True))
+    most = [max(len(glyphs[i].members) for i in here if glyphs[i].word == word) for word in words]
+    shares = np.sqrt(most) / np.sqrt(most).sum()
+    middles = dict(zip(words, (np.cumsum(shares) - shares / 2).tolist(), strict=True))
     share = dict(zip(words, shares.tolist(), strict=True))
     room = min(wide * _FILL, _WIDEST * len(words))
+    gap = 0.12 if len(words) > 1 else 0.0
     boxes = {}
     for i in here:
         glyph = glyphs[i]
-        column = glyph.column or 0
-        left = LEFT + (column + 0.5) * wide - room / 2
-        own = room * share[glyph.word]
-        gap = 0.12 * own if len(words) > 1 else 0.0
-        middle = left + room * starts[glyph.word] + own / 2
-        boxes[i] = Box(middle, y, own - gap, _TALL)
+        x = column_middle(glyph.column or 0, columns) + room * (middles[glyph.word] - 0.5)
+        boxes[i] = Box(x, y, room * share[glyph.word] * (1 - gap), _TALL)
     return boxes
 
 
@@ -119,9 +115,9 @@ def _stacked(glyphs: Sequence[Glyph], strips: Sequence[int], y: float) -> dict[i
 
 
 def _spread(here: Sequence[int], y: float) -> dict[int, Box]:
-    wide = (RIGHT - LEFT) / max(1, len(here))
-    own = min(wide * _FILL, _WIDEST)
-    return {i: Box(LEFT + (k + 0.5) * wide, y, own, _TALL) for k, i in enumerate(here)}
+    count = len(here)
+    own = min((RIGHT - LEFT) / max(1, count) * _FILL, _WIDEST)
+    return {i: Box(column_middle(k, count), y, own, _TALL) for k, i in enumerate(here)}
 
 
 def columns_of(glyphs: Sequence[Glyph], glyph: Glyph) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,7 +55,7 @@ def _on_circle(arrangement: Arrangement, item: Bundle) -> tuple[Line, ...]:
     if not lines or not arrangement.notes:
         return lines
     (start, end) = lines[0]
-    length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
+    length = math.dist(start, end)
     rows = {arrangement.glyphs[item.low].row, arrangement.glyphs[item.high].row}
     arms = [np.array(point) - CENTRE for point in (start, end)]
     same_ray = abs(float(arms[0][0] * arms[1][1] - arms[0][1] * arms[1][0])) < _RAY
@@ -72,24 +73,20 @@ def _between_tiers(
 ) -> tuple[tuple[Line, ...], ...]:
     """Spread the ends along the edges of the boxes, in the order of the other ends."""
     glyphs, boxes = arrangement.glyphs, arrangement.boxes
-    above: dict[int, list[int]] = {}
-    below: dict[int, list[int]] = {}
-    for k, item in enumerate(bundles):
-        if glyphs[item.low].row != glyphs[item.high].row:
-            above.setdefault(item.low, []).append(k)
-            below.setdefault(item.high, []).append(k)
-    lower: dict[int, Point] = {}
-    upper: dict[int, Point] = {}
-    for glyph, members in above.items():
-        places = _ends(boxes[glyph], members, [boxes[bundles[k].high].x for k in members])
-        lower |= {k: (x, boxes[glyph].top) for k, x in places}
-    for glyph, members in below.items():
-        places = _ends(boxes[glyph], members, [boxes[bundles[k].low].x for k in members])
-        upper |= {k: (x, boxes[glyph].bottom) for k, x in places}
+    spots: dict[tuple[int, str], Point] = {}
+    for side, far, edge in (("low", "high", "top"), ("high", "low", "bottom")):
+        at_glyph: dict[int, list[int]] = {}
+        for k, item in enumerate(bundles):
+            if glyphs[item.low].row != glyphs[item.high].row:
+                at_glyph.setdefault(getattr(item, side), []).append(k)
+        for glyph, members in at_glyph.items():
+            others = [boxes[getattr(bundles[k], far)].x for k in members]
+            places = _ends(boxes[glyph], members, others)
+            spots |= {(k, side): (x, getattr(boxes[glyph], edge)) for k, x in places}
     lines: list[tuple[Line, ...]] = []
     for k, item in enumerate(bundles):
-        if k in lower:
-            lines.append(((lower[k], upper[k]),))
+        if (k, "low") in spots:
+            lines.append(((spots[k, "low"], spots[k, "high"]),))
         elif item.low == item.high:
             lines.append(())
         else:
@@ -117,7 +114,7 @@ def bow(start: Point, end: Point, rise: float) -> Line:
     """Return a curve between two points that bulges to the left of the way by ``rise``."""
     a, b = np.array(start), np.array(end)
     way = b - a
-    length = float(np.hypot(*way)) or 1.0
+    length = math.hypot(*way) or 1.0
     normal = np.array([-way[1], way[0]]) / length
     t = np.linspace(0, 1, _POINTS)[:, None]
     points = a + t * way + 4 * t * (1 - t) * rise * normal
@@ -127,40 +124,35 @@ def bow(start: Point, end: Point, rise: float) -> Line:
 def _on_grid(arrangement: Arrangement, item: Bundle, rings: Sequence[int]) -> tuple[Line, ...]:
     """Return a straight line to the next place, stubs for a way round, a curve over others."""
     ends = arrangement.coords[item.low], arrangement.coords[item.high]
-    if item.low == item.high:
-        return ()
-    if ends[0] is None or ends[1] is None:
-        return _straight(arrangement, item)
-    low, high = arrangement.boxes[item.low], arrangement.boxes[item.high]
+    straight = _straight(arrangement, item)
+    if not straight or ends[0] is None or ends[1] is None:
+        return straight
     gaps = [abs(a - b) for a, b in zip(ends[0], ends[1], strict=True)]
     round_ends = [axis for axis in rings if gaps[axis] == arrangement.sizes[axis] - 1]
     if round_ends:
-        return _stubs(ends, round_ends[0], arrangement.sizes, low, high)
-    gap = sum(gaps)
-    if gap <= 1 and not _passes_over(arrangement, item):
-        return (((low.x, low.y), (high.x, high.y)),)
-    down = abs(high.x - low.x) < abs(high.y - low.y)
-    length = float(np.hypot(high.x - low.x, high.y - low.y))
-    start, end = ((low.x, low.y), (high.x, high.y))
-    if (down and start[1] < end[1]) or (not down and start[0] > end[0]):
+        boxes = arrangement.boxes[item.low], arrangement.boxes[item.high]
+        return _stubs((ends[0], ends[1]), round_ends[0], arrangement.sizes, boxes)
+    if sum(gaps) <= 1 and not _passes_over(arrangement, item):
+        return straight
+    start, end = straight[0]
+    across, up = end[0] - start[0], end[1] - start[1]
+    upright = abs(across) < abs(up)
+    if up > 0 if upright else across < 0:
         start, end = end, start
-    return (bow(start, end, 0.1 + 0.09 * length),)
+    return (bow(start, end, 0.1 + 0.09 * math.hypot(across, up)),)
 
 
 def _passes_over(arrangement: Arrangement, item: Bundle) -> bool:
     """Return whether the straight line would run over another glyph of the grid."""
-    a, b = arrangement.boxes[item.low], arrangement.boxes[item.high]
-    start, way = np.array([a.x, a.y]), np.array([b.x - a.x, b.y - a.y])
-    length = float(np.hypot(*way))
-    for k, box in enumerate(arrangement.boxes):
-        if k in (item.low, item.high) or arrangement.coords[k] is None:
-            continue
-        off = np.array([box.x, box.y]) - start
-        along = float(off @ way) / length**2
-        aside = abs(float(off[0] * way[1] - off[1] * way[0])) / length
-        if 0 < along < 1 and aside < box.height / 2:
-            return True
-    return False
+    spots = np.array([(box.x, box.y) for box in arrangement.boxes])
+    way = spots[item.high] - spots[item.low]
+    length, off = math.hypot(*way), spots - spots[item.low]
+    along = off @ way / length**2
+    aside = np.abs(off @ [-way[1], way[0]]) / length
+    near = aside < [box.height / 2 for box in arrangement.boxes]
+    near &= [coord is not None for coord in arrangement.coords]
+    near[[item.low, item.high]] = False
+    return bool((near & (along > 0) & (along < 1)).any())
 
 
 def ring_axes(arrangement: Arrangement, bundles: Sequence[Bundle]) -> tuple[int, ...]:
@@ -185,28 +177,17 @@ def ring_axes(arrangement: Arrangement, bundles: Sequence[Bundle]) -> tuple[int,
 
 
 def _stubs(
-    ends: tuple[Coordinate | None, Coordinate | None],
-    axis: int,
-    sizes: Coordinate,
-    low: Box,
-    high: Box,
+    ends: tuple[Coordinate, Coordinate], axis: int, sizes: Coordinate, boxes: tuple[Box, Box]
 ) -> tuple[Line, ...]:
+    """Return a short line out of each end, away from its neighbour inside the grid."""
     lines = []
-    for place, box in zip(ends, (low, high), strict=True):
-        if place is None:
-            continue
+    for place, box in zip(ends, boxes, strict=True):
         inward = 1 if place[axis] == 0 else -1
         other = (*place[:axis], place[axis] + inward, *place[axis + 1 :])
-        here, there = grid_spot(place, sizes), grid_spot(other, sizes)
-        way = np.array(here) - np.array(there)
-        length = float(np.hypot(*way))
-        edge = min(
-            (
-                half * length / abs(step)
-                for half, step in ((box.width / 2, way[0]), (box.height / 2, way[1]))
-                if abs(step) > 1e-9
-            ),
-        )
-        out = np.array([box.x, box.y]) + way / length * min(_STUB * length, edge + _PAST)
-        lines.append(((box.x, box.y), (float(out[0]), float(out[1]))))
+        way = np.subtract(grid_spot(place, sizes), grid_spot(other, sizes))
+        length = math.hypot(*way)
+        halves = zip((box.width / 2, box.height / 2), np.abs(way).tolist(), strict=True)
+        edge = min(half * length / step for half, step in halves if step > 1e-9)
+        x, y = (way / length * min(_STUB * length, edge + _PAST)).tolist()
+        lines.append(((box.x, box.y), (box.x + x, box.y + y)))
     return tuple(lines)

@@ -28,18 +28,9 @@ def _steps(sizes: Coordinate) -> tuple[float, float]:
 
 def _extent(sizes: Coordinate) -> tuple[float, float]:
     """Return how many places a grid spans, across and up, on the page."""
-    if len(sizes) == 1:
-        return float(sizes[0]), 1.0
-    if len(sizes) <= 3:
-        more = _DEEP if len(sizes) == 3 else 0.0
-        return sizes[-1] + more, sizes[-2] + more
-    wide = tall = 1.0
-    for axis, size in enumerate(reversed(sizes)):
-        if axis % 2 == 0:
-            wide *= size
-        else:
-            tall *= size
-    return wide, tall
+    if len(sizes) == 3:
+        return sizes[-1] + _DEEP, sizes[-2] + _DEEP
+    return math.prod(sizes[::-1][::2]), math.prod(sizes[::-1][1::2])
 
 
 def grid_spot(place: Coordinate, sizes: Coordinate) -> tuple[float, float]:
@@ -49,27 +40,19 @@ def grid_spot(place: Coordinate, sizes: Coordinate) -> tuple[float, float]:
     of grids.
     """
     across, up = _steps(sizes)
-    wide, tall = _extent(sizes)
+    x = y = depth = 0.0
     if len(sizes) == 3:
-        wide, tall = wide - _DEEP, tall - _DEEP
+        depth = (place[0] - (sizes[0] - 1) / 2) / sizes[0]
+        sizes, place = sizes[1:], place[1:]
+    for axis, (value, size) in enumerate(zip(place, sizes, strict=True)):
+        if (len(sizes) - axis) % 2:
+            x = x * size + value
+        else:
+            y = y * size + value
+    wide, tall = _extent(sizes)
     x0 = (LEFT + RIGHT) / 2 - across * (wide - 1) / 2
     y0 = (_GRID_BOTTOM + _GRID_TOP) / 2 + up * (tall - 1) / 2
-    padded = (0,) * (2 - len(place)) + place
-    if len(sizes) <= 2:
-        return x0 + across * padded[-1], y0 - up * padded[-2]
-    if len(sizes) == 3:
-        depth = place[0] - (sizes[0] - 1) / 2
-        back, rise = 0.78 * across / sizes[0], 0.62 * up / sizes[0]
-        return x0 + across * place[2] + back * depth, y0 - up * place[1] + rise * depth
-    x = y = 0
-    stride = [1, 1]
-    for axis, (value, size) in enumerate(zip(reversed(place), reversed(sizes), strict=True)):
-        if axis % 2 == 0:
-            x += value * stride[0]
-        else:
-            y += value * stride[1]
-        stride[axis % 2] *= size
-    return x0 + across * x, y0 - up * y
+    return x0 + across * (x + 0.78 * depth), y0 - up * (y - 0.62 * depth)
 
 
 def two_rings(place: Coordinate, sizes: Coordinate) -> tuple[float, float]:

@@ -112,6 +112,7 @@ class TestBundles:
             each = expected[item.low, item.high, item.medium]
             assert item.links * 2 == len(each)
             assert item.capacity == pytest.approx(sum(each) / 2)
+            assert item.each == (min(each), max(each))
         assert 2 * sum(item.links for item in picture.bundles) == len(fabric.tail)
         assert sum(cls.links for cls in picture.classes) * 2 == len(fabric.tail)
 
@@ -287,3 +288,8 @@ def test_every_catalogue_machine_is_legible(name: str) -> None:
         across = min(a.left + a.width, b.left + b.width) - max(a.left, b.left)
         down = min(a.top, b.top) - max(a.bottom, b.bottom)
         assert across <= 1e-9 or down <= 1e-9
+
+
+def test_a_class_whose_links_differ_prints_a_range() -> None:
+    said = words(draw(topology.dgx_h100(nodes=2))[0])
+    assert "100 GB/s to 125 GB/s each" in said
