@@ -87,6 +87,8 @@ class ScaleOut:
                 device(border.word(value, f"scale-out: {name}"))
         for ratio in self.ratios:
             border.number(ratio, "scale-out: oversubscription", least=1)
+        for source in border.ordered(self.sources, "scale-out: sources"):
+            border.word(source, "scale-out: a source")
 
     @property
     def ratios(self) -> tuple[float, float]:

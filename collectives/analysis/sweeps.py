@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -197,7 +198,10 @@ def _tasks(
     choices: dict[str, Any],
 ) -> list[_Task]:
     """Return every task; raise at once for names that are not known and for empty lists."""
-    amounts = tuple(border.size(s, error=ScheduleError) for s in sizes)
+    listed = list(islice(sizes, _MOST_SIZES + 1))
+    if len(listed) > _MOST_SIZES:
+        raise ScheduleError(f"sweep: there are more than {_MOST_SIZES:,} sizes; give fewer")
+    amounts = tuple(border.size(size, error=ScheduleError) for size in listed)
     where, what = list(machines), [collective(kind).name for kind in kinds]
     how, who = list(algorithms), [_ranks(chosen) for chosen in ranks]
     counts = {

@@ -25,10 +25,11 @@ from scipy.sparse.csgraph import dijkstra
 
 from collectives.bounds.split_nodes import Halves
 from collectives.model.schedule import IntArray, Progress
-from topology.errors import SupernodeError
+from topology.errors import UnreachableError
 from topology.fabric import BoolArray, FloatArray
 
 _ROUNDS = 60
+_ROWS = 256  # receivers whose distances are in memory at once
 _PATIENCE = 12
 _SHRINK = 0.2
 _STEEPNESS = (30.0, 100.0, 400.0)
@@ -140,7 +141,8 @@ class Spray:
         count, nodes = len(laid.receivers), laid.nodes
         self.cells = count * nodes
         hops = _to(laid, np.ones(len(laid.tail)), np.arange(count))[0]
-        column, arc = np.nonzero(hops[:, laid.tail] == hops[:, laid.head] + 1)
+        near, far = hops[:, laid.head], hops[:, laid.tail]
+        column, arc = np.nonzero(np.isfinite(far) & (far == near + 1))
         level = hops[column, laid.tail[arc]].astype(np.int64)
         order = np.argsort(-level, kind="stable")
         column, arc, level = column[order], arc[order], level[order]
@@ -193,16 +195,17 @@ def approximate(search: Search) -> None:
 
     Raises
     ------
-    SupernodeError
+    UnreachableError
         If a rank cannot reach another it has something for.
     """
     laid, count = search.laid, len(search.laid.receivers)
-    far = _to(laid, np.ones(len(laid.tail)), np.arange(min(count, 64)))[0][:, laid.senders]
-    if not np.isfinite(far[search.amounts.T[: len(far)] > 0]).all():
-        raise SupernodeError(
-            "some ranks cannot reach one another through nodes that pass data on; "
-            "choose ranks= that are connected"
-        )
+    for rows in np.array_split(np.arange(count), 1 + count // _ROWS):
+        far = _to(laid, np.ones(len(laid.tail)), rows)[0][:, laid.senders]
+        if not np.isfinite(far[search.amounts.T[rows] > 0]).all():
+            raise UnreachableError(
+                "some ranks cannot reach one another through nodes that pass data on; "
+                "choose ranks= that are connected"
+            )
     search.prove_ports()
     batches = np.array_split(np.arange(count), min(count, _BATCHES))
     if count * len(laid.tail) <= _SPRAYED:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -69,8 +69,7 @@ class Transfers(Printed):
             given = getattr(self, name)
             if not isinstance(given, np.ndarray):
                 given = border.ordered(given, f"transfers: {name}", ScheduleError)
-                made = np.array(given) if given else np.zeros(0, dtype=np.int64)
-                object.__setattr__(self, name, made)
+                object.__setattr__(self, name, _flat(given))
         self._check()
 
     def _check(self) -> None:
@@ -100,6 +99,14 @@ class Transfers(Printed):
     def adds(self) -> BoolArray:
         """Return whether each transfer is added, shape (k,)."""
         return np.broadcast_to(np.asarray(self.reduce, dtype=bool), self.src.shape)
+
+
+def _flat(given: list[Any]) -> IntArray:
+    """Return whole numbers as an array; anything else as an array that is refused."""
+    try:
+        return np.array(given) if given else np.zeros(0, dtype=np.int64)
+    except ValueError:  # lists in lists, of any depth
+        return np.empty((0, 0), dtype=np.int64)
 
 
 def join(parts: Sequence[Transfers]) -> Transfers:
