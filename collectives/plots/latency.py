@@ -89,20 +89,13 @@ def _step_rows(
 ) -> list[tuple[str, str, float]]:
     prefix = _prefix(k, step) if named or step.repeat > 1 else ""
     whole = dict(_parts(step.latency.times(step.repeat)))
-    hops = [
-        (prefix + label, part, seconds * step.repeat)
-        for label, part, seconds in _hops(analysis, k)
-        if seconds > 0
-    ]
-    sums: dict[str, float] = {}
-    for _, part, seconds in hops:
-        sums[part] = sums.get(part, 0.0) + seconds
-    rows = [(f"{prefix}endpoint software", "endpoint", whole.pop("endpoint")), *hops]
+    rows = [(_SAID["endpoint"], "endpoint", whole.pop("endpoint"))]
+    rows += [(label, part, t * step.repeat) for label, part, t in _hops(analysis, k)]
     for part, seconds in whole.items():
-        rest = seconds - sums.get(part, 0.0)
+        rest = seconds - sum(t for _, p, t in rows if p == part)
         if rest > 1e-9 * step.time * step.repeat:
-            rows.append((prefix + _SAID.get(part, part), part, rest))
-    return [row for row in rows if row[2] > 0]
+            rows.append((_SAID.get(part, part), part, rest))
+    return [(prefix + label, part, seconds) for label, part, seconds in rows if seconds > 0]
 
 
 _SAID = {

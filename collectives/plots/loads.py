@@ -108,24 +108,26 @@ def _lattice_panels(analysis: Analysis, name: str, medium: str, arcs: IntArray) 
     place[members] = table
     changed = (place[tail] != place[head]).argmax(axis=1)
     row = np.ravel_multi_index(tuple(place[tail][:, :-1].T), tuple(sizes[:-1]))
+    labels = tuple("/".join(map(str, spot)) for spot in np.ndindex(*sizes[:-1].tolist()))
+    columns = tuple(map(str, range(int(sizes[-1]))))
+    along = f"coordinate {'/'.join(map(str, range(len(sizes) - 1)))}"
     panels = []
     for axis in np.unique(changed).tolist():
         chosen = changed == axis
-        values = np.full((int(np.prod(sizes[:-1])), int(sizes[-1])), -1.0)
-        np.maximum.at(
-            values, (row[chosen], place[tail[chosen], -1]), analysis.utilisation[arcs[chosen]]
-        )
-        values[values < 0] = np.nan
-        labels = ["/".join(map(str, spot)) for spot in np.ndindex(*sizes[:-1].tolist())]
-        columns = tuple(map(str, range(int(sizes[-1]))))
-        panels.append(
-            LoadPanel(
-                f"{name}, dimension {axis}", medium,
-                f"coordinate {'/'.join(map(str, range(table.shape[1] - 1)))}",
-                f"coordinate {table.shape[1] - 1}", tuple(labels), columns, values,
-            )
-        )  # fmt: skip
+        spots = row[chosen], place[tail[chosen], -1]
+        values = _busiest(spots, (labels, columns), analysis.utilisation[arcs[chosen]])
+        title, across = f"{name}, dimension {axis}", f"coordinate {len(sizes) - 1}"
+        panels.append(LoadPanel(title, medium, along, across, labels, columns, values))
     return panels
+
+
+def _busiest(
+    spots: tuple[IntArray, IntArray], labels: tuple[Sequence[str], Sequence[str]], used: FloatArray
+) -> FloatArray:
+    """Return the highest use at each row and column, NaN where there is none."""
+    values = np.full(tuple(map(len, labels)), -1.0)
+    np.maximum.at(values, spots, used)
+    return np.where(values < 0, np.nan, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,13 +148,16 @@ class _Ends:
         }
         return cls(fabric, data, height)
 
-    def known(self, ends: IntArray, attributes: Sequence[str]) -> str | None:
-        """Return the first attribute that all of some nodes have."""
-        nodes = set(ends.tolist())
-        return next((a for a in attributes if all(a in self.data[i] for i in nodes)), None)
-
-    def values(self, ends: IntArray, attribute: str) -> list[str]:
-        return [str(self.data[i][attribute]) for i in ends.tolist()]
+    def known(
+        self, sides: Sequence[IntArray], attributes: Sequence[str]
+    ) -> tuple[str, list[str]] | None:
+        """Return the first attribute that all nodes of a side have, and their values, or None."""
+        for ends in sides:
+            nodes = set(ends.tolist())
+            for name in attributes:
+                if all(name in self.data[i] for i in nodes):
+                    return name, [str(self.data[i][name]) for i in ends.tolist()]
+        return None
 
 
 def _panel(ends: _Ends, name: str, medium: str, arcs: IntArray, used: FloatArray) -> LoadPanel:
@@ -164,27 +169,17 @@ def _panel(ends: _Ends, name: str, medium: str, arcs: IntArray, used: FloatArray
     rows, row_of, columns, column_of = _axes(ends, low, high)
     row_labels, row_code = numbered(row_of)
     column_labels, column_code = numbered(column_of)
-    values = np.full((len(row_labels), len(column_labels)), -1.0)
-    np.maximum.at(values, (row_code, column_code), used[arcs])
-    values[values < 0] = np.nan
+    values = _busiest((row_code, column_code), (row_labels, column_labels), used[arcs])
     return LoadPanel(name, medium, rows, columns, row_labels, column_labels, values)
 
 
 def _axes(ends: _Ends, low: IntArray, high: IntArray) -> tuple[str, list[str], str, list[str]]:
     """Return what the two axes are called, and where along them every link lies."""
-    plane_high, plane_low = ends.known(high, _COLUMNS), ends.known(low, _COLUMNS)
-    place_low, place_high = ends.known(low, _ROWS), ends.known(high, _ROWS)
-    bare = high if plane_high is None and plane_low is not None else low
-    if place_low is not None:
-        rows, row_of = place_low, ends.values(low, place_low)
-    elif place_high is not None:
-        rows, row_of = place_high, ends.values(high, place_high)
-    else:
-        rows, row_of = _gathered(ends.fabric, bare)
-    if plane_high is not None:
-        return rows, row_of, plane_high, ends.values(high, plane_high)
-    if plane_low is not None:
-        return rows, row_of, plane_low, ends.values(low, plane_low)
+    columns = ends.known((high, low), _COLUMNS)
+    bare = low if columns is None or ends.known((high,), _COLUMNS) else high
+    rows, row_of = ends.known((low, high), _ROWS) or _gathered(ends.fabric, bare)
+    if columns is not None:
+        return rows, row_of, *columns
     near, word = (ends.fabric.labels[int(side[0])] for side in (low, high))
     named = "neighbour" if near == word == rows else f"{word} of the {rows}"
     return rows, row_of, named, _ordinals(row_of, high)

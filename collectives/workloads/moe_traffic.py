@@ -95,10 +95,8 @@ class MoELayer:
 
     def token_bytes(self, phase: str) -> float:
         """Return the bytes of a token, for one expert, in "dispatch" or "combine"."""
-        if phase == "combine":
+        if border.choice(phase, "moe: phase", PHASES, ScheduleError) == "combine":
             return self.hidden * self.combine_element
-        if phase != "dispatch":
-            border.refuse(phase, "moe: phase", "one of dispatch, combine", ScheduleError)
         scales = ceil(self.hidden / self.scale_block) if self.scale_block else 0
         return self.hidden * self.dispatch_element + scales * self.scale_element
 
@@ -134,11 +132,6 @@ def deepseek_v3(tokens: int = 128, **changes: Any) -> MoELayer:
     """
     layer = MoELayer(tokens, 7168, 8, 256, expert_groups=8, top_groups=4)
     return replace(layer, **changes) if changes else layer
-
-
-def expected_distinct(places: int, draws: int) -> float:
-    """Return how many of m equal places k independent draws hit: m(1 - (1 - 1/m)^k)."""
-    return places * (1 - (1 - 1 / places) ** draws)
 
 
 def skewed_load(experts: int, skew: float, seed: int) -> FloatArray:

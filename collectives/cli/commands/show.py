@@ -141,13 +141,13 @@ def _data(
         "system": machine.name,
         "title": entry.words.get("title", machine.name) if entry else machine.name,
         "parameters": dict(machine.parameters),
-        "history": list(machine.history),
-        "wiring_sources": list(machine.sources),
+        "history": machine.history,
+        "wiring_sources": machine.sources,
         "npus": len(machine.npus),
         "racks": made_of.racks,
-        "npu_bandwidth_Bps": {name: list(ends) for name, ends in _bandwidths(machine).items()},
-        "nodes": [asdict(group) for group in made_of.nodes],
-        "links": [asdict(group) for group in made_of.links],
+        "npu_bandwidth_Bps": _bandwidths(machine),
+        "nodes": made_of.nodes,
+        "links": made_of.links,
         "figures": [
             {"of": what, "subject": subject.name, "used": at == 0, **asdict(figure)}
             for what, subject in subjects
