@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from importlib import import_module
 from io import StringIO
@@ -22,7 +21,7 @@ from collectives.model.collective import collective
 from topology import border, files, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
-from topology.text import Part, Table, html_parts
+from topology.text import Table, html_parts
 
 COLLECTIVES = ("all_to_all", "all_reduce")
 """What a report is about by default."""
@@ -48,31 +47,6 @@ details { margin: 0.6em 0; } li { margin: 0.15em 0; }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of a report: sentences, tables and pictures under a heading.
-
-    Attributes
-    ----------
-    heading
-        Above it.
-    sentences
-        What is to be read first.
-    pictures
-        Inline SVG, each with words for those who cannot see it.
-    tables
-        What the pictures stand on.
-    notes
-        Sources and assumptions.
-    """
-
-    heading: str
-    sentences: tuple[str, ...]
-    pictures: tuple[tuple[str, str], ...]
-    tables: tuple[Table, ...]
-    notes: tuple[str, ...]
 
 
 def report(
@@ -161,7 +135,7 @@ def inline_svg(figure: Any, prefix: str) -> str:
     return _NAMES.sub(rf"\g<1>{prefix}-", text).replace("xlink:href", "href")
 
 
-def _machine_section(machine: Supernode, kinds: Sequence[str], size: float, style: str) -> Section:
+def _machine_section(machine: Supernode, kinds: Sequence[str], size: float, style: str) -> str:
     plots = import_module("collectives.plots")
     drawing = import_module("topology.drawing")
     every = [analyze_sizes(machine, kind, (size, *_OTHER_SIZES)) for kind in kinds]
@@ -169,17 +143,14 @@ def _machine_section(machine: Supernode, kinds: Sequence[str], size: float, styl
     figures = [("racks", drawing.draw_racks(machine, style=style)[0])]
     for analyses in every:
         figures += _figures(analyses, plots, style)
-    tables = [part for analysis in found for part in analysis.parts() if isinstance(part, Table)]
-    notes = [note for analysis in found for note in analysis.assumptions]
     slug = re.sub(r"\W+", "-", machine.name)
-    return Section(
-        heading=", ".join((machine.name, *machine.history)),
-        sentences=tuple(_sentence(analysis) for analysis in found),
-        pictures=tuple(
-            (words, inline_svg(figure, f"{slug}-{k}")) for k, (words, figure) in enumerate(figures)
-        ),
-        tables=tuple(tables),
-        notes=tuple(dict.fromkeys((*notes, *sources_of(machine)))),
+    notes = (note for analysis in found for note in analysis.assumptions)
+    return _section(
+        ", ".join((machine.name, *machine.history)),
+        map(_sentence, found),
+        [(words, inline_svg(figure, f"{slug}-{k}")) for k, (words, figure) in enumerate(figures)],
+        [part for analysis in found for part in analysis.parts() if isinstance(part, Table)],
+        tuple(dict.fromkeys((*notes, *sources_of(machine)))),
     )
 
 
@@ -204,17 +175,15 @@ def _figures(analyses: Sequence[Analysis], plots: Any, style: str) -> list[tuple
     ]
 
 
-def _comparison_section(machines: Sequence[Supernode], style: str) -> Section:
+def _comparison_section(machines: Sequence[Supernode], style: str) -> str:
     comparison = compare(machines)
-    plots = import_module("collectives.plots")
-    parts: list[Part] = list(comparison.parts())
-    figure = plots.plot_machines(comparison, style=style)[0]
-    return Section(
-        heading="Side by side" if len(machines) > 1 else "Figures",
-        sentences=tuple(part for part in parts if isinstance(part, str)),
-        pictures=(("machines side by side", inline_svg(figure, "machines")),),
-        tables=tuple(part for part in parts if isinstance(part, Table)),
-        notes=(),
+    figure = import_module("collectives.plots").plot_machines(comparison, style=style)[0]
+    parts = comparison.parts()
+    return _section(
+        "Side by side" if len(machines) > 1 else "Figures",
+        [part for part in parts if isinstance(part, str)],
+        [("machines side by side", inline_svg(figure, "machines"))],
+        [part for part in parts if isinstance(part, Table)],
     )
 
 
@@ -224,9 +193,9 @@ def sources_of(machine: Supernode) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*machine.sources, *links)))
 
 
-def _page(names: Sequence[str], sections: Iterable[Section]) -> str:
+def _page(names: Sequence[str], sections: Iterable[str]) -> str:
     title = escape(" and ".join(names))
-    body = "\n".join(_section(section) for section in sections)
+    body = "\n".join(sections)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -236,19 +205,35 @@ def _page(names: Sequence[str], sections: Iterable[Section]) -> str:
     )
 
 
-def _section(section: Section) -> str:
-    out = [f"<section>\n<h2>{escape(section.heading)}</h2>"]
-    out += [f'<p class="bottleneck">{escape(said)}</p>' for said in section.sentences]
+def _section(
+    heading: str,
+    sentences: Iterable[str],
+    pictures: Iterable[tuple[str, str]],
+    tables: Sequence[Table],
+    notes: Sequence[str] = (),
+) -> str:
+    """Return a part of a report: under a heading what is to be read first, pictures, the rest.
+
+    Parameters
+    ----------
+    heading, sentences
+        What stands above.
+    pictures
+        Words for those who cannot see it, and inline SVG.
+    tables
+        What the pictures stand on.
+    notes
+        Sources and assumptions.
+    """
+    out = [f"<section>\n<h2>{escape(heading)}</h2>"]
+    out += [f'<p class="bottleneck">{escape(said)}</p>' for said in sentences]
     out += [
-        f'<figure role="img" aria-label="{escape(words)}">{svg}</figure>'
-        for words, svg in section.pictures
+        f'<figure role="img" aria-label="{escape(words)}">{svg}</figure>' for words, svg in pictures
     ]
-    if section.tables:
-        out.append("<details open><summary>Tables</summary>")
-        out.append(html_parts(section.tables))
-        out.append("</details>")
-    if section.notes:
+    if tables:
+        out += ["<details open><summary>Tables</summary>", html_parts(tables), "</details>"]
+    if notes:
         out.append("<details><summary>Sources and assumptions</summary><ul>")
-        out += [f"<li>{escape(note)}</li>" for note in section.notes]
+        out += [f"<li>{escape(note)}</li>" for note in notes]
         out.append("</ul></details>")
     return "\n".join([*out, "</section>"])

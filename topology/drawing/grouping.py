@@ -99,7 +99,7 @@ def gather(supernode: Supernode, most: int = MOST_GLYPHS) -> tuple[Glyph, ...]:
     glyphs: list[Glyph] = []
     for block, at in zip(blocks, chosen, strict=True):
         level = block.levels[at]
-        aligned = block.spatial and level.by != "device" and len(level.labels) > 1
+        aligned = block.sorts[0].spatial and level.by != "device" and len(level.labels) > 1
         for sort, part in zip(block.sorts, block.parts, strict=True):
             glyphs += _glyphs(sort, level, part, rows[_row_key(sort)], aligned=aligned)
     return tuple(sorted(glyphs, key=lambda g: (g.row, g.word, int(g.members[0]))))
@@ -112,12 +112,13 @@ class _Block:
     sorts: tuple[_Sort, ...]
     parts: tuple[slice, ...]
     levels: tuple[Level, ...]
-    spatial: bool
-    side: bool
 
     def count(self, at: int) -> int:
         code = self.levels[at].code
         return sum(len(np.unique(code[part])) for part in self.parts)
+
+    def weight(self, at: int) -> float:
+        return self.count(at) * (_ALIKE if self.sorts[0].side else 1.0)
 
 
 def _sorts(supernode: Supernode) -> list[_Sort]:
@@ -160,9 +161,9 @@ def _blocks(supernode: Supernode, sorts: Sequence[_Sort]) -> list[_Block]:
         ends = np.cumsum([0, *sizes]).tolist()
         parts = tuple(slice(lo, hi) for lo, hi in pairwise(ends))
         members = np.concatenate([sort.members for sort in group])
-        spatial = group[0].spatial
-        levels = _levels(supernode, members, _SPATIAL if spatial else _LAYERS)
-        made.append(_Block(tuple(group), parts, levels, spatial, group[0].side))
+        attributes = _SPATIAL if group[0].spatial else _LAYERS
+        levels = _levels(supernode, members, attributes)
+        made.append(_Block(tuple(group), parts, levels))
     return made
 
 
@@ -213,8 +214,7 @@ def _coarsen(blocks: Sequence[_Block], chosen: list[int], most: int) -> None:
         able = [i for i, block in enumerate(blocks) if chosen[i] + 1 < len(block.levels)]
         if not able:
             return
-        weights = {i: blocks[i].count(chosen[i]) * (_ALIKE if blocks[i].side else 1) for i in able}
-        chosen[max(able, key=lambda i: weights[i])] += 1
+        chosen[max(able, key=lambda i: blocks[i].weight(chosen[i]))] += 1
 
 
 def _row_key(sort: _Sort) -> tuple[float, bool]:

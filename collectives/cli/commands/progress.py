@@ -19,23 +19,18 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
     Nothing is printed when standard error is not a terminal.
     """
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _what, _done: None
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=console, transient=True)
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     task = bar.add_task("", total=1.0)
     begun = monotonic()
-    shown = False
 
     def say(what: str, done: float) -> None:
-        nonlocal shown
-        if not shown and monotonic() - begun > _PATIENCE:
-            bar.start()
-            shown = True
+        if monotonic() - begun > _PATIENCE:
+            bar.start()  # once; it does nothing when it is there already
         bar.update(task, description=what, completed=done)
 
     try:
         yield say
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
