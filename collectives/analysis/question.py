@@ -161,6 +161,9 @@ class Question(Printed):
     group_size: int | None = None
     exact: bool = False
     progress: Progress = field(default=silent, repr=False)
+    _measured: dict[object, tuple[float, float]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def parts(self) -> list[Part]:
         """Return what people read: the machine, then what runs."""
@@ -215,10 +218,13 @@ class Question(Printed):
 
     def _step_time(self, ranks: IntArray) -> Callable[[Demand], tuple[float, float]]:
         def measure(demand: Demand) -> tuple[float, float]:
-            on = route_traffic(self.router.route(demand.placed(ranks)), self.rates)
-            sent = int(demand.messages().max(initial=0)) * self.endpoint.message
-            farthest = float(on.slowest.latency.max(initial=0.0))
-            return self.endpoint.alpha + sent + farthest, on.most
+            placed = demand.placed(ranks)
+            if placed.key not in self._measured:
+                on = route_traffic(self.router.route(placed), self.rates)
+                sent = int(demand.messages().max(initial=0)) * self.endpoint.message
+                farthest = float(on.slowest.latency.max(initial=0.0))
+                self._measured[placed.key] = self.endpoint.alpha + sent + farthest, on.most
+            return self._measured[placed.key]
 
         return measure
 
@@ -296,7 +302,8 @@ def ask(
     checked = tuple(job.checked(supernode) for job in jobs)
     if not checked:
         raise ScheduleError("give one job or more")
-    known = set(Question.__dataclass_fields__) - {"supernode", "jobs", "progress"}
+    fields = (name for name in Question.__dataclass_fields__ if not name.startswith("_"))
+    known = set(fields) - {"supernode", "jobs", "progress"}
     unknown = sorted(set(choices) - known)
     if unknown:
         raise TypeError(f"{unknown[0]!r} is not an option; options are {', '.join(sorted(known))}")

@@ -21,7 +21,7 @@ from topology.errors import RoutingError, UnreachableError
 Placement: TypeAlias = tuple[Schedule, IntArray]
 """A schedule and the rank at each of its positions."""
 
-_ANY_SIZE = 2.0**20
+_ANY_SIZE = -1.0  # what a schedule for every size is kept under
 _MOST_WORK = 20e6  # next hops looked at for pairs: some ten seconds, if no race is lost before
 
 
@@ -55,25 +55,24 @@ class Candidate:
     _plans: dict[float, Plan] = field(default_factory=dict, repr=False)
     _times: dict[float, float] = field(default_factory=dict, repr=False)
 
-    @property
-    def sized(self) -> bool:
-        """Return whether its schedule depends on the size."""
-        return self._placement(_ANY_SIZE)[0].sized
-
-    def _placement(self, size: float) -> Placement:
-        if size not in self._made:
-            self._made[size] = self.make(size)
-        return self._made[size]
+    def _key(self, size: float) -> float:
+        """Make the schedule at a size, if it is not made; return what it is kept under."""
+        if _ANY_SIZE in self._made or size in self._made:
+            return _ANY_SIZE if _ANY_SIZE in self._made else size
+        made = self.make(size)
+        key = size if made[0].sized else _ANY_SIZE
+        self._made[key] = made
+        return key
 
     def placement(self, size: float) -> Placement:
         """Return the schedule at a size, and the rank at each position."""
-        return self._placement(size if self.sized else _ANY_SIZE)
+        return self._made[self._key(size)]
 
     def plan(self, size: float) -> Plan:
         """Return the plan at a size; the same for all where the schedule is."""
-        key = size if self.sized else _ANY_SIZE
+        key = self._key(size)
         if key not in self._plans:
-            self._plans[key] = self.route(*self._placement(key))
+            self._plans[key] = self.route(*self._made[key])
         return self._plans[key]
 
     def time(self, size: float) -> float:
@@ -84,17 +83,17 @@ class Candidate:
 
     def time_within(self, size: float, limit: float) -> float:
         """Return seconds at a size, or infinity where they are clearly more than a limit."""
-        key = size if self.sized else _ANY_SIZE
+        key = self._key(size)
         if self.race is not None and key not in self._plans:
             try:
-                self._plans[key] = self.race(*self._placement(key), Race(size, limit))
+                self._plans[key] = self.race(*self._made[key], Race(size, limit))
             except TooSlowError:
                 return np.inf
         return self.time(size)
 
     def least(self, size: float) -> float:
         """Return seconds it takes at least: cheap, and exact once it has been routed."""
-        known = self._plans.get(size if self.sized else _ANY_SIZE)
+        known = self._plans.get(self._key(size))
         return self.time(size) if known else self.floor(self.placement(size), size)
 
 
@@ -237,7 +236,7 @@ def candidates(
         return Selection((_candidate(question, wanted, wanted.algorithm.name),), {})
     if names is None and wanted.algorithm != "auto":
         candidate = _candidate(question, wanted, wanted.algorithm)
-        candidate.placement(_ANY_SIZE)  # what does not fit is told as it is
+        candidate.placement(wanted.bytes)  # what does not fit is told as it is
         return Selection((candidate,), {})
     fitting: list[Candidate] = []
     long: list[Candidate] = []

@@ -114,7 +114,7 @@ def test_algorithms_that_jump_past_each_other_have_no_crossover() -> None:
         "bruck", lambda _: (make_schedule(STAR, "all_to_all", algorithm="bruck"), RANKS), route
     )
     jumper = Candidate("jumper", jumping, route)
-    assert jumper.sized
+    assert jumper.placement(10)[0] is not jumper.placement(1e5)[0]
     assert crossovers(steady, jumper, low=10, high=1e5) == []
 
 
