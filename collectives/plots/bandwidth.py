@@ -174,8 +174,9 @@ def plot_bandwidth(
     curves = bandwidth_curves(chosen, sizes)
     low, high = float(curves[0].sizes[0]), float(curves[0].sizes[-1])
     top = max(max(c.peak, c.port, c.bound if np.isfinite(c.bound) else 0) for c in curves)
+    columns = _LEGEND_COLUMNS - (len({c.machine for c in curves}) > 1)  # names of machines are long
     plot = framed(
-        style, ax, 8.7, 4.4, legend=-(-_legend_entries(curves) // _LEGEND_COLUMNS),
+        style, ax, 8.7, 4.4, legend=-(-_legend_entries(curves) // columns),
         xlabel="message size S", ylabel="busbw, GB/s", ylim=(0, 1.06 * top / units.GB or 1.0),
     )  # fmt: skip
     looks = plot.style
@@ -190,7 +191,7 @@ def plot_bandwidth(
     _marks(plot, curves, crossovers(chosen, sizes))
     _size_axis(plot, low, high)
     plot.grid()
-    plot.legend(_LEGEND_COLUMNS)
+    plot.legend(columns)
     return plot.titled(
         bandwidth_conclusion(curves),
         f"{_joined(c.collective for c in curves)}, {_joined(f'{c.ranks:,}' for c in curves)} "
