@@ -227,10 +227,10 @@ class InNetworkFlow(RoutedFlow):
         best, longest = (0, 0, 0), -1.0
         for at, tree in enumerate(self._trees):
             ups, downs = (tree.summed(self._seconds(arcs)) for arcs in (tree.up, tree.down))
-            first = int(np.argmax(ups))
-            if len(downs) > 1:
-                downs[first] = -1.0
-            last = int(np.argmax(downs))
+            # The two farthest each way are enough: no member sends to itself.
+            ends = [np.argsort(-way, kind="stable")[:2].tolist() for way in (ups, downs)]
+            pairs = [(i, j) for i in ends[0] for j in ends[1] if i != j or len(ups) == 1]
+            first, last = max(pairs, key=lambda pair: ups[pair[0]] + downs[pair[1]])
             if ups[first] + downs[last] > longest:
                 longest, best = float(ups[first] + downs[last]), (at, first, last)
         return self._over(*best)

@@ -194,3 +194,23 @@ def test_lengths_count_as_the_longest_where_orbits_stand_for_links(
     assert note.error is not None
     assert truth <= said <= truth * (1 + note.error) * (1 + 1e-9)
     assert router(other, exact=True).route(demand).slowest().latency.max() == pytest.approx(truth)
+
+
+def test_the_slowest_way_over_a_tree_is_that_of_the_slowest_pair() -> None:
+    """The member that is the farthest up may be the farthest down too, and not both at once."""
+    graph = nx.DiGraph()
+    for rank, (up, down) in enumerate([(7e-7, 7e-7), (1e-7, 0.0), (2e-7, 1e-7)]):
+        graph.add_edge(rank, "switch", capacity=1e9, latency=up)
+        graph.add_edge("switch", rank, capacity=1e9, latency=down)
+    graph.nodes["switch"].update(kind="switch", multicasts=True, latency=3e-7)
+    machine = topology.from_networkx(graph, npus=range(3))
+    for members in ([0, 1], [1, 0], [0, 1, 2]):
+        demand = InNetwork(np.array(members), np.zeros(len(members)), np.ones(len(members)))
+        found = ecmp(machine).route(demand).slowest()
+        fabric = machine.fabric
+        slowest = max(
+            graph.edges[u, "switch"]["latency"] + graph.edges["switch", v]["latency"]
+            for u in members for v in members if u != v
+        )  # fmt: skip
+        assert found.latency.max() == pytest.approx(slowest + 3e-7)
+        assert fabric.nodes[found.src[0]] != fabric.nodes[found.dst[0]]
