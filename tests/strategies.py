@@ -160,9 +160,15 @@ def networks(*, symmetric: bool | None = None) -> st.SearchStrategy[Supernode]:
     return st.one_of(direct_networks(symmetric=symmetric), switched_networks(symmetric=symmetric))
 
 
+_HELP = st.sampled_from([(True, True), (True, True), (False, False), (True, False), (False, True)])
+
+
 @st.composite
-def damaged_networks(draw: st.DrawFn) -> Supernode:
-    """Draw up to 8 NPUs that no one would build: links lost one way, nodes that do not forward."""
+def damaged_networks(draw: st.DrawFn, *, helping: bool = False) -> Supernode:
+    """Draw up to 8 NPUs that no one would build: links lost one way, nodes that do not forward.
+
+    With ``helping`` switches among unequal links add data up, copy it, or do both.
+    """
     machine = draw(networks())
     graph = nx.DiGraph(machine.graph)
     for node in draw(st.sets(st.sampled_from(sorted(graph)), max_size=2)):
@@ -172,6 +178,8 @@ def damaged_networks(draw: st.DrawFn) -> Supernode:
     for node in draw(st.sets(st.sampled_from(sorted(graph)), max_size=1)):
         if graph.nodes[node]["kind"] == "switch":
             graph.nodes[node]["capacity"] = draw(capacities)
+    for node in sorted(n for n in graph if helping and graph.nodes[n]["kind"] == "switch"):
+        graph.nodes[node]["reduces"], graph.nodes[node]["multicasts"] = draw(_HELP)
     return topology.from_networkx(graph, npus=list(machine.npus), name="damaged")
 
 

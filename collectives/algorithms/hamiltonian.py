@@ -21,6 +21,7 @@ from collectives.model.schedule import IntArray
 
 _TRIES = 40
 _SMALL = 12
+_STEPS = 50_000  # of a search for one number of cycles: some tenths of a second
 
 
 def walecki_cycles(n: int) -> list[IntArray]:
@@ -158,8 +159,11 @@ def _tour(following: IntArray, colour: IntArray, c: int) -> IntArray:
     return np.array(tour)
 
 
-def searched_cycles(lanes: sparse.csr_array) -> list[IntArray]:
-    """Return as many edge-disjoint Hamiltonian cycles of a small graph as there can be.
+def searched_cycles(lanes: sparse.csr_array) -> tuple[list[IntArray], bool]:
+    """Return edge-disjoint Hamiltonian cycles of a small graph, and whether more may exist.
+
+    There are as many as there can be, unless a search for more was given up: it takes time that
+    is exponential in the size.
 
     Parameters
     ----------
@@ -168,39 +172,48 @@ def searched_cycles(lanes: sparse.csr_array) -> list[IntArray]:
     """
     n = lanes.shape[0]
     if n < 3 or n > _SMALL:
-        return []
-    dense = lanes.toarray()
-    most = int(dense.sum(axis=1).min()) // 2
-    for count in range(most, 0, -1):
-        found = _search(dense.copy(), count)
+        return [], False
+    given_up = False
+    for count in range(int(lanes.sum(axis=1).min()) // 2, 0, -1):
+        search = _Search(lanes.toarray())
+        found = search.cycles(count)
         if found is not None:
-            return found
-    return []
+            return found, given_up
+        given_up |= search.left <= 0
+    return [], given_up
 
 
-def _search(lanes: IntArray, count: int) -> list[IntArray] | None:
-    if count == 0:
-        return []
-    if (lanes.sum(axis=1) < 2 * count).any():
+class _Search:
+    """A depth-first search for cycles that ends after so many steps."""
+
+    def __init__(self, lanes: IntArray) -> None:
+        self.lanes = lanes
+        self.left = _STEPS
+
+    def cycles(self, count: int) -> list[IntArray] | None:
+        """Return so many cycles that share no link, or None."""
+        if count == 0:
+            return []
+        if (self.lanes.sum(axis=1) < 2 * count).any():
+            return None
+        for tour in self.tours([0]):
+            ends = np.array(tour), np.roll(tour, -1)
+            np.subtract.at(self.lanes, ends, 1)
+            np.subtract.at(self.lanes, ends[::-1], 1)
+            rest = self.cycles(count - 1)
+            np.add.at(self.lanes, ends, 1)
+            np.add.at(self.lanes, ends[::-1], 1)
+            if rest is not None:
+                return [np.array(tour), *rest]
         return None
-    for tour in _tours(lanes, [0]):
-        ends = np.array(tour), np.roll(tour, -1)
-        np.subtract.at(lanes, ends, 1)
-        np.subtract.at(lanes, ends[::-1], 1)
-        rest = _search(lanes, count - 1)
-        np.add.at(lanes, ends, 1)
-        np.add.at(lanes, ends[::-1], 1)
-        if rest is not None:
-            return [np.array(tour), *rest]
-    return None
 
-
-def _tours(lanes: IntArray, path: list[int]) -> Iterator[list[int]]:
-    """Yield the closed tours that start with a path, one direction of each."""
-    if len(path) == len(lanes):
-        if lanes[path[-1], path[0]] > 0 and path[1] < path[-1]:
-            yield list(path)
-        return
-    for v in np.flatnonzero(lanes[path[-1]] > 0).tolist():
-        if v not in path:
-            yield from _tours(lanes, [*path, v])
+    def tours(self, path: list[int]) -> Iterator[list[int]]:
+        """Yield the closed tours that start with a path, one direction of each."""
+        if len(path) == len(self.lanes):
+            if self.lanes[path[-1], path[0]] > 0 and path[1] < path[-1]:
+                yield list(path)
+            return
+        for v in np.flatnonzero(self.lanes[path[-1]] > 0).tolist():
+            if v not in path and self.left > 0:
+                self.left -= 1
+                yield from self.tours([*path, v])

@@ -51,9 +51,10 @@ def multi_ring(team: Team, *, cycles: Cycles = None) -> Half:
         If no cycle is known, or one given is not a tour.
     """
     p = team.size
-    known = hamiltonian_cycles(team) if cycles is None else _checked(cycles, p)
+    known, more = hamiltonian_cycles(team) if cycles is None else (_checked(cycles, p), False)
     tours = [tour for cycle in known for tour in (cycle, cycle[::-1])]
     note = f"{counted(len(known), 'cycle')}, both ways round"
+    note += ", and a search for more was given up" * more
 
     def half(*, reduce: bool) -> Part:
         steps = ring_steps(p, reduce=reduce)
@@ -76,8 +77,8 @@ def _checked(cycles: Sequence[npt.ArrayLike], p: int) -> list[IntArray]:
     return [tour.astype(np.int64) for tour in tours]
 
 
-def hamiltonian_cycles(team: Team) -> list[IntArray]:
-    """Return edge-disjoint Hamiltonian cycles of a team's machine, as positions.
+def hamiltonian_cycles(team: Team) -> tuple[list[IntArray], bool]:
+    """Return edge-disjoint Hamiltonian cycles as positions, and whether there may be more.
 
     Raises
     ------
@@ -88,15 +89,17 @@ def hamiltonian_cycles(team: Team) -> list[IntArray]:
     lanes = there.minimum(there.T)  # what goes both ways
     p = team.size
     if p > 2 and (lanes > 0).sum() == p * (p - 1):
-        return walecki_cycles(p)
-    found = _torus_cycles(team, lanes) or searched_cycles(lanes)
+        return walecki_cycles(p), False
+    torus = _torus_cycles(team, lanes)
+    found, more = (torus, False) if torus else searched_cycles(lanes)
     if not found:
+        sought = "were found in a short search" if more else "are known"
         raise DoesNotFitError(
-            f"multi_ring: no Hamiltonian cycles are known for these {p} ranks; it takes a full "
+            f"multi_ring: no Hamiltonian cycles {sought} for these {p} ranks; it takes a full "
             "mesh, a torus with dimensions of 3 or more (or pairs of 2), up to 12 directly linked "
             "ranks, or cycles="
         )
-    return found
+    return found, more
 
 
 def _torus_cycles(team: Team, lanes: sparse.csr_array) -> list[IntArray] | None:

@@ -205,7 +205,7 @@ for _name, _tree in (("binary_tree", binary_tree), ("chain", chain)):
         algorithm(_kind, _name)(partial(tree_pipeline, _kind, _name, _tree))
 
 
-@algorithm("all_reduce", "chain", candidate=False)
+@algorithm("all_reduce", "chain")
 def chain_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
     """All-reduce up and down a chain in m segments: (2(p-1)+m-1)(α + 2S/(mB)).
 

@@ -65,9 +65,7 @@ def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss
     size = analysis.size
     try:
         again = question.plan(analysis.schedule, question.ranks)
-    except UnreachableError:
-        return Loss(0.0, "cuts ranks off")
-    except (RoutingError, ScheduleError):  # its own links or trees are gone, not the way round
+    except (RoutingError, ScheduleError):  # its own paths or trees are gone; not every way round
         try:
             again = _another_way(question, size)
         except UnreachableError:

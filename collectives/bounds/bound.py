@@ -134,7 +134,7 @@ class Bound(Printed):
 
     def parts(self) -> list[Part]:
         """Return what the bound is, by what, for whom."""
-        who = f"{self.collective.title} on {self.ranks:,} ranks"
+        who = f"{self.collective.title} on {counted(self.ranks, 'rank')}"
         if self.size is not None:
             who += f", {units.format_size(self.size)}: at least {units.format_time(self.time)}"
         rate = "" if self.algbw == float("inf") else f", at most {units.format_rate(self.algbw)}"
@@ -144,7 +144,7 @@ class Bound(Printed):
     def __repr__(self) -> str:
         proof = type(self.certificate).__name__
         return (
-            f"<Bound {self.collective.name} on {self.ranks} ranks: "
+            f"<Bound {self.collective.name} on {counted(self.ranks, 'rank')}: "
             f"{self.seconds_per_byte:.6g} s/B, latency {self.latency:.6g} s, {proof}>"
         )
 

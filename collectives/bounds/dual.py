@@ -73,7 +73,7 @@ def needed(net: Network, link: FloatArray, node: FloatArray, amounts: Amounts) -
             wanted = np.outer(laid.size[rows[part]], laid.size).astype(float)
             wanted[np.arange(len(part)), rows[part]] -= laid.size[rows[part]]
             wanted *= weight[part, None] / net.ranks
-        total.append(float(np.where(wanted > 0, wanted * reach, 0.0).sum()))
+        total.append(float(np.multiply(wanted, reach, where=wanted > 0, out=wanted).sum()))
     return math.fsum(total)
 
 

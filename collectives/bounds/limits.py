@@ -230,8 +230,9 @@ class _Question:
     def one(self, need: Need) -> Bound:
         """Return the bound of one need."""
         need, weight = _simplest(need)
-        if len(need.ranks) < _PAIR:
-            return Bound(self.kind, 1, 0.0, Nothing((need,))).scaled(weight)
+        idle = isinstance(need, PairsNeed) and not any(need.amount)
+        if idle or len(need.ranks) < _PAIR:
+            return Bound(self.kind, len(need.ranks), 0.0, Nothing((need,))).scaled(weight)
         reduced = isinstance(need, CollectiveNeed) and need.collective == "all_reduce"
         passed = self.relay or reduced  # its ranks add up and pass on by nature
         net = self.net(need.ranks, relay=passed)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import topology
-from collectives import ScheduleError, Team
+from collectives import DoesNotFitError, ScheduleError, Team
 from collectives.algorithms import find_algorithm
 from collectives.algorithms.butterfly import doubling_partners
 from collectives.algorithms.hamiltonian import lattice_cycles, searched_cycles, walecki_cycles
@@ -118,7 +118,7 @@ def test_tori_fall_into_cycles(dims: tuple[int, ...]) -> None:
 
 def test_hypercubes_of_even_dimension_fall_into_cycles() -> None:
     machine = topology.shapes.hypercube(4, link=RATE)
-    cycles = hamiltonian_cycles(team_of(machine))
+    cycles, _ = hamiltonian_cycles(team_of(machine))
     assert len(cycles) == 2
     links = links_of(cycles, 16)
     assert len(set(links)) == 32
@@ -134,9 +134,24 @@ def test_the_dgx_1_has_three_cycles() -> None:
 
 def test_small_graphs_without_cycles_have_none() -> None:
     petersen = nx.to_scipy_sparse_array(nx.petersen_graph(), dtype=np.int64)
-    assert searched_cycles(petersen) == []
+    assert searched_cycles(petersen) == ([], False)
     path = nx.to_scipy_sparse_array(nx.path_graph(4), dtype=np.int64)
-    assert searched_cycles(path) == []
+    assert searched_cycles(path) == ([], False)
+
+
+def test_a_search_that_was_given_up_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unequal lanes on twelve ranks: every order of the first tours would have to be looked at."""
+    graph = nx.gnp_random_graph(12, 0.9, seed=2)
+    draw = np.random.default_rng(2)
+    for _, _, data in graph.edges(data=True):
+        data.update(capacity=RATE, lanes=int(draw.choice([1, 2, 4])))
+    machine = topology.from_networkx(graph, npus=range(12))
+    schedule = find_algorithm("all_gather", "multi_ring")(team_of(machine))
+    assert "a search for more was given up" in schedule.notes[0]
+    prove(schedule)
+    monkeypatch.setattr("collectives.algorithms.hamiltonian._STEPS", 1)
+    with pytest.raises(DoesNotFitError, match="in a short search"):
+        find_algorithm("all_gather", "multi_ring")(team_of(machine))
 
 
 def test_cycles_can_be_given() -> None:

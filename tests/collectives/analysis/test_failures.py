@@ -74,3 +74,13 @@ def test_a_schedule_by_rank_numbers_says_that_symmetry_is_a_guess() -> None:
     )
     assert exact.approximations == ()
     assert len(exact.rows) == len(failure_units(machine, "nic"))
+
+
+def test_a_dead_link_of_a_mesh_leaves_every_algorithm_that_goes_round_it() -> None:
+    """NPUs that do not forward: direct has no path for one pair, others do without that pair."""
+    machine = topology.mi300x()
+    found = collectives.failures(machine, "all_gather", MiB, units="link")
+    for unit, _, left in found.rows:
+        again = collectives.analyze(fail(machine, unit), "all_gather", MiB)
+        assert left.why == ""
+        assert left.left == pytest.approx(found.before.time / again.time)

@@ -17,7 +17,7 @@ import collectives
 import topology
 from collectives import Analysis, Job
 from collectives.cli import main
-from tests.strategies import latencies, rank_choices, supernodes
+from tests.strategies import damaged_networks, latencies, rank_choices, supernodes
 from tests.topology.systems.machines import small
 from topology import Supernode
 from topology.errors import SupernodeError
@@ -41,7 +41,7 @@ class Asked:
 
 @st.composite
 def questions(draw: st.DrawFn) -> Asked:
-    machine = draw(supernodes())
+    machine = draw(st.one_of(supernodes(), damaged_networks(helping=True)))
     ranks = draw(rank_choices(len(machine.npus), least=1))[:12]
     options: dict[str, Any] = {"rate": draw(st.sampled_from(["line", "effective"]))}
     if draw(st.booleans()):
