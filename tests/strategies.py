@@ -42,7 +42,7 @@ def random_graphs(draw: st.DrawFn, nodes: int) -> nx.Graph:
 
 
 def _with_links(draw: st.DrawFn, graph: nx.Graph, *, symmetric: bool | None) -> nx.DiGraph:
-    """Give every edge a capacity, a latency and lanes; both directions equal if symmetric."""
+    """Give every edge capacity, latency and lanes; both directions are equal if symmetric."""
     if symmetric is None:
         symmetric = draw(st.booleans())
     made = nx.DiGraph()
@@ -52,7 +52,8 @@ def _with_links(draw: st.DrawFn, graph: nx.Graph, *, symmetric: bool | None) -> 
         lanes = draw(st.integers(1, 4))
         back = capacity if symmetric else draw(capacities)
         made.add_edge(u, v, capacity=capacity, latency=latency, lanes=lanes)
-        made.add_edge(v, u, capacity=back, latency=latency, lanes=lanes)
+        later = latency if symmetric else draw(latencies)
+        made.add_edge(v, u, capacity=back, latency=later, lanes=lanes)
     return made
 
 
@@ -169,7 +170,7 @@ def damaged_networks(draw: st.DrawFn, *, helping: bool = False) -> Supernode:
 
     With ``helping`` switches among unequal links add data up, copy it, or do both.
     """
-    machine = draw(networks())
+    machine = draw(switched_networks() if helping else networks())
     graph = nx.DiGraph(machine.graph)
     for node in draw(st.sets(st.sampled_from(sorted(graph)), max_size=2)):
         graph.nodes[node]["forwards"] = False
@@ -178,8 +179,10 @@ def damaged_networks(draw: st.DrawFn, *, helping: bool = False) -> Supernode:
     for node in draw(st.sets(st.sampled_from(sorted(graph)), max_size=1)):
         if graph.nodes[node]["kind"] == "switch":
             graph.nodes[node]["capacity"] = draw(capacities)
+    every = draw(_HELP)
     for node in sorted(n for n in graph if helping and graph.nodes[n]["kind"] == "switch"):
-        graph.nodes[node]["reduces"], graph.nodes[node]["multicasts"] = draw(_HELP)
+        help_ = draw(st.one_of(st.just(every), _HELP))
+        graph.nodes[node]["reduces"], graph.nodes[node]["multicasts"] = help_
     return topology.from_networkx(graph, npus=list(machine.npus), name="damaged")
 
 
