@@ -12,7 +12,7 @@ from collectives.model.collective import Collective
 from topology import border, units
 from topology.approximation import Approximation
 from topology.errors import SupernodeError
-from topology.text import Part, Printed
+from topology.text import Part, Printed, counted
 
 RELAYING = "any algorithm and any routing; NPUs may relay, and switches may copy data"
 WITHOUT_RELAY = (
