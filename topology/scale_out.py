@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import ceil
 from types import MappingProxyType
 
@@ -20,6 +21,7 @@ from topology import border
 from topology.errors import GraphError, unknown_name
 from topology.hardware.devices import device
 from topology.hardware.media import LinkType, link_catalogue, link_type
+from topology.shapes.tree import shares, spread
 from topology.supernode import Builder
 
 LAYOUTS = ("clos", "rail", "rail-only")
@@ -234,11 +236,10 @@ class _Clos:
         """Add spines: every leaf has equally many lanes to each."""
         if len(leaves) > self.radix:
             raise self._too_many(len(leaves), "two tiers")
-        spines = fewest_above(up, len(leaves), self.radix)
-        names = [f"{self.prefixes[1]}/{j}" for j in range(spines)]
+        lanes = spread(up, self.radix // len(leaves))
+        names = [f"{self.prefixes[1]}/{j}" for j in range(up // lanes)]
         self._switches(names, tier=3)
-        pairs = [(leaf, spine) for leaf in leaves for spine in names]
-        self.builder.connect(pairs, self.uplink, lanes=up // spines)
+        self.builder.connect(product(leaves, names), self.uplink, lanes=lanes)
 
     def _three(self, leaves: Sequence[str], up: int) -> None:
         """Add pods of leaves and spines, and cores: spine j of every pod meets the cores j."""
@@ -248,7 +249,8 @@ class _Clos:
             raise self._too_many(len(leaves), "three tiers")
         size = ceil(len(leaves) / pods)
         rising = min(above, ceil(size / self.plan.ratios[1]))
-        cores = fewest_above(rising, pods, self.radix)
+        lanes = spread(rising, self.radix // pods)
+        cores = rising // lanes
         spine, core = self.prefixes[1:]
         for j in range(up):
             self._switches([f"{core}/{j}/{c}" for c in range(cores)], tier=4)
@@ -258,7 +260,7 @@ class _Clos:
             self._switches(names, tier=3)
             self.builder.connect([(u, v) for u in members for v in names], self.uplink)
             pairs = [(names[j], f"{core}/{j}/{c}") for j in range(up) for c in range(cores)]
-            self.builder.connect(pairs, self.uplink, lanes=rising // cores)
+            self.builder.connect(pairs, self.uplink, lanes=lanes)
 
     def _too_many(self, leaves: int, tiers: str) -> GraphError:
         nics = sum(map(len, self.groups))
@@ -271,25 +273,7 @@ class _Clos:
 
 def _shares(radix: int, ratio: float) -> tuple[int, int]:
     """Return ports down and up of a switch at a ratio of down to up."""
-    down = min(radix - 1, int(radix * ratio / (1 + ratio)))
+    down, up = shares(radix, ratio)
     if down < 1:
         raise GraphError(f"scale-out: ports is {radix}; a switch with uplinks needs 2 or more")
-    return down, ceil(down / ratio)
-
-
-def fewest_above(uplinks: int, below: int, ports: int) -> int:
-    """Return the fewest switches above others that take the same number of uplinks of each.
-
-    Parameters
-    ----------
-    uplinks
-        Of each switch below.
-    below
-        How many of those there are.
-    ports
-        Of a switch above.
-    """
-    found = ceil(below * uplinks / ports)
-    while uplinks % found:
-        found += 1
-    return found
+    return down, up

@@ -133,6 +133,15 @@ def vertices(
     return names, npus
 
 
+def add_nics(
+    builder: Builder, npus: Sequence[str], device: str | None, link: LinkLike, **attributes: Any
+) -> list[str]:
+    """Give each NPU a NIC, and return the NICs; attributes as in `Builder.add_grid`."""
+    nics = builder.add_grid("nic", len(npus), kind="nic", tier=1, device=device, **attributes)
+    builder.connect(zip(npus, nics, strict=True), link)
+    return nics
+
+
 Steps: TypeAlias = Sequence[tuple[IntArray, IntArray]]
 """Both ends of links by the numbers of their vertices; one entry for each kind of link."""
 

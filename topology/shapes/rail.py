@@ -9,7 +9,7 @@ from itertools import combinations
 from topology import border
 from topology.errors import GraphError
 from topology.hardware.media import LinkType, link_type
-from topology.shapes.parts import LinkLike
+from topology.shapes.parts import LinkLike, add_nics
 from topology.shapes.registry import shape
 from topology.shapes.tree import MOST_PORTS, Sizing, Tree, ratios, spread, uplinks, wire
 from topology.supernode import Builder, Supernode
@@ -237,11 +237,8 @@ def _add_nodes(
         builder.connect(ends, plan.link, lanes=plan.lanes)
     if plan.nic_link is None:
         return npus, npus
-    nics = builder.add_grid(
-        "nic", plan.ends, kind="nic", tier=1, forwards=True, per={"node": g}, among={"plane": g}
-    )
-    builder.connect(zip(npus, nics, strict=True), plan.nic_link)
-    return npus, nics
+    per, among = {"node": g}, {"plane": g}
+    return npus, add_nics(builder, npus, None, plan.nic_link, forwards=True, per=per, among=among)
 
 
 def _pairs_inside(plan: _Plan) -> Iterator[tuple[int, int, int]]:

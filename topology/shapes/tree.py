@@ -159,17 +159,14 @@ class Sizing:
     def ports(self, tier: int) -> tuple[int, int]:
         """Return a switch's ports downwards and upwards, below the top tier."""
         ratio = self.ratios[tier - 1] / (self.speed if tier == 1 else 1.0)
-        down = int(self.radix * ratio / (1 + ratio) + 1e-9)
         step = self.lanes if tier == 1 else 1
-        down -= down % step
-        while down > 0 and down + uplinks(down, ratio) > self.radix:
-            down -= step
+        down, up = shares(self.radix, ratio, step)
         if down < 1:
             raise GraphError(
                 f"{self.shape}: radix is {self.radix}; a switch of so few ports cannot have "
                 f"{step} down and {uplinks(step, ratio)} up; raise it"
             )
-        return down, uplinks(down, ratio)
+        return down, up
 
     def tree(self, ends: int) -> Tree:
         """Return the tree that carries some ends; raise `GraphError` if its tiers cannot.
@@ -215,9 +212,21 @@ class Sizing:
         return Tree((each, per_pod, pods), (1, spines, above // cores), (self.lanes, lanes, cores))
 
 
+def shares(radix: int, ratio: float, step: int = 1) -> tuple[int, int]:
+    """Return the most ports down, a multiple of a step, and ports up at a ratio of down to up.
+
+    None go down where the ports do not suffice.
+    """
+    down = int(radix * ratio / (1 + ratio) + 1e-9)
+    down -= down % step
+    while down > 0 and down + uplinks(down, ratio) > radix:
+        down -= step
+    return down, uplinks(down, ratio)
+
+
 def uplinks(down: int, ratio: float) -> int:
-    """Return the whole uplinks that so many downlinks need at a ratio of down to up."""
-    return math.ceil(down / ratio - 1e-9)
+    """Return the whole uplinks, 1 or more, that so many downlinks need at a ratio of down to up."""
+    return max(1, math.ceil(down / ratio - 1e-9))
 
 
 def spread(up: int, most: int) -> int:

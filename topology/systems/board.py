@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from topology.hardware.media import LinkType, link_type
+from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
 
 
@@ -18,14 +19,6 @@ def add_npus(
         prefix, count,
         kind="npu", tier=0, device=device, forwards=forwards, node=0, per={"slot": 1},
     )  # fmt: skip
-
-
-def add_nics(builder: Builder, npus: Sequence[str], device: str, link: str) -> None:
-    """Give each NPU of one node a NIC; their network is not part of the node."""
-    cards = builder.add_grid(
-        "nic", len(npus), kind="nic", tier=1, device=device, forwards=False, node=0
-    )
-    builder.connect(zip(npus, cards, strict=True), link)
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ def switched_board(
     ends = ((u, v) for u in npus for v in switches)
     builder.connect(ends, chips.link, lanes=chips.lanes)
     if nic is not None:
-        add_nics(builder, npus, *nic)
+        add_nics(builder, npus, *nic, forwards=False, node=0)
     return builder.build(
         name, npus, sources=sources, parameters={"nics": nic is not None}, row=name
     )

@@ -8,11 +8,11 @@ and sub-planes never meet inside the network. Every sub-plane has its own L2 chi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, product
 from math import ceil
 
 from topology import border
-from topology.scale_out import fewest_above
+from topology.shapes.tree import spread
 from topology.supernode import Builder, Supernode
 from topology.systems.catalogue import system_builder
 
@@ -171,22 +171,21 @@ def _blocks(chips: int) -> list[list[int]]:
 
 def _add_rdma(builder: Builder, npus: list[str]) -> None:
     """Add the RoCE plane: a NIC per NPU, leaves of 32 down and 32 up, spines of 64 ports."""
-    ports = 64
+    ports, switch = 64, "roce-switch-400g"
     owners = npus if npus[0].startswith("npu/") else npus[0::2]
     per_leaf = ports // 2
-    leaves = ceil(len(owners) / per_leaf)
-    spines = fewest_above(per_leaf, leaves, ports)
     nics = builder.add_grid(
         "nic", len(owners), kind="nic", tier=1, device="rdma-nic-910c", forwards=True,
         per={"node": _NPUS, "rack": _NPUS * _NODES_PER_RACK},
     )  # fmt: skip
-    leaf = builder.add_grid("leaf", leaves, kind="switch", tier=2, device="roce-switch-400g")
-    spine = builder.add_grid("spine", spines, kind="switch", tier=3, device="roce-switch-400g")
+    leaves = ceil(len(owners) / per_leaf)
+    leaf = builder.add_grid("leaf", leaves, kind="switch", tier=2, device=switch)
     if owners is npus:
         builder.connect(zip(owners, nics, strict=True), "roce-internal")
     else:  # each die has 200 Gbps of its own
         for offset in (0, 1):
             builder.connect(zip(npus[offset::2], nics, strict=True), "roce-internal-die")
     builder.connect(((nic, leaf[i // per_leaf]) for i, nic in enumerate(nics)), "roce-optical")
-    pairs = ((u, v) for u in leaf for v in spine)
-    builder.connect(pairs, "roce-optical", lanes=per_leaf // spines)
+    lanes = spread(per_leaf, ports // leaves)
+    spine = builder.add_grid("spine", per_leaf // lanes, kind="switch", tier=3, device=switch)
+    builder.connect(product(leaf, spine), "roce-optical", lanes=lanes)

@@ -7,11 +7,13 @@ network: NIC i of every node goes to leaf i of its scalable unit of 32 nodes.
 
 from __future__ import annotations
 
+from itertools import product
 from math import ceil
 
 from topology import border
 from topology.errors import GraphError
-from topology.scale_out import fewest_above
+from topology.shapes.parts import add_nics
+from topology.shapes.tree import shares, spread, uplinks
 from topology.supernode import Builder, Supernode
 from topology.systems.catalogue import system_builder
 
@@ -80,26 +82,24 @@ def dgx_h100(nodes: int = 4, *, oversubscription: float = 1.0) -> Supernode:
 
 
 def _add_rails(builder: Builder, nodes: int, gpus: list[str], ratio: float) -> None:
-    down = min(nodes, _PORTS - 1, int(_PORTS * ratio / (1 + ratio)))
+    down = min(nodes, shares(_PORTS, ratio)[0])
     units = ceil(nodes / down)
-    leaves = units * _GPUS
-    if leaves > _PORTS:
+    if units * _GPUS > _PORTS:
         most = down * (_PORTS // _GPUS)
         raise GraphError(
             f"dgx_h100: nodes is {nodes}; two tiers of 64-port switches reach {most} nodes at "
             f"{ratio:g}:1; a larger cluster needs a third tier"
         )
-    up = ceil(down / ratio)
-    spines = fewest_above(up, leaves, _PORTS)
-    nics = builder.add_grid(
-        "nic", len(gpus), kind="nic", tier=1, device="connectx7", forwards=True,
+    nics = add_nics(
+        builder, gpus, "connectx7", "pcie5-x16", forwards=True,
         per={"node": _GPUS}, among={"plane": _GPUS},
     )  # fmt: skip
     leaf = builder.add_grid(
         "leaf", units, _GPUS, kind="switch", tier=2, device="quantum2", among={"plane": _GPUS}
     )
-    spine = builder.add_grid("spine", spines, kind="switch", tier=3, device="quantum2")
-    above = [f"leaf/{i // _GPUS // down}/{i % _GPUS}" for i in range(len(gpus))]
-    builder.connect(zip(gpus, nics, strict=True), "pcie5-x16")
+    above = (leaf[i // _GPUS // down * _GPUS + i % _GPUS] for i in range(len(nics)))
     builder.connect(zip(nics, above, strict=True), "ndr-optical")
-    builder.connect(((u, v) for u in leaf for v in spine), "ndr-optical", lanes=up // spines)
+    up = uplinks(down, ratio)
+    lanes = spread(up, _PORTS // len(leaf))
+    spine = builder.add_grid("spine", up // lanes, kind="switch", tier=3, device="quantum2")
+    builder.connect(product(leaf, spine), "ndr-optical", lanes=lanes)

@@ -14,6 +14,7 @@ from itertools import combinations
 
 from topology import border
 from topology.hardware.media import link_type
+from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
 from topology.systems.board import wiring_of
 from topology.systems.catalogue import system_builder
@@ -140,10 +141,7 @@ def _in_every_node(
 
 
 def _add_nics(builder: Builder, gcds: list[str], *, forwards: bool) -> list[str]:
-    odd = gcds[1::2]
-    nics = builder.add_grid(
-        "nic", len(odd), kind="nic", tier=1, device="cassini", forwards=forwards, rack=0,
+    return add_nics(
+        builder, gcds[1::2], "cassini", "pcie4-x16", forwards=forwards, rack=0,
         per={"node": _NICS}, among={"plane": _NICS},
     )  # fmt: skip
-    builder.connect(zip(odd, nics, strict=True), "pcie4-x16")
-    return nics

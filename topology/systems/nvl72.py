@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from topology.hardware.media import link_type
+from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
 from topology.systems.catalogue import from_table
 from topology.units import GB
@@ -19,6 +20,8 @@ TRAYS = 18
 GPUS, CPUS = 4, 2
 SWITCH_TRAYS = 9
 TOTAL = TRAYS * GPUS
+HOMES = {"node": GPUS, "rack": TOTAL}
+"""How many GPUs, or NICs, a tray and a rack have."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def add_racks(builder: Builder, parts: Parts, racks: int | None = None) -> list[
     count = racks or 1
     gpus = builder.add_grid(
         "npu", count * TOTAL, kind="npu", tier=0, device=parts.gpu,
-        per={"node": GPUS, "rack": TOTAL}, among={"slot": GPUS},
+        per=HOMES, among={"slot": GPUS},
     )  # fmt: skip
     for rack in range(count):
         prefix = "nvswitch" if racks is None else f"nvswitch/{rack}"
@@ -81,16 +84,6 @@ def add_cpus(builder: Builder, parts: Parts, gpus: list[str]) -> None:
         per={"node": CPUS, "rack": TOTAL // each},
     )  # fmt: skip
     builder.connect(((gpu, cpus[i // each]) for i, gpu in enumerate(gpus)), parts.c2c)
-
-
-def add_nics(builder: Builder, parts: Parts, gpus: list[str], *, forwards: bool) -> list[str]:
-    """Add a NIC for every GPU, and return them."""
-    nics = builder.add_grid(
-        "nic", len(gpus), kind="nic", tier=1, device=parts.nic, forwards=forwards,
-        per={"node": GPUS, "rack": TOTAL},
-    )  # fmt: skip
-    builder.connect(zip(gpus, nics, strict=True), parts.pcie)
-    return nics
 
 
 GB200 = Parts("b200", "nvswitch4", 18, "nvlink5", "grace", "c2c", "connectx7", "pcie5-x16")
@@ -130,7 +123,7 @@ def _rack(name: str, parts: Parts, said: str, *sources: str) -> RackBuilder:
         if cpus:
             add_cpus(builder, parts, gpus)
         if nics:
-            add_nics(builder, parts, gpus, forwards=False)
+            add_nics(builder, gpus, parts.nic, parts.pcie, forwards=False, per=HOMES)
         parameters = {"cpus": cpus, "nics": nics}
         return builder.build(name, gpus, sources=sources, parameters=parameters, row=name)
 

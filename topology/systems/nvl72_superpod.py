@@ -12,11 +12,12 @@ from itertools import product
 
 from topology import border
 from topology.placement import Floor, Place
-from topology.scale_out import fewest_above
+from topology.shapes.parts import add_nics
+from topology.shapes.tree import spread
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
 from topology.systems.catalogue import system_builder
-from topology.systems.nvl72 import GB200, GPUS, TOTAL, TRAYS, add_cpus, add_nics, add_racks
+from topology.systems.nvl72 import GB200, GPUS, HOMES, TOTAL, TRAYS, add_cpus, add_racks
 
 _PORTS = 64
 _SCALABLE_UNIT, _MOST_RACKS = 8, 16
@@ -55,7 +56,7 @@ def nvl72_superpod(racks: int = _SCALABLE_UNIT, *, cpus: bool = True) -> Superno
     gpus = add_racks(builder, GB200, racks)
     if cpus:
         add_cpus(builder, GB200, gpus)
-    nics = add_nics(builder, GB200, gpus, forwards=True)
+    nics = add_nics(builder, gpus, GB200.nic, GB200.pcie, forwards=True, per=HOMES)
     _add_rails(builder, racks, nics)
     name = "nvl72-superpod" if racks == _SCALABLE_UNIT else f"nvl72-superpod-{racks}-racks"
     parameters = {"racks": racks, "cpus": cpus}
@@ -68,7 +69,8 @@ def nvl72_superpod(racks: int = _SCALABLE_UNIT, *, cpus: bool = True) -> Superno
 def _add_rails(builder: Builder, racks: int, nics: list[str]) -> None:
     """Add a leaf for each rack and rail, half of them in each of two network racks, and spines."""
     count = racks * GPUS
-    spines = fewest_above(TRAYS, count, _PORTS)
+    lanes = spread(TRAYS, _PORTS // count)
+    spines = TRAYS // lanes
     homes = [racks + i * 2 // count for i in range(count)]
     leaves = builder.add_grid(
         "leaf", racks, GPUS, kind="switch", tier=2, device="quantum2",
@@ -82,4 +84,4 @@ def _add_rails(builder: Builder, racks: int, nics: list[str]) -> None:
     down = ((nic, leaves[i // TOTAL * GPUS + i % GPUS]) for i, nic in enumerate(nics))
     connect_placed(builder, down, places, _LINK, _FLOOR)
     up = product(leaves, spine)
-    connect_placed(builder, up, places, _LINK, _FLOOR, lanes=TRAYS // spines)
+    connect_placed(builder, up, places, _LINK, _FLOOR, lanes=lanes)

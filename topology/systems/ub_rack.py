@@ -17,8 +17,8 @@ from topology import border
 from topology.fabric import IntArray
 from topology.hardware.media import link_type
 from topology.placement import Floor, Place
-from topology.scale_out import fewest_above
 from topology.shapes.parts import pairs
+from topology.shapes.tree import spread
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
 
@@ -86,7 +86,7 @@ class Spine:
 
     def switches(self, racks: int) -> int:
         """Return the fewest switches in a group that give every rack the same lanes to each."""
-        return fewest_above(self.uplinks, racks, self.ports)
+        return self.uplinks // spread(self.uplinks, self.ports // racks)
 
 
 def add_racks(builder: Builder, rack: Rack, count: int) -> list[str]:

@@ -115,6 +115,12 @@ def test_one_leaf_is_a_star(n: int, planes: int) -> None:
     assert isomorphic(several, topology.complete_bipartite(n, planes, link=LINK, switches=True))
 
 
+@pytest.mark.parametrize(("tiers", "count"), [(2, 100), (3, 4000)])
+def test_every_switch_has_an_uplink_however_oversubscribed(tiers: int, count: int) -> None:
+    shape = topology.clos(count, link=LINK, tiers=tiers, oversubscription=1e20)
+    assert nx.is_strongly_connected(shape.graph)
+
+
 @given(ratio=st.integers(1, 3), leaves=st.integers(2, 8))
 def test_leaf_spine_load_is_the_oversubscription(ratio: int, leaves: int) -> None:
     """Uniform all-to-all: an uplink carries o (N - n) units, n NPUs to a leaf."""
