@@ -283,6 +283,28 @@ def plain_value(text: str) -> object:
     return _FLAGS.get(text.lower(), text)
 
 
+def named(text: str, example: str) -> tuple[str, dict[str, object]]:
+    """Return a name and the parameters set behind it: ``name:key=value,...``.
+
+    Parameters
+    ----------
+    text
+        What was given.
+    example
+        How to write it, for the message: "dgx-h100:nodes=16".
+    """
+    name, _, rest = text.partition(":")
+    parameters: dict[str, object] = {}
+    for item in filter(None, rest.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise SupernodeError(
+                f"{shown(text)}: {shown(item)} is not key=value; write it like {example}"
+            )
+        parameters[key.strip().replace("-", "_")] = plain_value(value.strip())
+    return name, parameters
+
+
 def counts(text: str, what: str) -> list[int]:
     """Return the whole numbers, 1 or more, of a text such as ``8,64``."""
     words = [part.strip() for part in text.split(",")]

@@ -12,7 +12,7 @@ from collectives.analysis.answer import Analysis, answer
 from collectives.analysis.question import as_size, one_group
 from collectives.model.collective import Collective
 from collectives.model.schedule import Schedule
-from topology.routing import Router
+from topology.routing import RoutingLike
 from topology.supernode import Supernode
 
 
@@ -55,7 +55,7 @@ def analyze(
     size: float | str,
     *,
     algorithm: str | Schedule = "auto",
-    routing: str | Router = "ecmp",
+    routing: RoutingLike = "ecmp",
     ranks: npt.ArrayLike | None = None,
     group_size: int | None = None,
     rate: str = "line",
@@ -76,7 +76,7 @@ def analyze(
     algorithm
         One of `algorithm_names`, a `Schedule`, or "auto" for the fastest.
     routing
-        One of `topology.routing.routing_names`, or a router.
+        A policy: see `topology.routing.router`.
     ranks
         Who takes part, and in which order; by default all NPUs.
     group_size

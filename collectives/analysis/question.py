@@ -23,7 +23,7 @@ from collectives.timing.stepwise import Race, route_traffic
 from topology import border, units
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
-from topology.routing import Demand, Router, check_ranks, router
+from topology.routing import Demand, Router, RoutingLike, check_ranks, router
 from topology.supernode import Supernode
 from topology.text import Part, Printed, counted
 
@@ -154,7 +154,7 @@ class Question(Printed):
 
     supernode: Supernode
     jobs: tuple[Job, ...]
-    routing: str | Router = "ecmp"
+    routing: RoutingLike = "ecmp"
     rate: str = "line"
     alpha: float | None = None
     message: float | None = None

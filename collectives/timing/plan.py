@@ -17,7 +17,7 @@ from collectives.timing.stepwise import Race, stepwise
 from topology import border, units
 from topology.approximation import Approximation
 from topology.fabric import Fabric
-from topology.routing import Router, check_ranks, router
+from topology.routing import Router, RoutingLike, check_ranks, router
 from topology.supernode import Supernode
 from topology.text import Part, Printed, counted
 
@@ -112,7 +112,7 @@ def plan(
     schedule: Schedule,
     *,
     ranks: npt.ArrayLike | None = None,
-    routing: str | Router = "ecmp",
+    routing: RoutingLike = "ecmp",
     rate: str = "line",
     alpha: float | None = None,
     message: float | None = None,
@@ -131,7 +131,7 @@ def plan(
     ranks
         Rank of each position; by default position r is rank r.
     routing
-        One of `topology.routing.routing_names`, or a router.
+        A policy: see `topology.routing.router`.
     rate
         "line", or "effective" for what software reaches according to the link types.
     alpha, message

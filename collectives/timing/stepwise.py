@@ -80,7 +80,7 @@ def route_traffic(flow: RoutedFlow, rates: FloatArray) -> RoutedTraffic:
     found, notes = flow.slowest(rates), flow.approximations(rates)
     kinds = _slowest_at_some_size(found)
     columns = (getattr(found, name)[kinds] for name in ("latency", "transfer", "src", "dst"))
-    most = max(float(busy.max(initial=0.0)) for busy in (flow.busy(rates), flow.node_busy()))
+    most = flow.worst(rates)
     flow.forget()
     return RoutedTraffic(flow, rates, most, Slowest(*columns), kinds, notes)
 

@@ -156,7 +156,8 @@ class Ecmp(Router):
         return {int(node): rank for rank, node in enumerate(self.fabric.npus)}
 
     @cached_property
-    def _distances(self) -> Distances:
+    def distances(self) -> Distances:
+        """How far every node is from every rank."""
         return npu_distances(self.fabric)
 
     @cached_property
@@ -272,8 +273,8 @@ class Ecmp(Router):
     def _table(self, q: Quotient, ranks: IntArray) -> Distances:
         """Return distances to some ranks: from all ranks' table once that is no more work."""
         self._asked += len(ranks)
-        if "_distances" in self.__dict__ or self._asked >= len(self.fabric.npus):
-            return self._distances
+        if "distances" in self.__dict__ or self._asked >= len(self.fabric.npus):
+            return self.distances
         column_of = np.full(len(self.fabric.npus), -1)
         column_of[ranks] = np.arange(len(ranks))
         targets = q.group[self.fabric.npus[ranks]]

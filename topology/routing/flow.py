@@ -110,6 +110,11 @@ class RoutedFlow(Printed, ABC):
         """Return seconds each node's forwarding capacity is busy, shape (nodes,)."""
         return self.through / self.fabric.node_capacity
 
+    def worst(self, capacity: FloatArray | None = None) -> float:
+        """Return seconds that the most loaded link or switch is busy."""
+        busy = self.busy(capacity), self.node_busy()
+        return max(float(each.max(initial=0.0)) for each in busy)
+
     def slowest(self, capacity: FloatArray | None = None) -> Slowest:
         """Return, per kind of transfer, its path latency and its most loaded link or switch."""
         return self.meets(self.busy(capacity), self.node_busy())
@@ -298,6 +303,11 @@ class SumFlow(RoutedFlow):
     def words(self) -> str:
         """Say which way each kind of traffic goes."""
         return "; ".join(dict.fromkeys(flow.words for flow in self.flows))
+
+    def busy(self, capacity: FloatArray | None = None) -> FloatArray:
+        """Return seconds each arc is busy with all flows."""
+        found: FloatArray = np.sum([flow.busy(capacity) for flow in self.flows], axis=0)
+        return found
 
     @cached_property
     def _counts(self) -> list[int]:

@@ -1,83 +1,51 @@
-"""Route each pair on one path: all that a policy of fixed routes says is which."""
+"""Route each pair as a function says: on one path, or on several with their shares."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from topology.errors import RoutingError
-from topology.fabric import Fabric, FloatArray, IntArray
-from topology.routing.demand import Pairs, Uniform
-from topology.routing.flow import RoutedFlow, Router, Slowest
+from topology import border
+from topology.errors import RoutingError, shown
+from topology.fabric import Fabric, IntArray
+from topology.naming import node_id
+from topology.routing.paths import PathRouter, Ways, ways_of
+
+_WHOLE = 1e-9
 
 
-@dataclass(frozen=True, eq=False)
-class PathFlow(RoutedFlow):
-    """A demand on one path for each pair.
-
-    Attributes
-    ----------
-    fabric, loads
-        As in `RoutedFlow`.
-    pairs
-        Pairs of different ranks.
-    routes
-        The arcs of each pair's path, in order.
-    """
-
-    fabric: Fabric
-    loads: FloatArray
-    pairs: Pairs
-    routes: tuple[IntArray, ...]
-    _router: OnePath
-
-    @property
-    def words(self) -> str:
-        """Say which way the traffic goes."""
-        return self._router.words
-
-    def meets(self, busy: FloatArray, node_busy: FloatArray) -> Slowest:
-        """Return what each pair meets on its path."""
-        fabric, latency, most = self.fabric, [], []
-        for arcs in self.routes:
-            between = fabric.head[arcs[:-1]]
-            latency.append(fabric.latency[arcs].sum() + fabric.node_latency[between].sum())
-            most.append(max(busy[arcs].max(), node_busy[between].max(initial=0.0)))
-        ends = (fabric.npus[ranks] for ranks in (self.pairs.src, self.pairs.dst))
-        return Slowest(np.array(latency, dtype=float), np.array(most, dtype=float), *ends)
-
-    def path(self, at: int) -> list[int]:
-        """Return the arcs of a pair's path."""
-        return list(map(int, self.routes[at]))
-
-    def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
-        """Yield the one path from rank to rank."""
-        yield 1.0, self._router.checked_way(src, dst).tolist()
-
-
-class OnePath(Router):
+class OnePath(PathRouter):
     """A policy with one path for each pair of ranks; a new one says which in `way`."""
 
-    def __init__(self, fabric: Fabric, *, exact: bool = False) -> None:
-        del exact  # nothing is left out here
-        self.fabric = fabric
-
     @abstractmethod
-    def way(self, src: str, dst: str) -> list[str]:
+    def way(self, src: str, dst: str) -> Sequence[str]:
         """Return the nodes from one NPU to another, both included."""
 
-    def checked_way(self, src: int, dst: int) -> IntArray:
-        """Return the arcs from rank to rank; raise `RoutingError` where `way` goes wrong."""
-        ends = [self.fabric.nodes[self.fabric.npus[rank]] for rank in (src, dst)]
-        nodes = self.way(*ends)
+    def shares(self, src: str, dst: str) -> list[tuple[float, Sequence[object]]]:
+        """Return the paths from one NPU to another: the share on each, and its nodes."""
+        return [(1.0, self.way(src, dst))]
+
+    def ways(self, src: IntArray, dst: IntArray) -> Ways:
+        """Return the paths of pairs, each checked."""
+        return ways_of(self._each(src, dst))
+
+    def _each(self, src: IntArray, dst: IntArray) -> Iterator[tuple[int, float, IntArray]]:
+        nodes = self.fabric.nodes
+        ends = self.fabric.npus[src].tolist(), self.fabric.npus[dst].tolist()
+        for pair, (u, v) in enumerate(zip(*ends, strict=True)):
+            for share, way in self.shares(nodes[u], nodes[v]):
+                yield pair, share, self._checked(nodes[u], nodes[v], way)
+
+    def _checked(self, src: str, dst: str, way: Sequence[object]) -> IntArray:
+        """Return the arcs of a path; raise `RoutingError` where it goes wrong."""
+        nodes = list(map(node_id, border.ordered(way, f"{self.title}: a path", RoutingError)))
         unknown = [node for node in nodes if node not in self.fabric.index]
-        if unknown or [nodes[0], nodes[-1]] != ends or len(set(nodes)) < len(nodes):
+        if unknown or [*nodes[:1], *nodes[-1:]] != [src, dst] or len(set(nodes)) < len(nodes):
             raise RoutingError(
-                f"{self.title}: the way from {ends[0]} to {ends[1]} is {', '.join(nodes)}; it must "
-                "go from one to the other, over no node twice"
+                f"{self.title}: the way from {src} to {dst} is {', '.join(nodes) or 'empty'}; it "
+                "must go from one to the other, over no node twice"
             )
         at = np.array([self.fabric.index[node] for node in nodes], dtype=np.int64)
         if not self.fabric.forwards[at[1:-1]].all():
@@ -85,14 +53,49 @@ class OnePath(Router):
             raise RoutingError(f"{self.title}: {blocked} does not pass traffic on")
         return self.fabric.arcs_between(at[:-1], at[1:])
 
-    def spread(self, demand: Uniform | Pairs) -> PathFlow:
-        """Return a demand among ranks, each pair on its path."""
-        pairs = demand.pairs()
-        there = np.flatnonzero((pairs.src != pairs.dst) & (pairs.amount > 0))
-        pairs = Pairs(pairs.src[there], pairs.dst[there], pairs.amount[there])
-        ends = zip(pairs.src.tolist(), pairs.dst.tolist(), strict=True)
-        routes = tuple(self.checked_way(src, dst) for src, dst in ends)
-        loads = np.zeros(len(self.fabric.tail))
-        for arcs, amount in zip(routes, pairs.amount.tolist(), strict=True):
-            loads[arcs] += amount
-        return PathFlow(self.fabric, loads, pairs, routes, self)
+
+class OwnRouting(OnePath):
+    """A user's function: the nodes from one NPU to another, or several such paths.
+
+    Attributes
+    ----------
+    fabric
+        What it routes on.
+    function
+        Called with the ids of two NPUs. It returns one path, a list of node ids; or several: a
+        list of paths that share evenly, or a mapping from paths, as tuples, to their shares.
+    """
+
+    def __init__(self, fabric: Fabric, function: Callable[[str, str], object]) -> None:
+        super().__init__(fabric)
+        self.function = function
+
+    @property
+    def title(self) -> str:
+        """Return the function's name."""
+        return str(getattr(self.function, "__name__", "own routing"))
+
+    @property
+    def words(self) -> str:
+        """Say which way traffic goes."""
+        return f"paths chosen by {self.title}"
+
+    def way(self, src: str, dst: str) -> Sequence[str]:
+        """Return the nodes of the first path."""
+        return list(map(node_id, self.shares(src, dst)[0][1]))
+
+    def shares(self, src: str, dst: str) -> list[tuple[float, Sequence[object]]]:
+        """Return the paths the function gives, each with its share."""
+        given = self.function(src, dst)
+        where = f"{self.title}: the shares from {src} to {dst}"
+        if isinstance(given, dict):
+            amounts = border.numbers(list(given.values()), where, RoutingError)
+            if abs(amounts.sum() - 1) > _WHOLE:
+                raise RoutingError(f"{where} add up to {amounts.sum():g}; they must to 1")
+            return [(float(x), way) for x, way in zip(amounts, given, strict=True) if x > 0]
+        paths = border.ordered(given, f"{self.title}: what it returns", RoutingError)
+        if not paths:
+            raise RoutingError(f"{self.title}: no path from {src} to {dst}: {shown(given)}")
+        if not isinstance(paths[0], list | tuple):
+            paths = [paths]
+        return [(1 / len(paths), way) for way in paths]

@@ -9,7 +9,6 @@ from typing import Any
 
 from collectives.cli.commands.answer import argument
 from topology import border
-from topology.errors import SupernodeError, shown
 from topology.formats import read, suffixes
 from topology.routing import routing_names
 from topology.supernode import Supernode
@@ -26,15 +25,7 @@ def load_system(name: str) -> Supernode:
     suffix = Path(name).suffix.lower()
     if suffix and suffix in suffixes("read"):
         return read(name)
-    base, _, rest = name.partition(":")
-    parameters = {}
-    for item in filter(None, rest.split(",")):
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise SupernodeError(
-                f"{shown(name)}: {shown(item)} is not key=value; write it like dgx-h100:nodes=16"
-            )
-        parameters[key.strip().replace("-", "_")] = border.plain_value(value.strip())
+    base, parameters = border.named(name, "dgx-h100:nodes=16")
     return system(base, **parameters)
 
 
@@ -65,7 +56,10 @@ EXACT = argument(
 )
 MODEL = (
     argument(
-        "--routing", default="ecmp", help=f"by default ecmp; known: {', '.join(routing_names())}"
+        "--routing",
+        default="ecmp",
+        help="by default ecmp; options follow a colon, as in hashed:seed=3; known: "
+        f"{', '.join(routing_names())}",
     ),
     argument("--rate", default="line", help="line or effective"),
     argument("--group-size", type=int, help="ranks to a group in two-level algorithms"),
