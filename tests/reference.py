@@ -230,3 +230,35 @@ def exchange_rate(graph: nx.DiGraph, amounts: dict[tuple[str, str], float]) -> f
 def uniform(ranks: list[str]) -> dict[tuple[str, str], float]:
     """Return what an all-to-all of one byte sends from rank to rank."""
     return {(u, v): 1 / len(ranks) for u in ranks for v in ranks if u != v}
+
+
+# Simulation: shares of links, flow by flow.
+
+
+def water_filling(
+    use: list[dict[int, Fraction]], capacity: list[Fraction], limit: list[Fraction | None]
+) -> list[Fraction]:
+    """Return max-min fair rates: all flows grow by the same until one has to stop, and so on.
+
+    ``use[f]`` says which share of flow f each resource carries.
+    """
+    rate = [Fraction(0)] * len(use)
+    growing = {f for f, shares in enumerate(use) if shares}
+    while growing:
+        room = []
+        for r, most in enumerate(capacity):
+            slope = sum((use[f].get(r, Fraction(0)) for f in growing), Fraction(0))
+            used = sum((use[f].get(r, Fraction(0)) * rate[f] for f in range(len(use))), Fraction(0))
+            if slope:
+                room.append((most - used) / slope)
+        room += [most - rate[f] for f in growing if (most := limit[f]) is not None]
+        step = min(room)
+        for f in growing:
+            rate[f] += step
+        full = {
+            r
+            for r, most in enumerate(capacity)
+            if sum(use[f].get(r, Fraction(0)) * rate[f] for f in range(len(use))) == most
+        }
+        growing -= {f for f in growing if full & set(use[f]) or rate[f] == limit[f]}
+    return rate

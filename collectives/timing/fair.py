@@ -1,0 +1,108 @@
+"""Share links among flows: no flow can gain but by taking from one that is no faster.
+
+References
+----------
+Bertsekas and Gallager, Data Networks, 2nd ed. 1992, section 6.5.2 (max-min fair flow control,
+progressive filling).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from collectives.model.schedule import ScheduleError
+from topology import border
+from topology.fabric import BoolArray, FloatArray
+
+_TIE = 1e-13  # levels nearer than this, as a fraction, are one: rounding must not part equals
+
+
+def fair_rates(
+    use: Any,
+    capacity: FloatArray,
+    count: FloatArray | None = None,
+    limit: FloatArray | None = None,
+) -> FloatArray:
+    """Return the max-min fair rate of each flow, bytes/s, shape (flows,).
+
+    All rates grow together until a resource is full; the flows that use it stay as they are, and
+    the others grow on. A flow that uses no resource and has no limit gets an infinite rate.
+
+    Parameters
+    ----------
+    use
+        Share of each flow's bytes on each resource, zero or more, shape (resources, flows); a
+        sparse array or anything SciPy makes one of. A flow that is sprayed over two links uses
+        half of each.
+    capacity
+        Bytes/s of each resource, shape (resources,); may be infinite, or zero.
+    count
+        How many equal flows each column stands for, shape (flows,); by default one. The rates
+        are those of one of them.
+    limit
+        Greatest rate of each flow, shape (flows,); may be infinite.
+
+    Raises
+    ------
+    ScheduleError
+        If shapes do not fit, or an entry is negative or not a number.
+    """
+    by_flow = sparse.csc_array(use, dtype=float)
+    flows = by_flow.shape[1]
+    weight = np.ones(flows) if count is None else np.asarray(count, dtype=float)
+    rate = np.full(flows, np.inf) if limit is None else np.array(limit, dtype=float)
+    _check(by_flow, capacity, weight, rate)
+    finite = np.flatnonzero(np.isfinite(capacity))
+    by_flow = sparse.csc_array(by_flow[finite] if len(finite) < len(capacity) else by_flow)
+    by_flow.eliminate_zeros()
+    free = np.asarray(capacity, dtype=float)[finite]
+    active = np.flatnonzero((np.diff(by_flow.indptr) > 0) & (rate > 0))
+    while len(active):
+        growing = by_flow[:, active]
+        level, full = _fill(growing, free, weight[active], rate[active])
+        rate[active[full]] = level
+        free = np.maximum(0.0, free - growing[:, full] @ (weight[active[full]] * level))
+        active = active[~full]
+    return rate
+
+
+def _fill(
+    use: sparse.csc_array, free: FloatArray, weight: FloatArray, limit: FloatArray
+) -> tuple[FloatArray, BoolArray]:
+    """Return which flows stop growing now, and the rates at which they do.
+
+    A resource that fills up no later than all others that its flows use will do so whatever
+    happens elsewhere, as the level of any resource only rises when flows stop below it: all such
+    resources are taken at once, not only the very first.
+    """
+    rows, starts = use.indices, use.indptr[:-1]
+    lengths = np.diff(use.indptr)
+    demand = np.bincount(rows, use.data * np.repeat(weight, lengths), minlength=len(free))
+    level = np.divide(free, demand, out=np.full(len(free), np.inf), where=demand > 0)
+    least = np.minimum(np.minimum.reduceat(level[rows], starts), limit)
+    held = np.full(len(free), np.inf)
+    np.minimum.at(held, rows, np.repeat(least, lengths))
+    first = level <= held * (1 + _TIE)
+    full: BoolArray = np.logical_or.reduceat(first[rows], starts) | (least >= limit)
+    return least[full], full
+
+
+def _check(
+    use: sparse.csc_array, capacity: FloatArray, weight: FloatArray, limit: FloatArray
+) -> None:
+    """Raise `ScheduleError` if what rates are made of does not fit together."""
+    shapes = (len(capacity), len(weight)), (len(capacity), len(limit))
+    if any(shape != use.shape for shape in shapes):
+        raise ScheduleError(
+            f"fair rates: use has shape {use.shape}, for {len(capacity)} capacities, "
+            f"{len(weight)} counts and {len(limit)} limits; it must be (resources, flows)"
+        )
+    border.numbers(use.data, "fair rates: use", ScheduleError)
+    if not ((weight > 0) & np.isfinite(weight)).all():
+        raise ScheduleError("fair rates: every count must be a finite number above zero")
+    for values, what in ((capacity, "capacity"), (limit, "limit")):
+        if not (np.asarray(values) >= 0).all():
+            raise ScheduleError(f"fair rates: every {what} must be zero or more")
