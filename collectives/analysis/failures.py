@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,18 +13,20 @@ from collectives.analysis.answer import Analysis, answer
 from collectives.analysis.question import LostRankError, Question, one_group
 from collectives.analysis.selection import all_jobs, candidates
 from collectives.model.collective import Collective
-from collectives.model.schedule import Progress, ScheduleError
+from collectives.model.schedule import Progress, Schedule, ScheduleError
 from collectives.timing import Plan
 from topology import units as quantities
 from topology.approximation import Approximation
 from topology.errors import RoutingError, UnreachableError
 from topology.faults import FailureUnit, distinct_units, fail, failure_units
+from topology.naming import natural_key
 from topology.supernode import Supernode
 from topology.text import Part, Printed, Table
 
 _ALIKE = Approximation(
     "failures",
-    "units count as one where machine and loads are alike, and this schedule goes by rank numbers",
+    "units count as one where machine and loads are alike, and this schedule has its own order of "
+    "the ranks",
 )
 
 
@@ -41,11 +43,14 @@ class Loss:
         "" where it goes on, "loses ranks" or "cuts ranks off" where it cannot.
     algorithm
         What carries it out then.
+    even
+        Whether that is the same for every order of the ranks, so that symmetry keeps it.
     """
 
     left: float
     why: str = ""
     algorithm: str = ""
+    even: bool = True
 
 
 def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss:
@@ -71,7 +76,15 @@ def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss
         except UnreachableError:
             return Loss(0.0, "cuts ranks off")
     time = again.time(size)
-    return Loss(analysis.time / time if time > 0 else 1.0, "", again.schedule.name)
+    left = analysis.time / time if time > 0 else 1.0
+    return Loss(left, "", again.schedule.name, _is_even(again.schedule))
+
+
+def _is_even(schedule: Schedule) -> bool:
+    """Tell whether every step is the same for every order of the ranks."""
+    everyone = np.arange(schedule.ranks)
+    demands = {id(step.traffic): step.traffic for step in schedule.steps}.values()
+    return all(d.even and np.array_equal(np.sort(d.ends), everyone) for d in demands)
 
 
 def _another_way(question: Question, size: float) -> Plan:
@@ -172,19 +185,24 @@ def failures(
     """
     question = one_group(supernode, kind, size, ranks=ranks, progress=progress, **choices)
     before = answer(question)[0]
-    uniform = not any(step.traffic.listed for step in before.schedule.steps)
-    kinds = (
-        [(unit, 1) for unit in failure_units(supernode, units)]
-        if question.exact and not uniform
-        else _distinct(before, units)
-    )
+    each = [(unit, 1) for unit in failure_units(supernode, units)]
+    rows = _rows(before, each if question.exact and not _is_even(before.schedule)
+                 else _distinct(before, units))  # fmt: skip
+    alike = any(count > 1 and not left.even for _, count, left in rows)
+    if alike and question.exact:
+        rows, alike = _rows(before, each), False
+    return FailureTable(before, units, rows, (_ALIKE,) if alike else ())
+
+
+def _rows(
+    before: Analysis, kinds: Sequence[tuple[FailureUnit, int]]
+) -> tuple[tuple[FailureUnit, int, Loss], ...]:
+    """Return what each failure leaves, worst first."""
     rows = []
     for done, (unit, count) in enumerate(kinds):
-        question.progress(f"without {unit.name}", done / len(kinds))
+        before.question.progress(f"without {unit.name}", done / len(kinds))
         rows.append((unit, count, loss(before, unit)))
-    rows.sort(key=lambda row: (round(row[2].left, 9), row[0].name))
-    alike = any(count > 1 for _, count in kinds) and not uniform
-    return FailureTable(before, units, tuple(rows), (_ALIKE,) if alike else ())
+    return tuple(sorted(rows, key=lambda row: (round(row[2].left, 9), natural_key(row[0].name))))
 
 
 def _distinct(before: Analysis, kind: str) -> list[tuple[FailureUnit, int]]:

@@ -37,6 +37,11 @@ class Demand(Printed, ABC):
         """Return how many pairs have to be routed one by one; none by default."""
         return 0
 
+    @property
+    def even(self) -> bool:
+        """Whether each of its ranks has the same for every other: any exchange of them keeps it."""
+        return False
+
     def parts(self) -> list[Part]:
         """Return what people read: how much goes between how many ranks."""
         sent, ranks = self.pairs(), len(np.unique(self.ends))
@@ -140,6 +145,11 @@ class Uniform(Demand):
         """Return the sets in one order, whatever order they were given in, shape (sets, p)."""
         rows = np.sort(self.rows, axis=1)
         return rows[np.argsort(rows[:, 0])] if rows.size else rows
+
+    @property
+    def even(self) -> bool:
+        """Whether it is one set."""
+        return len(self.rows) == 1
 
     @property
     def key(self) -> tuple[object, ...]:

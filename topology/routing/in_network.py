@@ -69,6 +69,11 @@ class InNetwork(Demand):
         }
 
     @property
+    def even(self) -> bool:
+        """Whether all members have the same amounts."""
+        return bool(np.ptp(self.added) == 0 == np.ptp(self.copied))
+
+    @property
     def key(self) -> tuple[object, ...]:
         """Return members and amounts."""
         shares = self.added.tobytes(), self.copied.tobytes(), self.through
@@ -282,14 +287,15 @@ def in_network_trees(fabric: Fabric, members: IntArray, *, adds: bool, copies: b
     members
         Ranks, shape (p,).
     adds, copies
-        What the switches have to do: have the attribute ``reduces``, ``multicasts``.
+        What the switches have to do, besides passing data on: have the attribute ``reduces``,
+        ``multicasts``.
 
     Raises
     ------
     RoutingError
         If there is no such tree.
     """
-    able = fabric.is_switch.copy()
+    able = fabric.is_switch & fabric.forwards
     if adds:
         able &= fabric.reduces
     if copies:

@@ -100,3 +100,15 @@ def test_switches_that_cannot_are_refused() -> None:
         make_schedule(machine, "all_reduce", algorithm="nvls")
     with pytest.raises(RoutingError, match="can add for all"):
         in_network_trees(machine.fabric, np.arange(12), adds=True, copies=False)
+
+
+def test_a_switch_that_passes_nothing_on_copies_nothing() -> None:
+    graph = nx.Graph()
+    graph.add_nodes_from((f"npu/{i}" for i in range(3)), kind="npu")
+    for switch, forwards in (("s/0", True), ("s/1", False)):
+        graph.add_node(switch, kind="switch", forwards=forwards, multicasts=True)
+        graph.add_edges_from(((f"npu/{i}", switch) for i in range(3)), capacity=1e9)
+    machine = topology.from_networkx(graph)
+    found = analyze(machine, "broadcast", 1e6, algorithm="multicast")
+    assert found.time == pytest.approx(1e-3)
+    assert found.time >= found.bound.time * (1 - 1e-9)

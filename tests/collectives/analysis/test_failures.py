@@ -84,3 +84,18 @@ def test_a_dead_link_of_a_mesh_leaves_every_algorithm_that_goes_round_it() -> No
         again = collectives.analyze(fail(machine, unit), "all_gather", MiB)
         assert left.why == ""
         assert left.left == pytest.approx(found.before.time / again.time)
+
+
+def test_groups_of_ranks_are_an_order_that_symmetry_does_not_keep() -> None:
+    """Links with the same load may join ranks of one group or of two: they are not alike."""
+    machine = topology.trainium2()
+    options = {"units": "link", "algorithm": "hierarchical_direct", "group_size": 2}
+    assert collectives.failures(machine, "all_reduce", MiB, **options).approximations
+    exact = collectives.failures(machine, "all_reduce", MiB, **options, exact=True)
+    before = exact.before.time
+    for unit, count, left in exact.rows:
+        damaged = fail(machine, unit)
+        again = collectives.analyze(
+            damaged, "all_reduce", MiB, algorithm="hierarchical_direct", group_size=2
+        )
+        assert (count, left.left) == (1, pytest.approx(before / again.time))
