@@ -220,6 +220,32 @@ def widths(draw: st.DrawFn, dims: tuple[int, ...] | None = None, most: int = 80)
 
 
 @st.composite
+def grids(draw: st.DrawFn) -> Supernode:
+    """Draw a torus, a mesh or a HyperX of up to 24 vertices, now and then with a link lost."""
+    dims = draw(widths(most=24))
+    shape = draw(st.sampled_from([topology.torus, topology.mesh, topology.nd_full_mesh]))
+    each = draw(st.integers(0, 2))
+    link = topology.LinkType(capacity=draw(capacities), latency=draw(latencies))
+    lanes = draw(st.integers(1, 3))
+    machine = shape(dims, link=link, lanes=lanes)
+    if each:
+        machine = topology.hyperx(dims, link=link, lanes=lanes, npus_per_switch=each)
+    links = sorted(machine.graph.edges)
+    if links and draw(st.booleans()):
+        machine = machine.degrade(links=[draw(st.sampled_from(links))], factor=0.5)
+    return machine
+
+
+@st.composite
+def fat_trees(draw: st.DrawFn) -> Supernode:
+    """Draw an extended generalised fat tree of 1 to 3 tiers, of 1 to 36 NPUs."""
+    tiers = draw(st.integers(1, 3))
+    few = st.lists(st.integers(1, 3), min_size=tiers, max_size=tiers)
+    link = topology.LinkType(capacity=draw(capacities), latency=draw(latencies))
+    return topology.xgft(draw(few), draw(few), link=link, lanes=draw(few))
+
+
+@st.composite
 def byte_matrices(draw: st.DrawFn, ranks: int | None = None) -> FloatArray:
     """Draw bytes from each of 1 to 12 ranks to each; nothing to some."""
     p = draw(st.integers(1, 12)) if ranks is None else ranks

@@ -8,6 +8,7 @@ from topology.routing.demand import Uniform as Uniform
 from topology.routing.demand import as_demand as as_demand
 from topology.routing.demand import check_ranks as check_ranks
 from topology.routing.demand import join_pairs as join_pairs
+from topology.routing.dimension_order import DimensionOrder as DimensionOrder
 from topology.routing.ecmp import Ecmp as Ecmp
 from topology.routing.ecmp import EcmpFlow as EcmpFlow
 from topology.routing.ecmp import ecmp as ecmp
@@ -31,5 +32,7 @@ from topology.routing.policies import RoutingLike as RoutingLike
 from topology.routing.policies import router as router
 from topology.routing.policies import routing as routing
 from topology.routing.policies import routing_names as routing_names
+from topology.routing.static import DModK as DModK
+from topology.routing.static import SModK as SModK
 
 check_calls(__name__)

@@ -23,7 +23,7 @@ from topology.fabric import Fabric, FloatArray, IntArray
 from topology.routing.demand import DemandLike, as_demand
 from topology.routing.paths import Heads
 from topology.routing.policies import router, routing
-from topology.routing.shortest import ShortestWalker
+from topology.routing.shortest import Choice, ShortestWalker
 from topology.supernode import Supernode
 from topology.symmetry import scramble
 from topology.text import Part, Printed, Table
@@ -55,12 +55,16 @@ class Hashed(ShortestWalker):
         """Say which way traffic goes."""
         return f"ECMP hashed per flow, each pair on one lane of one shortest path, seed {self.seed}"
 
-    def draw(self, at: Heads, lanes: IntArray) -> IntArray:
-        """Return a lane by a hash of the pair, salted by the node, for each head."""
+    def chosen(self, at: Heads, hops: Choice) -> tuple[IntArray, IntArray]:
+        """Return a lane by a hash of the pair, salted by the node: all lanes are alike."""
         pair = (at.src * len(self.fabric.npus) + at.dst).astype(np.uint64)
         salted = scramble(pair ^ scramble(np.full(1, self.seed, dtype=np.uint64)))
         mixed = scramble(salted + scramble(at.node.astype(np.uint64)))
-        return (mixed % lanes.astype(np.uint64)).astype(np.int64)
+        ends = np.concatenate(([0], np.cumsum(hops.lanes)))
+        low, high = ends[hops.first], ends[hops.first + hops.count]
+        drawn = low + (mixed % (high - low).astype(np.uint64)).astype(np.int64)
+        entry = np.searchsorted(ends, drawn, side="right") - 1
+        return entry, drawn - ends[entry]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,12 +17,26 @@ from topology.routing.policies import router
 from topology.routing.quotient import expand
 
 
-class ShortestWalker(Walker):
-    """Paths of fewest hops, one for each pair, on a lane of its own; `draw` chooses among lanes.
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The next hops on shortest paths of some heads.
 
-    The lanes that lead on from a node towards a target are numbered, arc by arc in the order of
-    the arcs. Distances are those of ECMP.
+    Attributes
+    ----------
+    first, count
+        Where the hops of each head begin, and how many it has, shape (k,).
+    arc, lanes
+        Arcs, in their order, and how many lanes each has, shape (hops,).
     """
+
+    first: IntArray
+    count: IntArray
+    arc: IntArray
+    lanes: IntArray
+
+
+class ShortestWalker(Walker):
+    """Paths of fewest hops, one for each pair, on a lane of its own; distances are ECMP's."""
 
     @cached_property
     def _table(self) -> Distances:
@@ -29,21 +44,18 @@ class ShortestWalker(Walker):
         return (known if isinstance(known, Ecmp) else Ecmp(self.fabric)).distances
 
     @abstractmethod
-    def draw(self, at: Heads, lanes: IntArray) -> IntArray:
-        """Return which of its lanes each head takes, 0 to ``lanes`` - 1, shape (k,)."""
+    def chosen(self, at: Heads, hops: Choice) -> tuple[IntArray, IntArray]:
+        """Return which of the hops each head takes, and its lane, shapes (k,)."""
 
     def onward(self, at: Heads) -> Onward:
-        """Return one lane for each head."""
+        """Return one lane of one hop for each head."""
         count = len(self.fabric.npus)
         key, inverse = np.unique(at.node * count + at.dst, return_inverse=True)
         starts, arcs = self._next_hops(*np.divmod(key, count))
-        lanes = self.fabric.lanes[arcs].astype(np.int64)
-        ends = np.concatenate(([0], np.cumsum(lanes)))
-        row = inverse.reshape(-1)
-        first, total = ends[starts[row]], ends[starts[row + 1]] - ends[starts[row]]
-        chosen = first + self.draw(at, total)
-        entry = np.searchsorted(ends, chosen, side="right") - 1
-        return Onward(np.arange(len(row)), arcs[entry], np.ones(len(row)), chosen - ends[entry])
+        row, lanes = inverse.reshape(-1), self.fabric.lanes[arcs].astype(np.int64)
+        hops = Choice(starts[row], starts[row + 1] - starts[row], arcs, lanes)
+        entry, lane = self.chosen(at, hops)
+        return Onward(np.arange(len(row)), arcs[entry], np.ones(len(row)), lane)
 
     def _cost(self, node: IntArray, rank: IntArray) -> CostArray:
         cost = self._table.cost[self._table.row[node], self._table.column[rank]]
