@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class SupernodeError(ValueError):
@@ -44,6 +47,13 @@ def shown(value: object) -> str:
     except (ValueError, RecursionError):  # a whole number of more than 4,300 digits, or a loop
         return f"a {type(value).__name__} too long to print"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def known_as(what: str, name: str, known: Mapping[str, T]) -> T:
+    """Return what has a name; raise `UnknownNameError`, with the near ones, if nothing has."""
+    if name not in known:
+        raise unknown_name(what, name, known)
+    return known[name]
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> UnknownNameError:

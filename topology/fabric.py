@@ -155,9 +155,37 @@ class Fabric(Printed):
         return np.array([kind == "switch" for kind in self.kind], dtype=bool)
 
     @cached_property
+    def is_npu(self) -> BoolArray:
+        """Which nodes are NPUs, shape (n,)."""
+        return np.array([kind == "npu" for kind in self.kind], dtype=bool)
+
+    @cached_property
+    def optical(self) -> BoolArray:
+        """Which arcs are optical, shape (m,)."""
+        return np.array([link.medium == "optical" for link in self.links], dtype=bool)[self.link]
+
+    @cached_property
+    def back(self) -> IntArray:
+        """The arc the other way of each arc, -1 where there is none, shape (m,)."""
+        return self.find_arcs(self.head, self.tail)
+
+    @cached_property
+    def mirrored(self) -> bool:
+        """Whether every arc has one of the same capacity the other way."""
+        back = self.back
+        return bool((back >= 0).all() and (self.capacity[back] == self.capacity).all())
+
+    @cached_property
     def _ends(self) -> IntArray:
         """Tail and head of each arc in one sorted number, shape (m,)."""
         return self.tail * len(self.nodes) + self.head
+
+    def find_arcs(self, tails: IntArray, heads: IntArray) -> IntArray:
+        """Return the arc from each tail to each head, node indices; -1 where there is none."""
+        wanted = tails * len(self.nodes) + heads
+        ends = np.append(self._ends, -1)
+        found = np.searchsorted(self._ends, wanted)
+        return np.where(ends[found] == wanted, found, -1)
 
     def arcs_between(self, tails: IntArray, heads: IntArray) -> IntArray:
         """Return the arc from each tail to each head, node indices; raise `RoutingError` if none.
@@ -167,11 +195,9 @@ class Fabric(Printed):
         tails, heads
             Node indices, shape (k,).
         """
-        wanted = tails * len(self.nodes) + heads
-        found = np.minimum(np.searchsorted(self._ends, wanted), len(self._ends) - 1)
-        lacks = self._ends[found] != wanted if len(self._ends) else np.ones(len(wanted), dtype=bool)
-        if lacks.any():
-            at = int(np.flatnonzero(lacks)[0])
+        found = self.find_arcs(tails, heads)
+        if (found < 0).any():
+            at = int(np.flatnonzero(found < 0)[0])
             raise RoutingError(
                 f"there is no link {self.nodes[tails[at]]} -> {self.nodes[heads[at]]}"
             )
@@ -183,8 +209,7 @@ class Fabric(Printed):
         words = list(dict.fromkeys(self.labels))
         code = {word: i for i, word in enumerate(words)}
         of_node = np.array([code[word] for word in self.labels], dtype=np.int64)
-        optical = np.array([link.medium == "optical" for link in self.links], dtype=np.int64)
-        key = (of_node[self.tail] * len(words) + of_node[self.head]) * 2 + optical[self.link]
+        key = (of_node[self.tail] * len(words) + of_node[self.head]) * 2 + self.optical
         order = np.argsort(key, kind="stable")
         starts = np.flatnonzero(np.diff(key[order], prepend=-1))
         found = []

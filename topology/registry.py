@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
 from pkgutil import iter_modules
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from topology.errors import SupernodeError, UnknownNameError, shown, unknown_name
+from topology.errors import GraphError, SupernodeError, UnknownNameError, shown, unknown_name
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -105,6 +106,15 @@ class Registry(Generic[T]):
             If a user's package should have it, and is broken.
         """
         return self._named(name)[1]
+
+    def call(self, name: str, /, **parameters: Any) -> Any:
+        """Return what a function of the registry gives; raise `GraphError` if they do not fit."""
+        function: Any = self[name]
+        try:
+            signature(function).bind(**parameters)
+        except TypeError as error:
+            raise GraphError(f"{self.what} {shown(name)}: {error}") from error
+        return function(**parameters)
 
     def _named(self, name: object) -> tuple[str, T]:
         found = self._look_up(name)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.model.schedule import IntArray, Team, consecutive_groups
-from topology.routing import check_ranks
+from topology.routing import chosen_ranks
 from topology.supernode import Supernode
 
 
@@ -24,8 +24,7 @@ def team_of(
     group_size
         Consecutive positions per group, instead of the nodes' ``node`` attribute.
     """
-    count = len(supernode.npus)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    chosen = chosen_ranks(ranks, len(supernode.npus))
     if group_size is not None:
         groups: IntArray | None = consecutive_groups(len(chosen), group_size)
     else:

@@ -23,7 +23,7 @@ from collectives.timing import Endpoint, endpoint_of
 from topology import border
 from topology.approximation import Approximation, require_exact
 from topology.errors import SupernodeError
-from topology.routing import Uniform, as_demand, check_ranks
+from topology.routing import Uniform, as_demand, chosen_ranks
 from topology.routing.demand import DemandLike
 from topology.supernode import Supernode
 
@@ -168,9 +168,8 @@ def _asked(
     supernode: Supernode, kind: Collective, ranks: npt.ArrayLike | None, demand: DemandLike
 ) -> tuple[IntArray, float | None, npt.NDArray[np.float64] | None]:
     """Return who takes part, S if the demand says it, and what they exchange per byte of S."""
-    count = len(supernode.npus)
     if demand is None:
-        return check_ranks(np.arange(count) if ranks is None else ranks, count), None, None
+        return chosen_ranks(ranks, len(supernode.npus)), None, None
     if kind.name != "all_to_all" or ranks is not None:
         raise SupernodeError("a demand is an all-to-all's, and says itself which ranks take part")
     wanted = as_demand(supernode.fabric, demand)
@@ -200,8 +199,7 @@ def gather_bound(
     relay
         Whether NPUs may pass data on.
     """
-    count = len(supernode.npus)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    chosen = chosen_ranks(ranks, len(supernode.npus))
     if len(chosen) == 1:
         raise SupernodeError("one rank alone has nothing to gather; give two ranks or more")
     return gather_optimum(network(supernode.fabric, chosen, relay=relay))

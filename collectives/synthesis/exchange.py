@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
 import numpy.typing as npt
 
 from collectives.algorithms.compose import Steps
@@ -38,7 +37,7 @@ from collectives.synthesis.paths import Paths, paths_of
 from collectives.synthesis.steady import EQUAL, SteadyState, busy_of
 from topology import border
 from topology.errors import RoutingError
-from topology.routing import Ecmp, Uniform, check_ranks, ecmp
+from topology.routing import Ecmp, Uniform, chosen_ranks, ecmp
 from topology.supernode import Supernode
 from topology.text import Part, counted
 from topology.units import MiB
@@ -121,8 +120,7 @@ def find_exchange(
     """
     if pieces is not None:
         border.whole(pieces, "pieces", most=_MOST_GIVEN, error=ScheduleError)
-    count = len(supernode.npus)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    chosen = chosen_ranks(ranks, len(supernode.npus))
     if len(chosen) == 1:
         return Exchange(chosen, None, 0.0, 0.0)
     task = _Task(supernode, chosen, pieces)

@@ -149,8 +149,7 @@ def _lasting(supernode: Supernode, ranks: IntArray, hops: Hops) -> IntArray:
     """Return how many times longer than the fastest link each hop's link takes, rounded."""
     fabric = supernode.fabric
     tail, head = (fabric.npus[ranks[ends]] for ends in hops.ends)
-    keys = fabric.tail * len(fabric.nodes) + fabric.head
-    rate = fabric.capacity[np.searchsorted(keys, tail * len(fabric.nodes) + head)]
+    rate = fabric.capacity[fabric.arcs_between(tail, head)]
     times: IntArray = np.rint(rate.max() / rate).astype(np.int64)
     return times
 

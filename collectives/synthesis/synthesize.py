@@ -43,7 +43,7 @@ from collectives.synthesis.steady import SteadyState, busy_of, near_bound
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
 from topology import border
 from topology.errors import RoutingError, UnreachableError
-from topology.routing import Ecmp, Uniform, check_ranks, ecmp
+from topology.routing import Ecmp, Uniform, chosen_ranks, ecmp
 from topology.solvers.linear import least_level
 from topology.supernode import Supernode
 from topology.text import Part, counted
@@ -100,8 +100,7 @@ def find_forest(
     trees
         How many trees a root has; by default as many as the optimum needs, 64 at most.
     """
-    count = len(supernode.npus)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    chosen = chosen_ranks(ranks, len(supernode.npus))
     if trees is not None:
         border.whole(trees, "trees", most=_MOST_GIVEN, error=ScheduleError)
     limit = bound(supernode, "all_gather", chosen).seconds_per_byte
@@ -201,8 +200,7 @@ def _linked(routing: Ecmp, ranks: IntArray, grove: Grove) -> bool:
     """Return whether every tree edge is a link."""
     fabric = routing.fabric
     tail, head = (fabric.npus[ranks[ends]] for ends in grove.ends)
-    keys = fabric.tail * len(fabric.nodes) + fabric.head
-    return bool(np.isin(tail * len(fabric.nodes) + head, keys).all())
+    return bool((fabric.find_arcs(tail, head) >= 0).all())
 
 
 def _star(size: int) -> Forest:
@@ -224,13 +222,11 @@ def _measured(
 
 
 def _all_links(routing: Ecmp, ranks: IntArray, grid: Arrangement, moves: Moves) -> bool:
-    nodes = routing.fabric.npus[ranks[grid.position]]
-    fabric = routing.fabric
-    keys = fabric.tail * len(fabric.nodes) + fabric.head
-    cells = np.arange(grid.size)
+    fabric, cells = routing.fabric, np.arange(grid.size)
+    nodes = fabric.npus[ranks[grid.position]]
     for shift in moves.shift.tolist():
         target = grid.shifted(cells, np.full(grid.size, shift))
-        if not np.isin(nodes * len(fabric.nodes) + nodes[target], keys).all():
+        if (fabric.find_arcs(nodes, nodes[target]) < 0).any():
             return False
     return True
 
@@ -282,8 +278,7 @@ def synthesize(
     wanted = collective(kind).name
     if wanted not in _KINDS:
         raise ScheduleError(f"synthesize makes {', '.join(_KINDS)}; {wanted} is not among them")
-    count = len(supernode.npus)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    chosen = chosen_ranks(ranks, len(supernode.npus))
     if len(chosen) == 1:
         return Schedule("forest", collective(wanted), 1, 1, ())
     if wanted == "all_to_all":
@@ -308,12 +303,9 @@ def _gathered(supernode: Supernode, ranks: IntArray, trees: int | None, size: fl
 
 def _reversed(supernode: Supernode) -> Supernode:
     """Return a machine with its links turned round; itself where that changes no capacity."""
-    graph = supernode.graph
-    both = all(
-        graph.has_edge(v, u) and graph.edges[v, u]["capacity"] == capacity
-        for u, v, capacity in graph.edges.data("capacity")
-    )
-    return supernode if both else replace(supernode, graph=nx.DiGraph(graph).reverse())
+    if supernode.fabric.mirrored:
+        return supernode
+    return replace(supernode, graph=nx.DiGraph(supernode.graph).reverse())
 
 
 def _near(supernode: Supernode, schedule: Schedule, ranks: IntArray) -> str:

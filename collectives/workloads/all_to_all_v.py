@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from collectives.algorithms.alltoall import check_matrix, mean_size, uneven
@@ -12,7 +11,7 @@ from collectives.analysis.answer import Analysis, answer
 from collectives.analysis.question import Job, ask
 from collectives.bounds import PairsNeed
 from collectives.model.schedule import Progress, Schedule
-from topology.routing import check_ranks
+from topology.routing import chosen_ranks
 from topology.supernode import Supernode
 
 
@@ -44,8 +43,7 @@ def analyze_all_to_all_v(
     SupernodeError
         One clear message for anything that does not fit.
     """
-    count = len(supernode.npus)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    chosen = chosen_ranks(ranks, len(supernode.npus))
     share = check_matrix(matrix, len(chosen))
     size = mean_size(share)
     need = PairsNeed.of(supernode, share / size if size > 0 else share, chosen)

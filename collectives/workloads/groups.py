@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from collectives.analysis.answer import Analysis, answer
 from collectives.analysis.question import Job, ask
 from collectives.model.schedule import IntArray, Progress, ScheduleError
 from topology import border
-from topology.routing import check_ranks
+from topology.routing import chosen_ranks
 from topology.supernode import Supernode
 from topology.text import Part, Printed, Table
 
@@ -133,8 +132,7 @@ def groups(
     ScheduleError
         If the product is not the number of ranks, or the order is not one of the dimensions.
     """
-    count = len(supernode.npus)
-    chosen = check_ranks(np.arange(count) if ranks is None else ranks, count)
+    chosen = chosen_ranks(ranks, len(supernode.npus))
     given = {"tp": tp, "ep": ep, "pp": pp} | ({} if dp is None else {"dp": dp})
     for name, size in given.items():
         border.whole(size, f"groups: {name}", error=ScheduleError)

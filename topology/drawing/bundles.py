@@ -111,8 +111,7 @@ def bundle(fabric: Fabric, glyphs: Sequence[Glyph], utilisation: FloatArray) -> 
     owner = owners(fabric, glyphs)
     low = np.minimum(owner[fabric.tail], owner[fabric.head])
     high = np.maximum(owner[fabric.tail], owner[fabric.head])
-    light = np.array([link.medium == "optical" for link in fabric.links], dtype=np.int64)
-    key = (low * len(glyphs) + high) * 2 + light[fabric.link]
+    key = (low * len(glyphs) + high) * 2 + fabric.optical
     order = np.lexsort((utilisation, key))
     firsts = np.flatnonzero(np.diff(key[order], prepend=-1))
     lasts = np.append(firsts[1:], len(order)) - 1 if len(order) else firsts

@@ -60,7 +60,6 @@ class Arrangement:
 def arrange(supernode: Supernode, most: int = MOST_GLYPHS) -> Arrangement:
     """Return where everything stands: by its own coordinates if it has any, else in tiers."""
     most = border.whole(most, "most")
-    most = border.whole(most, "most")
     own = arrange_by_coordinates(supernode, most)
     if own is not None:
         return own
@@ -96,7 +95,7 @@ def _vertices(supernode: Supernode) -> BoolArray:
     """Return which NPUs or forwarding nodes are linked to their like, shape (nodes,)."""
     fabric, graph = supernode.fabric, supernode.graph
     tier = np.array([float(graph.nodes[node].get("tier", 0)) for node in fabric.nodes])
-    able = fabric.forwards | np.array([kind == "npu" for kind in fabric.kind], dtype=bool)
+    able = fabric.forwards | fabric.is_npu
     peer = (tier[fabric.tail] == tier[fabric.head]) & able[fabric.tail] & able[fabric.head]
     found = np.zeros(len(fabric.nodes), dtype=bool)
     found[fabric.tail[peer]] = True

@@ -128,8 +128,9 @@ def _sorts(supernode: Supernode) -> list[_Sort]:
     for i, (word, kind) in enumerate(zip(fabric.labels, fabric.kind, strict=True)):
         tier = float(data[i].get("tier", 0 if kind == "npu" else 1))
         keys.setdefault((word, kind, tier), []).append(i)
-    is_npu = np.array([kind == "npu" for kind in fabric.kind], dtype=bool)
-    beside = np.bincount(fabric.tail, weights=~is_npu[fabric.head], minlength=len(fabric.nodes))
+    beside = np.bincount(
+        fabric.tail, weights=~fabric.is_npu[fabric.head], minlength=len(fabric.nodes)
+    )
     racks = {row.get("rack") for row in data if row.get("kind") == "npu"}
     found = []
     for (word, kind, tier), members in keys.items():

@@ -148,9 +148,8 @@ def _between(
     supernode: Supernode, home: IntArray, racks: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     fabric = supernode.fabric
-    optical = np.array([link.medium == "optical" for link in fabric.links], dtype=np.int64)
     found = np.zeros((2, racks, racks))
-    ends = optical[fabric.link], home[fabric.tail], home[fabric.head]
+    ends = fabric.optical.astype(int), home[fabric.tail], home[fabric.head]
     np.add.at(found, ends, fabric.lanes / 2)
     return found + found.transpose(0, 2, 1)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
-from topology.errors import unknown_name
+from topology.errors import known_as
 
 _DASHES: Mapping[str, tuple[int, tuple[float, ...]]] = MappingProxyType(
     {"copper": (0, ()), "optical": (0, (4.0, 1.6))}
@@ -139,8 +139,4 @@ MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X")
 
 def draw_style(style: str | DrawStyle) -> DrawStyle:
     """Return a style by name, or itself; raise `UnknownNameError` if there is none."""
-    if isinstance(style, DrawStyle):
-        return style
-    if style not in STYLES:
-        raise unknown_name("style", style, STYLES)
-    return STYLES[style]
+    return style if isinstance(style, DrawStyle) else known_as("style", style, STYLES)

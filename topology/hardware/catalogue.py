@@ -83,6 +83,11 @@ class Entry(Printed):
     words: Mapping[str, str]
     figures: Mapping[str, tuple[Figure, ...]]
 
+    @property
+    def title(self) -> str:
+        """What people call it: its title, or its name."""
+        return self.words.get("title", self.name)
+
     def figure(self, name: str) -> Figure | None:
         """Return the figure the library uses, or None where no source gives one."""
         known = self.figures.get(name, ())
@@ -100,7 +105,7 @@ class Entry(Printed):
             for known in self.figures.values()
             for figure in known
         ]
-        first = f"{self.words.get('title', self.name)}: {len(rows)} figures"
+        first = f"{self.title}: {len(rows)} figures"
         return [first, Table("", ("figure", "value", "confidence", "source"), rows)]
 
     @property

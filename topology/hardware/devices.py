@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from topology.errors import unknown_name
+from topology.errors import known_as
 from topology.hardware.catalogue import Entry, load_catalogue
 
 KINDS = ("npu", "cpu", "switch", "nic")
@@ -29,7 +29,4 @@ def device(name: str) -> Entry:
     UnknownNameError
         If the catalogue has no such device; the near ones are listed.
     """
-    rows = device_catalogue()
-    if name not in rows:
-        raise unknown_name("device", name, rows)
-    return rows[name]
+    return known_as("device", name, device_catalogue())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from topology import border, units
-from topology.errors import GraphError, shown, unknown_name
+from topology.errors import GraphError, known_as, shown
 from topology.hardware.catalogue import Entry, load_catalogue
 from topology.text import Part, Printed
 
@@ -200,8 +200,5 @@ def link_type(link: str | float | LinkType) -> LinkType:
     if isinstance(link, LinkType):
         return link
     if isinstance(link, str):
-        rows = link_catalogue()
-        if link not in rows:
-            raise unknown_name("link type", link, rows)
-        return _link_type(rows[link])
+        return _link_type(known_as("link type", link, link_catalogue()))
     return LinkType(capacity=link)

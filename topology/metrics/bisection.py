@@ -17,7 +17,7 @@ import numpy as np
 
 from topology import border, units
 from topology.errors import GraphError, shown
-from topology.fabric import Fabric, IntArray
+from topology.fabric import IntArray
 from topology.metrics.carrying import carriers
 from topology.metrics.flow import max_flow
 from topology.naming import natural_key, node_id
@@ -207,17 +207,9 @@ def _cut(
     carrying = carriers(fabric, relay=relay)
     a, b = fabric.npus[first], fabric.npus[second]
     forward = max_flow(fabric, a, b, carrying)
-    backward = forward if _mirrored(fabric) else max_flow(fabric, b, a, carrying)
+    backward = forward if fabric.mirrored else max_flow(fabric, b, a, carrying)
     weaker = forward if forward.value <= backward.value else backward
     side = tuple(fabric.nodes[i] for i in np.flatnonzero(weaker.side))
     return BisectionCut(
         name, weaker.value, forward.value, backward.value, (len(first), len(second)), side
     )
-
-
-def _mirrored(fabric: Fabric) -> bool:
-    """Tell whether every arc has an equal one in the other direction."""
-    back = np.lexsort((fabric.tail, fabric.head))
-    same = np.array_equal(fabric.tail[back], fabric.head)
-    same = same and np.array_equal(fabric.head[back], fabric.tail)
-    return same and np.array_equal(fabric.capacity[back], fabric.capacity)

@@ -20,9 +20,8 @@ def carriers(fabric: Fabric, *, relay: bool = True) -> BoolArray:
     """
     if not relay:
         return fabric.forwards.copy()
-    is_npu = np.array([kind == "npu" for kind in fabric.kind], dtype=bool)
-    is_npu[fabric.npus] = True
-    found: BoolArray = fabric.forwards | is_npu
+    found: BoolArray = fabric.forwards | fabric.is_npu
+    found[fabric.npus] = True
     return found
 
 

@@ -98,5 +98,4 @@ def max_flow(
 
 def _forwarding_limits(fabric: Fabric, *, unlimited: bool) -> FloatArray:
     """Return what each switch can forward in all; no limit at other nodes."""
-    inside = np.array([kind == "switch" and not unlimited for kind in fabric.kind], dtype=bool)
-    return np.where(inside, fabric.node_capacity, np.inf)
+    return np.where(fabric.is_switch & (not unlimited), fabric.node_capacity, np.inf)

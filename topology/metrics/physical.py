@@ -162,7 +162,10 @@ def _plain(value: float) -> str:
 
 
 def cables(supernode: Supernode) -> tuple[Cables, ...]:
-    """Return the cables, grouped by their ends and what they are made of."""
+    """Return the cables, grouped by their ends and what they are made of.
+
+    Where the two directions of a cable have records of their own, it is under the first.
+    """
     fabric = supernode.fabric
     records = {link: i for i, link in reversed(list(enumerate(fabric.links)))}
     same = np.array([records[link] for link in fabric.links], dtype=np.int64)
@@ -170,7 +173,7 @@ def cables(supernode: Supernode) -> tuple[Cables, ...]:
     low, high = np.minimum(fabric.tail, fabric.head), np.maximum(fabric.tail, fabric.head)
     order = np.lexsort((kind, high, low))
     key = np.stack([low, high, kind])[:, order]
-    starts = np.flatnonzero((np.diff(key, axis=1, prepend=-1) != 0).any(axis=0))
+    starts = np.flatnonzero((np.diff(key[:2], axis=1, prepend=-1) != 0).any(axis=0))
     if not len(starts):
         return ()
     count = np.maximum.reduceat(fabric.lanes[order], starts)

@@ -40,22 +40,14 @@ def npu_bandwidths(supernode: Supernode, links: str = "both") -> FloatArray:
     fabric = supernode.fabric
     live = np.flatnonzero(live_arcs(fabric))
     tail, head, capacity = fabric.tail[live], fabric.head[live], fabric.capacity[live]
-    nodes = len(fabric.nodes)
-    onward = np.bincount(tail, capacity, minlength=nodes)[head] - _back(tail, head, capacity)
+    nodes, other = len(fabric.nodes), fabric.back[live]
+    back = np.where(other >= 0, fabric.capacity[other], 0.0)
+    onward = np.bincount(tail, capacity, minlength=nodes)[head] - back
     rate = np.where(fabric.is_nic[head], np.minimum(capacity, onward), capacity)
     if links != "both":
         rate = np.where(fabric.is_nic[head] == (links == "scale-out"), rate, 0.0)
     out = np.bincount(tail, rate, minlength=nodes)
     return np.asarray(out[fabric.npus], dtype=float)
-
-
-def _back(tail: IntArray, head: IntArray, capacity: FloatArray) -> FloatArray:
-    """Return bytes/s of the arc the other way for each arc, 0 where there is none."""
-    count = int(max(tail.max(initial=0), head.max(initial=0))) + 1
-    keys = tail * count + head  # arcs are sorted by tail, then head
-    wanted = head * count + tail
-    at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-    return np.where(keys[at] == wanted, capacity[at], 0.0) if len(keys) else capacity
 
 
 def per_npu_bandwidth(supernode: Supernode, links: str = "both") -> float:

@@ -7,6 +7,7 @@ from topology.routing.demand import Pairs as Pairs
 from topology.routing.demand import Uniform as Uniform
 from topology.routing.demand import as_demand as as_demand
 from topology.routing.demand import check_ranks as check_ranks
+from topology.routing.demand import chosen_ranks as chosen_ranks
 from topology.routing.demand import join_pairs as join_pairs
 from topology.routing.dimension_order import DimensionOrder as DimensionOrder
 from topology.routing.ecmp import Ecmp as Ecmp

@@ -362,6 +362,11 @@ def _from_matrix(demand: object, count: int) -> Pairs:
     return Pairs(src.astype(np.int64), dst.astype(np.int64), matrix.data.astype(float))
 
 
+def chosen_ranks(ranks: npt.ArrayLike | None, count: int) -> IntArray:
+    """Return the ranks that take part, as `check_ranks` does; all of them for None."""
+    return np.arange(count) if ranks is None else check_ranks(ranks, count)
+
+
 def check_ranks(ranks: npt.ArrayLike, count: int) -> IntArray:
     """Return ranks as an array; raise `RoutingError` on repeats and on ranks that are not there.
 

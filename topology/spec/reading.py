@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields as record_fields
 from dataclasses import replace
 from inspect import signature
@@ -174,19 +174,7 @@ def _shape(data: object, links: Mapping[str, LinkType], faults: Faults) -> Super
         rest[key] = _own_links(table, key, value, links) if "link" in key else value
     if faults.found:
         return None
-    return _called(table, make, rest, faults)
-
-
-def _called(
-    table: Table, make: Callable[..., Supernode], fields: Mapping[str, Any], faults: Faults
-) -> Supernode | None:
-    """Call a shape's function; note it if a parameter is missing."""
-    try:
-        signature(make).bind(**fields)
-    except TypeError as error:
-        faults.add(table.path, f": {error}")
-        return None
-    found: Supernode | None = attempt(table.path, faults, lambda: make(**fields))
+    found: Supernode | None = attempt(table.path, faults, lambda: SHAPES.call(family, **rest))
     return found
 
 

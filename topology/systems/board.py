@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
 
-from topology.hardware.media import LinkType, link_type
 from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
 
@@ -19,6 +19,10 @@ def add_npus(
         prefix, count,
         kind="npu", tier=0, device=device, forwards=forwards, node=0, per={"slot": 1},
     )  # fmt: skip
+
+
+Wiring: TypeAlias = Mapping[tuple[int, int], int]
+"""{(i, j): lanes} of NPUs i and j of a node."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,7 @@ def meshed_board(
 
 
 def connect_listed(
-    builder: Builder,
-    npus: Sequence[str],
-    wiring: Mapping[tuple[int, int], int],
-    link: str | LinkType,
+    builder: Builder, npus: Sequence[str], wiring: Wiring, link: str, each: int
 ) -> None:
     """Link pairs of NPUs by a table of lanes.
 
@@ -92,17 +93,20 @@ def connect_listed(
     builder
         Where the links go.
     npus
-        Ids by number.
+        Ids, node by node.
     wiring
-        {(i, j): lanes}.
+        Which pairs of a node.
     link
         The link type of a lane.
+    each
+        NPUs to a node.
     """
-    ends = ((npus[i], npus[j]) for i, j in wiring)
-    builder.connect(ends, link_type(link), lanes=list(wiring.values()))
+    firsts = range(0, len(npus), each)
+    ends = ((npus[first + i], npus[first + j]) for first in firsts for i, j in wiring)
+    builder.connect(ends, link, lanes=[*wiring.values()] * len(firsts))
 
 
-def wiring_of(text: str) -> dict[tuple[int, int], int]:
+def wiring_of(text: str) -> Wiring:
     """Read a table such as ``"0-1:4 0-2:1"`` as {(0, 1): 4, (0, 2): 1}."""
     rows: dict[tuple[int, int], int] = {}
     for item in text.split():

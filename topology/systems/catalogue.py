@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from topology import border
-from topology.errors import GraphError, shown
 from topology.hardware.catalogue import Entry, Figure, load_catalogue
 from topology.registry import Registry
 from topology.supernode import Supernode
@@ -82,12 +81,8 @@ def system(name: str, /, **parameters: Any) -> Supernode:
     GraphError
         If a parameter is not one the machine takes, or has a value it refuses.
     """
-    builder = SYSTEMS[name]
-    try:
-        signature(builder).bind(**parameters)
-    except TypeError as error:
-        raise GraphError(f"system {shown(name)}: {error}") from error
-    return builder(**parameters)
+    machine: Supernode = SYSTEMS.call(name, **parameters)
+    return machine
 
 
 def system_catalogue() -> Mapping[str, Entry]:
@@ -115,12 +110,11 @@ def _entry(row: str, copies: int) -> Entry | None:
     found = system_catalogue().get(row)
     if found is None or copies == 1:
         return found
-    title = found.words.get("title", row)
     figures = {name: known for name, known in found.figures.items() if copies and name in _EACH}
     for name in _ADD_UP if copies else ():
         if name in found.figures:
             figures[name] = tuple(times(copies, figure) for figure in found.figures[name])
-    said = f"{copies} × {title}" if copies else f"a variant of {title}"
+    said = f"{copies} × {found.title}" if copies else f"a variant of {found.title}"
     words = MappingProxyType({**found.words, "title": said})
     return Entry(row, words, MappingProxyType(figures))
 

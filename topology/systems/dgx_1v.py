@@ -43,7 +43,7 @@ def dgx_1v(*, relay: bool = True) -> Supernode:
     """
     builder = Builder()
     gpus = add_npus(builder, 8, "v100", forwards=relay)
-    connect_listed(builder, gpus, _WIRING, "nvlink2")
+    connect_listed(builder, gpus, _WIRING, "nvlink2", 8)
     return builder.build(
         "dgx-1v", gpus, sources=_SOURCES, parameters={"relay": relay}, row="dgx-1v"
     )

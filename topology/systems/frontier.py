@@ -9,14 +9,14 @@ NIC k of a node on switch k of its chassis. Global links leave the group and are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import combinations
 
 from topology import border
 from topology.hardware.media import link_type
 from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
-from topology.systems.board import wiring_of
+from topology.systems.board import connect_listed, wiring_of
 from topology.systems.catalogue import system_builder
 
 _GCDS, _NICS = 8, 4
@@ -123,21 +123,13 @@ def _add_nodes(builder: Builder, count: int, *, cpus: bool) -> list[str]:
         per={"node": _GCDS}, among={"slot": _GCDS},
     )  # fmt: skip
     for wiring, link in ((_INSIDE, "xgmi2-package"), (_BETWEEN, "xgmi2")):
-        ends = list(_in_every_node(gcds, wiring))
-        builder.connect(ends, link, lanes=list(wiring.values()) * count)
+        connect_listed(builder, gcds, wiring, link, _GCDS)
     if cpus:
         hosts = builder.add_grid(
             "cpu", count, kind="cpu", tier=0, device="trento", rack=0, per={"node": 1}
         )
         builder.connect(((gcd, hosts[i // _GCDS]) for i, gcd in enumerate(gcds)), "xgmi2-host")
     return gcds
-
-
-def _in_every_node(
-    gcds: list[str], wiring: Mapping[tuple[int, int], int]
-) -> Iterator[tuple[str, str]]:
-    for first in range(0, len(gcds), _GCDS):
-        yield from ((gcds[first + i], gcds[first + j]) for i, j in wiring)
 
 
 def _add_nics(builder: Builder, gcds: list[str], *, forwards: bool) -> list[str]:

@@ -34,6 +34,6 @@ def mi250() -> Supernode:
     """
     builder = Builder()
     gcds = add_npus(builder, 16, "mi250-gcd", forwards=True, prefix="gcd")
-    connect_listed(builder, gcds, _INSIDE, "xgmi2-package")
-    connect_listed(builder, gcds, _BETWEEN, "xgmi2")
+    connect_listed(builder, gcds, _INSIDE, "xgmi2-package", 16)
+    connect_listed(builder, gcds, _BETWEEN, "xgmi2", 16)
     return builder.build("mi250", gcds, sources=_SOURCES, row="mi250")

@@ -21,7 +21,7 @@ def list_command(_: Namespace, __: Say) -> Answer:
     for name in system_names():
         entry = default_entry(name)
         npus, rate = (entry.figure(what) if entry else None for what in ("npus", "npu_bandwidth"))
-        title = entry.words.get("title", "") if entry else ""
+        title = entry.title if entry else ""
         said = units.format_rate(rate.value) if rate else ""
         rows.append((name, title, f"{npus.value:.0f}" if npus else "", said))
     columns = ("name", "title", "npus", "npu_bandwidth")

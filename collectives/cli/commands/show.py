@@ -60,7 +60,7 @@ def _subjects(made_of: Inventory, entry: Entry | None) -> Iterator[tuple[str, En
 
 
 def _made_of(machine: Supernode, made_of: Inventory, entry: Entry | None) -> list[Part]:
-    title = entry.words.get("title", machine.name) if entry else machine.name
+    title = entry.title if entry else machine.name
     said = f" ({machine.name})" if title != machine.name else ""
     rates = " and ".join(
         f"{span(*ends, units.format_rate)} per NPU, one way, {name}"
@@ -82,7 +82,7 @@ def _bandwidths(machine: Supernode) -> dict[str, tuple[float, float]]:
 def _published(entry: Entry | None) -> list[Part]:
     if entry is None:
         return ["the catalogue has no published figures for this machine"]
-    title = f"published figures of {entry.words.get('title', entry.name)}"
+    title = f"published figures of {entry.title}"
     if not entry.figures:
         return [f"there are no {title}"]
     return [
@@ -107,8 +107,7 @@ def _sources_table(what: str, entry: Entry) -> Table:
         (said, confidence, source + (f" ({note})" if note else ""))
         for said, confidence, source, note in _rows(entry)
     ]
-    title = entry.words.get("title", entry.name)
-    return Table(f"{what} {entry.name}: {title}", ("", "", ""), rows)
+    return Table(f"{what} {entry.name}: {entry.title}", ("", "", ""), rows)
 
 
 def _rows(entry: Entry, only: str | None = None) -> list[tuple[str, str, str, str]]:
@@ -139,7 +138,7 @@ def _data(
     """Return everything as plain data in SI units."""
     return {
         "system": machine.name,
-        "title": entry.words.get("title", machine.name) if entry else machine.name,
+        "title": entry.title if entry else machine.name,
         "parameters": dict(machine.parameters),
         "history": machine.history,
         "wiring_sources": machine.sources,

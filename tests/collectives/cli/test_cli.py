@@ -108,7 +108,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], comma
 
 def test_the_command_runs_as_a_process() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "collectives.cli", "analyze", "gb200-nvl72", "all-reduce", "1 GiB"],
+        [sys.executable, "-m", "collectives", "analyze", "gb200-nvl72", "all-reduce", "1 GiB"],
         capture_output=True, text=True, check=True, encoding="utf-8",
     )  # fmt: skip
     assert done.stdout.startswith("all-reduce is limited by")
@@ -116,7 +116,7 @@ def test_the_command_runs_as_a_process() -> None:
 
 
 def test_a_reader_that_stops_early_is_no_fault() -> None:
-    program = f"{sys.executable} -m collectives.cli list | head -1"
+    program = f"{sys.executable} -m collectives list | head -1"
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert "machines" in done.stdout

@@ -223,7 +223,7 @@ WIRE = '[[connect]]\nfrom = "npu"\nto = "s"\nlink = "1 GB/s"\n'
         ('[system]\nname = "cloudmatrix384"\nnode = 9\n', r"line 1: system: .*'node'"),
         ('[shape]\nfamily = "rng"\n', r"line 2: shape.family is 'rng'; did you mean 'ring'\?"),
         ('[shape]\nfamily = "ring"\nnpu = 4\n', r"line 3: shape.npu is not a parameter of ring; "),
-        ('[shape]\nfamily = "ring"\nlink = "1 GB/s"\n', r"line 1: shape: missing a required arg"),
+        ('[shape]\nfamily = "ring"\nlink = "1 GB/s"\n', r"shape 'ring': missing a required arg"),
         ('[shape]\nfamily = "ring"\nnpus = 0\nlink = "1 GB/s"\n', r"line 1: shape: ring: npus is"),
         ("[shape]\n", r"line 1: shape.family is missing"),
         (NODES + WIRE + '[without]\nnodes = ["x"]\n', r"line 10: without: .* has no node x"),
