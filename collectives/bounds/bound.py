@@ -40,11 +40,11 @@ class Bound(Printed):
     latency
         Seconds that not even an empty message can save.
     exact
-        Bytes/s of `algbw` as a fraction, where it is proven to be the optimum, and reached
-        without any switch that copies or adds data.
+        Bytes/s of `peak` as a fraction, where it is proven to be the optimum of large sizes, and
+        reached without any switch that copies or adds data.
     reached
-        The highest algbw in bytes/s that some algorithm is known to reach on an idle fabric, if
-        known; `gap` is what lies between.
+        The highest algbw in bytes/s that some algorithm is known to reach for large sizes on an
+        idle fabric, if known; `gap` is what lies between it and `peak`.
     composed
         For all-reduce: seconds per byte of the best reduce-scatter followed by the best
         all-gather. No schedule of that form beats it; other all-reduces might.
@@ -71,6 +71,11 @@ class Bound(Printed):
         """Return the highest S / time in bytes/s: at this size, or for large ones."""
         if self.size is not None and self.time > 0:
             return self.size / self.time
+        return self.peak
+
+    @property
+    def peak(self) -> float:
+        """Return the highest S / time in bytes/s for large sizes, where latency counts nothing."""
         return 1 / self.seconds_per_byte if self.seconds_per_byte > 0 else float("inf")
 
     @property
@@ -88,7 +93,7 @@ class Bound(Printed):
 
     @property
     def gap(self) -> float | None:
-        """Return how far the bound may lie above what can be reached, as a fraction of it."""
+        """Return how far the bound may lie above what large sizes can reach, as a fraction."""
         if self.reached is None or self.seconds_per_byte == 0:
             return None
         return max(0.0, 1 - self.reached * self.seconds_per_byte)
@@ -137,7 +142,9 @@ class Bound(Printed):
         who = f"{self.collective.title} on {counted(self.ranks, 'rank')}"
         if self.size is not None:
             who += f", {units.format_size(self.size)}: at least {units.format_time(self.time)}"
-        rate = "" if self.algbw == float("inf") else f", at most {units.format_rate(self.algbw)}"
+        rate = (
+            "" if self.algbw in (0, float("inf")) else f", at most {units.format_rate(self.algbw)}"
+        )
         said: list[Part] = [f"{who}{rate}, by {self.words}.", f"Holds for {self.holds_for}."]
         return said + [f"Not exact: {one}." for one in self.approximations]
 
@@ -157,9 +164,12 @@ class Bound(Printed):
             "seconds_per_byte": self.seconds_per_byte,
             "algbw_Bps": self.algbw,
             "busbw_Bps": self.busbw,
-            "algbw_exact_Bps": None if exact is None else f"{exact.numerator}/{exact.denominator}",
-            "reached_Bps": self.reached,
-            "gap": self.gap,
+            "large_sizes": {
+                "algbw_Bps": self.peak,
+                "algbw_exact_Bps": None if exact is None else str(exact),
+                "reached_Bps": self.reached,
+                "gap": self.gap,
+            },
             "latency_s": self.latency,
             "size_bytes": self.size,
             "time_s": None if self.size is None else self.time,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,9 @@ class Worth(Printed):
     change
         How much capacity was added to all of them, as a fraction.
     most
-        The most the bound can rise by it, as a fraction: what the certificate allows.
+        The most algbw can rise by it, as a fraction: what the certificate allows.
     gain
-        How much the bound does rise, as a fraction, worked out afresh.
+        How much algbw does rise, as a fraction, worked out afresh.
     """
 
     name: str
@@ -59,6 +59,7 @@ def sensitivity(
     ranks: npt.ArrayLike | None = None,
     *,
     change: float = 0.1,
+    size: float | None = None,
     **choices: Any,
 ) -> tuple[Worth, ...]:
     """Return what more capacity on each class of links does to a bound, the best first.
@@ -69,6 +70,8 @@ def sensitivity(
         As in `bound`.
     change
         How much capacity is added, as a fraction: 0.1 for 10 %.
+    size
+        S in bytes, where latency may leave less to gain; by default large sizes.
     **choices
         Passed to `bound`.
 
@@ -78,24 +81,36 @@ def sensitivity(
         If change is not above 0.
     """
     change = border.number(change, "sensitivity: change", above=0, error=SupernodeError)
-    before = bound(supernode, kind, ranks, **choices)
+
+    def limit(machine: Supernode) -> Bound:
+        found = bound(machine, kind, ranks, **choices)
+        return found if size is None else found.at(size)
+
+    before = limit(supernode)
+    slow = _slowness(before)
     fabric = supernode.fabric
     weight = _weights(supernode, before)
     rows = []
     for (name, medium), arcs in _cables(fabric).items():
         share = float(weight[arcs].sum())
         links = [fabric.arcs[arc] for arc in arcs.tolist()]
-        gain = 0.0
-        if share > 0:
+        least = before.seconds_per_byte / (1 + share * change)
+        most, gain = _rise(slow, _slowness(replace(before, seconds_per_byte=least))), 0.0
+        if most > 0:
             faster = supernode.degrade(links=links, factor=1 + change, both_directions=False)
-            after = bound(faster, kind, ranks, **choices)
-            gain = before.seconds_per_byte / after.seconds_per_byte - 1
-        rows.append(Worth(name, medium, len(links), change, share * change, _clean(gain)))
+            gain = _rise(slow, _slowness(limit(faster)))
+        rows.append(Worth(name, medium, len(links), change, most, gain))
     return tuple(sorted(rows, key=lambda row: (-row.gain, -row.most, row.name)))
 
 
-def _clean(gain: float) -> float:
-    """Return a gain without the noise of floats."""
+def _slowness(found: Bound) -> float:
+    """Return the time at the bound's size, or for each byte of a large one."""
+    return found.seconds_per_byte if found.size is None else found.time
+
+
+def _rise(slow: float, fast: float) -> float:
+    """Return by how much algbw rises, as a fraction, without the noise of floats."""
+    gain = slow / fast - 1 if fast > 0 else 0.0
     return 0.0 if abs(gain) < 1e-9 else gain
 
 

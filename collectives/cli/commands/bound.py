@@ -20,7 +20,7 @@ from collectives.cli.commands.arguments import EXACT, RANKS, SYSTEM, size_argume
 from topology import files, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
-from topology.text import Part, Table
+from topology.text import Part, Table, counted
 
 _KINDS = {
     "Cut": "a cut", "Lengths": "link lengths", "PartsSum": "a sum over parts", "Nothing": "none",
@@ -63,7 +63,7 @@ def bound_command(arguments: Namespace, say: Say) -> Answer:
     proof.check(machine)
     worth: tuple[Worth, ...] = ()
     if not arguments.no_sensitivity and found.seconds_per_byte > 0:
-        worth = sensitivity(machine, kind, **choices)
+        worth = sensitivity(machine, kind, size=arguments.size, **choices)
     data = {
         "system": machine.name,
         "history": machine.history,
@@ -113,22 +113,39 @@ def _parts(machine: Supernode, found: Bound, worth: Sequence[Worth]) -> list[Par
     if found.size is not None:
         time, size = units.format_time(found.time), units.format_size(found.size)
         facts.insert(0, ("time", f"{time} for {size}"))
-    if found.exact is not None:
-        facts.append(("algbw, exactly", f"{found.exact} B/s"))
-    if found.reached is not None:
-        facts.append(("reached", f"{units.format_rate(found.reached)}: {_reached(found)}"))
     kind = _KINDS[type(found.certificate).__name__]
     facts += [
         ("holds for", found.holds_for),
         ("certificate", f"{kind}, recomputed and true: {found.certificate.words}"),
         *(("not exact", str(one)) for one in found.approximations),
     ]
-    said = f"{found.collective.title} on {found.ranks} ranks of {machine.name}: " + (
-        f"no algorithm beats {units.format_rate(found.algbw)}, by {found.words}"
-        if found.seconds_per_byte
-        else "nothing is sent that bandwidth could limit"
-    )
-    return [said, Table("", ("", ""), facts), *([_worth_table(worth)] if worth else [])]
+    who = f"{found.collective.title} on {counted(found.ranks, 'rank')} of {machine.name}"
+    said: list[Part] = [f"{who}: {_limit(found)}", Table("", ("", ""), facts)]
+    if large := _for_large_sizes(found):
+        said.append(Table("for large sizes", ("", ""), large))
+    return [*said, *([_worth_table(worth, found.size)] if worth else [])]
+
+
+def _limit(found: Bound) -> str:
+    """Say what no algorithm beats: a time if the size is given, else a rate."""
+    if found.size is not None:
+        time, size = units.format_time(found.time), units.format_size(found.size)
+        return f"no algorithm takes less than {time} for {size}, by {found.words}"
+    if not found.seconds_per_byte:
+        return "nothing is sent that bandwidth could limit"
+    return f"no algorithm beats {units.format_rate(found.algbw)}, by {found.words}"
+
+
+def _for_large_sizes(found: Bound) -> list[tuple[str, str]]:
+    """Return what is known of sizes at which latency counts nothing."""
+    facts = []
+    if found.size is not None and found.seconds_per_byte:
+        facts.append(("algbw", units.format_rate(found.peak)))
+    if found.exact is not None:
+        facts.append(("algbw, exactly", f"{found.exact} B/s"))
+    if found.reached is not None:
+        facts.append(("reached", f"{units.format_rate(found.reached)}: {_reached(found)}"))
+    return facts
 
 
 def _reached(found: Bound) -> str:
@@ -140,7 +157,8 @@ def _reached(found: Bound) -> str:
     return f"a routing is known, {100 * gap:.2g} % under the bound"
 
 
-def _worth_table(worth: Sequence[Worth]) -> Table:
+def _worth_table(worth: Sequence[Worth], size: float | None) -> Table:
+    at = "for large sizes" if size is None else f"at {units.format_size(size)}"
     change = units.format_percent(worth[0].change)
     rows = [
         (
@@ -150,4 +168,4 @@ def _worth_table(worth: Sequence[Worth]) -> Table:
         for row in worth
     ]  # fmt: skip
     headers = ("links", "medium", "count", "algbw rises by", "at most")
-    return Table(f"what +{change} capacity is worth", headers, rows)
+    return Table(f"what +{change} capacity is worth {at}", headers, rows)

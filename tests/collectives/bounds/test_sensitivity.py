@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import topology
-from collectives.bounds import sensitivity
+from collectives.bounds import bound, sensitivity
 from collectives.cli import main
 from tests.strategies import networks
 from topology import Supernode, SupernodeError
+from topology.units import parse_size
 
 
 def _gains(built: Supernode, kind: str, change: float = 0.1) -> dict[str, float]:
@@ -45,6 +46,38 @@ def test_gains_keep_to_the_dual(built: Supernode, kind: str) -> None:
     assert all(row.change == 0.5 for row in rows)
 
 
+def test_at_a_size_capacity_is_worth_what_latency_leaves() -> None:
+    """A star of four, all-gather: max(latency, 3/4 S/B), and S/B falls by the change."""
+    built = topology.star(4, link="nvlink5")
+    limit = bound(built, "all_gather")
+    assert limit.latency > 0
+    even = limit.latency / limit.seconds_per_byte  # where latency and bandwidth weigh the same
+    for size, gain in [(0.0, 0.0), (even / 2, 0.0), (even * 1.05, 0.05), (even * 2, 0.1)]:
+        (row,) = sensitivity(built, "all_gather", size=size)
+        assert (row.gain, row.most) == pytest.approx((gain, gain))
+
+
+@pytest.mark.parametrize("size", ["0B", "1KiB", "64MiB"])
+def test_what_holds_for_large_sizes_only_is_said_so(
+    size: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No figure beside a size's own may be of another size, in words or in JSON."""
+    words = ["bound", "mi250", "all-gather", "--size", size]
+    assert main([*words, "--json"]) == main(words) == 0
+    data, said = capsys.readouterr().out.rsplit("}\n", 1)
+    found = json.loads(data + "}")
+    time, large = found["bound"]["time_s"], found["bound"].pop("large_sizes")
+    assert found["bound"]["algbw_Bps"] == pytest.approx(parse_size(size) / time)
+    assert large == {"algbw_Bps": pytest.approx(2.4e12 / 7), "algbw_exact_Bps": "2400000000000/7",
+                     "reached_Bps": pytest.approx(2.4e12 / 7), "gap": 0.0}  # fmt: skip
+    assert not {"algbw_exact_Bps", "reached_Bps", "gap"} & set(found["bound"])
+    assert found["sensitivity"][0]["gain"] == pytest.approx(0.1 if size == "64MiB" else 0.0)
+    own, rest = said.split("for large sizes")
+    assert "2400000000000/7" in rest
+    assert "the bound is the optimum" not in own
+    assert "beats 0 B/s" not in said
+
+
 @pytest.mark.parametrize("change", [0.0, -0.1, float("inf"), float("nan")])
 def test_a_change_is_an_increase(change: float) -> None:
     with pytest.raises(SupernodeError, match="change"):
@@ -54,7 +87,7 @@ def test_a_change_is_an_increase(change: float) -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bound", "cloudmatrix384:nodes=4", "all-to-all", "--size", "64MiB"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("all-to-all on 32 ranks of cloudmatrix384-4-nodes: no algorithm beats")
+    assert said.startswith("all-to-all on 32 ranks of cloudmatrix384-4-nodes: no algorithm takes")
     for word in ("certificate", "link lengths, recomputed and true", "NPU↔L1", "+10 %", "latency"):
         assert word in said
 
