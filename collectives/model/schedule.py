@@ -53,12 +53,19 @@ class Step(Printed):
         How many times.
     phase
         A word for tables: "reduce-scatter in the node".
+    after
+        Positions of the earlier steps that must have ended first; None for the step before.
+    channel
+        Steps on one channel send in order: a rank's messages leave once those of the channel's
+        step before have left. None for a step that waits for no channel.
     """
 
     transfers: Callable[[int], Transfers]
     traffic: Demand = UNSTATED
     repeat: int = 1
     phase: str = ""
+    after: tuple[int, ...] | None = None
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         border.whole(self.repeat, f"step {self.phase!r}: repeat", error=ScheduleError)
@@ -98,7 +105,8 @@ class Schedule(Printed):
         Into how many equal chunks the data is cut: the vector of an all-reduce, all-gather or
         reduce-scatter; for all-to-all p * p blocks.
     steps
-        In order; a step starts when the one before has ended everywhere.
+        In order; a step starts when those it comes after have ended everywhere: the one before,
+        unless it names others.
     notes
         What a reader should know.
     root
@@ -135,18 +143,33 @@ class Schedule(Printed):
                 given, f"{where}: {name}", least=least, most=most, error=ScheduleError
             )
             object.__setattr__(self, name, whole)
-        if any(step.traffic is UNSTATED for step in self.steps):
-            stated = (s for step in self.steps for s in _with_traffic(self, step))
-            object.__setattr__(self, "steps", tuple(stated))
         for number, step in enumerate(self.steps):
-            self._check_traffic(step.traffic, f"{where}, steps[{number}]")
+            self._check_step(step, number, f"{where}, steps[{number}]")
+        if any(step.traffic is UNSTATED for step in self.steps):
+            object.__setattr__(self, "steps", _stated(self))
 
-    def _check_traffic(self, traffic: Demand, where: str) -> None:
-        """Raise `ScheduleError` if traffic is not among the positions, or is no amount."""
+    def _check_step(self, step: Step, number: int, where: str) -> None:
+        """Raise `ScheduleError` if what a step waits for, or its traffic, is not there."""
+        for other in step.after or ():
+            border.whole(
+                other, f"{where}: after", least=0, most=number - 1, error=ScheduleError
+            )
         try:
-            traffic.checked(self.ranks)
+            step.traffic.checked(self.ranks)
         except RoutingError as error:
             raise ScheduleError(f"{where}: {error}") from error
+
+    @property
+    def lockstep(self) -> bool:
+        """Whether every step just waits for the one before."""
+        return not self.overlaps and all(
+            step.after is None and step.channel is None for step in self.steps
+        )
+
+    def waits_for(self, number: int) -> tuple[int, ...]:
+        """Return the positions of the steps that must have ended before a step starts."""
+        after = self.steps[number].after
+        return tuple(range(number))[-1:] if after is None else after
 
     @property
     def step_count(self) -> int:
@@ -217,6 +240,19 @@ def traffic_of(transfers: Transfers, size: float | FloatArray) -> Pairs:
         amount = count * size
     sent = amount > 0  # a message of no bytes is not sent
     return Pairs(key[sent] // width, key[sent] % width, amount[sent])
+
+
+def _stated(schedule: Schedule) -> tuple[Step, ...]:
+    """Return a schedule's steps with traffic: one for each run of repetitions with the same."""
+    found: list[Step] = []
+    last: list[int] = []  # where the last run of each given step is
+    for step in schedule.steps:
+        for run, part in enumerate(_with_traffic(schedule, step)):
+            named = step.after is not None and run == 0
+            after = tuple(last[i] for i in step.after or ()) if named else None
+            found.append(replace(part, after=after))
+        last.append(len(found) - 1)
+    return tuple(found)
 
 
 def _with_traffic(schedule: Schedule, step: Step) -> Iterator[Step]:
