@@ -14,8 +14,10 @@ _FULL = 1 - 1e-9
 _NAMED = 3
 _RATES = {"line": "line rate, no protocol overhead", "effective": "effective rate of each link"}
 _ORDER = {
-    False: "cut-through inside the network; a step starts when the one before has ended",
-    True: "store and forward; a transfer starts when its link is free and its chunk is there",
+    "step": "cut-through inside the network; a step starts when the one before has ended",
+    "needed": "cut-through inside the network; a step starts when those it needs have ended, and "
+    "steps at work at once share links max-min fairly",
+    "chunk": "store and forward; a transfer starts when its link is free and its chunk is there",
 }
 
 
@@ -131,7 +133,7 @@ def choice(name: str, tried: Sequence[str], excluded: Sequence[str], *, auto: bo
 
 
 def conditions(
-    rate: str, alpha: float, message: float, source: str, *, words: str, overlaps: bool
+    rate: str, alpha: float, message: float, source: str, *, words: str, order: str
 ) -> list[str]:
     """Say what the numbers of a plan stand on: routing, rate, forwarding, endpoints."""
     a_step, a_message = units.format_time(alpha), units.format_time(message)
@@ -139,7 +141,7 @@ def conditions(
     return [
         f"routing: {words}",
         f"rate: {_RATES[rate]}",
-        f"forwarding: {_ORDER[overlaps]}",
+        f"forwarding: {_ORDER[order]}",
         f"endpoint: α {a_step} a step, {a_message} a message{said}",
     ]
 

@@ -22,6 +22,7 @@ from collectives.model.buffers import (
 )
 from collectives.model.chunk_state import Arrival, ChunkState, Values, chunk_state, follow, name_of
 from collectives.model.collective import places
+from collectives.model.ordering import check_order
 from collectives.model.schedule import (
     IntArray,
     Schedule,
@@ -53,6 +54,7 @@ def verify(schedule: Schedule) -> None:
         counted twice; or who sends what it does not hold.
     """
     _check_shape(schedule)
+    check_order(schedule)
     kind = schedule.collective
     contributors = schedule.ranks if kind.adds else 1
     words = -(-contributors // _WORD)

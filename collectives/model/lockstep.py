@@ -1,4 +1,4 @@
-"""Run several schedules at the same time, in lockstep, as one schedule."""
+"""Run several schedules at the same time, as one schedule."""
 
 from __future__ import annotations
 
@@ -32,15 +32,17 @@ class Placed:
 
 
 def at_once(placed: Sequence[Placed]) -> tuple[Schedule, IntArray]:
-    """Return schedules as one in lockstep, and the rank of each of its positions.
+    """Return schedules as one, and the rank of each of its positions.
 
-    The first steps of all go together, then the second ones, and so on; one that has fewer steps
-    is done earlier. The chunks of each follow those of the one before.
+    In lockstep the first steps of all go together, then the second ones, and so on; one that has
+    fewer steps is done earlier. Where a schedule has an order of its own, steps that are equal in
+    all of them are one; if they differ, each schedule keeps its own. The chunks of each follow
+    those of the one before.
 
     Raises
     ------
     ScheduleError
-        If there is none, or one has steps that overlap.
+        If there is none, or one moves chunks from neighbour to neighbour without steps.
     """
     if not placed:
         raise ScheduleError("at_once: give one schedule or more")
@@ -58,7 +60,7 @@ def at_once(placed: Sequence[Placed]) -> tuple[Schedule, IntArray]:
     name = " + ".join(dict.fromkeys(one.schedule.name for one in placed))
     kind = placed[0].schedule.collective
     sized = any(one.schedule.sized for one in placed)
-    steps = tuple(_lockstep(runs))
+    steps = tuple(_lockstep(runs) if _equal(runs) else _apart(runs))
     return Schedule(name, kind, len(ranks), offset, steps, sized=sized), ranks
 
 
@@ -80,11 +82,34 @@ def _lockstep(runs: Sequence[_Run]) -> Iterator[Step]:
         repeat = min(stack[-1][0].repeat - stack[-1][1] for _, stack in busy)
         now = [(run, *stack[-1]) for run, stack in busy]
         phase = " + ".join(dict.fromkeys(step.phase for _, step, _ in now))
-        yield Step(_moving(now), _load([(run, step) for run, step, _ in now]), repeat, phase)
+        first = now[0][1]
+        yield Step(_moving(now), _load([(run, step) for run, step, _ in now]), repeat, phase,
+                   first.after, first.channel)  # fmt: skip
         for _, stack in busy:
             step, done = stack.pop()
             if done + repeat < step.repeat:
                 stack.append((step, done + repeat))
+
+
+def _equal(runs: Sequence[_Run]) -> bool:
+    """Tell whether all go in lockstep, or have the same order of steps."""
+    orders = [[(s.repeat, s.after, s.channel) for s in run.schedule.steps] for run in runs]
+    return all(run.schedule.lockstep for run in runs) or all(o == orders[0] for o in orders)
+
+
+def _apart(runs: Sequence[_Run]) -> Iterator[Step]:
+    """Yield the steps of each run, in its own order, after those of the one before."""
+    first, channel = 0, 0
+    for run in runs:
+        steps = run.schedule.steps
+        for number, step in enumerate(steps):
+            yield Step(
+                _moving([(run, step, 0)]), _load([(run, step)]), step.repeat, step.phase,
+                tuple(first + other for other in run.schedule.waits_for(number)),
+                None if step.channel is None else channel + step.channel,
+            )  # fmt: skip
+        first += len(steps)
+        channel += 1 + max((step.channel or 0 for step in steps), default=0)
 
 
 def _moving(now: Sequence[tuple[_Run, Step, int]]) -> Callable[[int], Transfers]:

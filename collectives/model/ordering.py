@@ -13,9 +13,9 @@ def ancestors(schedule: Schedule) -> list[int]:
     found: list[int] = []
     for number in range(len(schedule.steps)):
         waits = schedule.waits_for(number)
-        found.append(sum(1 << other for other in waits))
+        found.append(0)
         for other in waits:
-            found[number] |= found[other]
+            found[number] |= found[other] | 1 << other
     return found
 
 
@@ -74,7 +74,7 @@ def _last(key: IntArray, step: IntArray, writes: BoolArray) -> IntArray:
     """Return the last step before each entry that writes the same key, of another step."""
     at = np.where(writes, np.arange(len(key)), -1)
     # Entries of a step stand together: what counts is the last write before the first of them.
-    first = np.flatnonzero(np.diff(key, prepend=-1).astype(bool) | np.diff(step, prepend=1).astype(bool))
+    first = np.flatnonzero((np.diff(key, prepend=-1) != 0) | (np.diff(step, prepend=0) != 0))
     starts = np.repeat(first, np.diff(np.append(first, len(key))))
     seen = np.concatenate(([-1], np.maximum.accumulate(at)))[starts]
     there = (seen >= 0) & (key[seen] == key)

@@ -144,27 +144,29 @@ class Schedule(Printed):
             )
             object.__setattr__(self, name, whole)
         for number, step in enumerate(self.steps):
-            self._check_step(step, number, f"{where}, steps[{number}]")
+            for other in step.after or ():
+                what = f"{where}, steps[{number}]: after"
+                border.whole(other, what, least=0, most=number - 1, error=ScheduleError)
         if any(step.traffic is UNSTATED for step in self.steps):
             object.__setattr__(self, "steps", _stated(self))
-
-    def _check_step(self, step: Step, number: int, where: str) -> None:
-        """Raise `ScheduleError` if what a step waits for, or its traffic, is not there."""
-        for other in step.after or ():
-            border.whole(
-                other, f"{where}: after", least=0, most=number - 1, error=ScheduleError
-            )
-        try:
-            step.traffic.checked(self.ranks)
-        except RoutingError as error:
-            raise ScheduleError(f"{where}: {error}") from error
+        for number, step in enumerate(self.steps):
+            try:
+                step.traffic.checked(self.ranks)
+            except RoutingError as error:
+                raise ScheduleError(f"{where}, steps[{number}]: {error}") from error
 
     @property
     def lockstep(self) -> bool:
         """Whether every step just waits for the one before."""
-        return not self.overlaps and all(
-            step.after is None and step.channel is None for step in self.steps
-        )
+        return self.order == "step"
+
+    @property
+    def order(self) -> str:
+        """What transfers wait for: the "step" before, the "needed" steps, or just their "chunk"."""
+        if self.overlaps:
+            return "chunk"
+        free = any(step.after is not None or step.channel is not None for step in self.steps)
+        return "needed" if free else "step"
 
     def waits_for(self, number: int) -> tuple[int, ...]:
         """Return the positions of the steps that must have ended before a step starts."""

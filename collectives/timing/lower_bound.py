@@ -46,10 +46,17 @@ def floor_time(
     size
         S in bytes.
     """
+    least = 0.0
     if not schedule.overlaps:
-        return sum(step_floors(schedule.steps, router, ranks, endpoint, rates, size))
+        each = step_floors(schedule.steps, router, ranks, endpoint, rates, size)
+        if schedule.lockstep:
+            return sum(each)
+        ends: list[float] = []
+        for number, seconds in enumerate(each):
+            ends.append(seconds + max((ends[i] for i in schedule.waits_for(number)), default=0.0))
+        least = max(ends, default=0.0)
     ports = _ports(router.fabric, ranks, rates)
-    return (1 - _ROUNDING) * _overlapping(schedule, endpoint, ports, size)
+    return max(least, (1 - _ROUNDING) * _overlapping(schedule, endpoint, ports, size))
 
 
 def step_floors(

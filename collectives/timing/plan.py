@@ -12,6 +12,7 @@ import numpy.typing as npt
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
 from collectives.timing.cost import Cost, StepCost
 from collectives.timing.endpoint import Endpoint, arc_rates, endpoint_of
+from collectives.timing.overlapped import Overlapped
 from collectives.timing.pipelined import pipelined
 from collectives.timing.stepwise import Race, stepwise
 from topology import border, units
@@ -156,9 +157,12 @@ def plan(
         )
     policy, rates = router(supernode, routing, exact=exact), arc_rates(fabric, rate)
     endpoint = endpoint_of(supernode, chosen, alpha, message)
-    engine: Engine = (
-        pipelined(fabric, schedule, chosen, endpoint, rates)
-        if schedule.overlaps
-        else stepwise(policy, schedule.steps, chosen, endpoint, rates, progress, race)
-    )
+    engine: Engine
+    if schedule.overlaps:
+        engine = pipelined(fabric, schedule, chosen, endpoint, rates)
+    else:
+        limit = race if schedule.lockstep else None
+        engine = stepwise(policy, schedule.steps, chosen, endpoint, rates, progress, limit)
+        if not schedule.lockstep:
+            engine = Overlapped(schedule, engine)
     return Plan(supernode, schedule, chosen, rate, endpoint, policy, engine)

@@ -91,7 +91,9 @@ def prove(schedule: Schedule, seed: int = 0) -> None:
     """Verify a schedule, and run it on random whole numbers."""
     verify(schedule)
     p = schedule.ranks
-    shards = "owner" in (schedule.collective.before, schedule.collective.after)
-    width = p * 2 if shards and schedule.collective.before != "owner" else 3
+    shared = schedule.collective.before != "owner" and {"owner", "origin"} & {
+        schedule.collective.before, schedule.collective.after,
+    }  # fmt: skip
+    width = p * 2 if shared else 3
     rng = np.random.default_rng(seed)
     execute(schedule, rng.integers(-(2**50), 2**50, (p, width)))
