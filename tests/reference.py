@@ -130,10 +130,10 @@ def run(schedule: Schedule) -> np.ndarray:
         held[r, list(own_chunks(schedule, r)), r] = 1
     for moved in schedule.transfers():
         before = held.copy()
-        for u, v, c in _rows(moved.src, moved.dst, moved.chunk):
+        for u, v, c, adds in _rows(moved.src, moved.dst, moved.chunk, moved.adds):
             if not before[u, c].any():
                 raise AssertionError(f"{u} sends chunk {c}, which it does not have")
-            held[v, c] = (held[v, c] if moved.reduce else 0) + before[u, c]
+            held[v, c] = (held[v, c] if adds else 0) + before[u, c]
     return held
 
 

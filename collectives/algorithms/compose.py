@@ -115,6 +115,8 @@ def in_parallel(copies: Sequence[Steps], chunks: int, shards: int = 1) -> Steps:
         Shards that the chunks fall into: every copy gets a part of each.
     """
     piece, count = chunks // shards, len(copies)
+    if count == 1:
+        return copies[0]
     ends = sorted({end for steps in copies for end in _ends(steps)})
     found = []
     for lo, hi in zip([0, *ends], ends, strict=False):

@@ -15,11 +15,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from collectives.algorithms.alltoall import grid_of
-from collectives.algorithms.compose import in_parallel, relabelled
-from collectives.algorithms.halves import Half, Part, halves
+from collectives.algorithms.halves import Half, halves
 from collectives.algorithms.hamiltonian import lattice_cycles, searched_cycles, walecki_cycles
 from collectives.algorithms.neighbours import direct_lanes
-from collectives.algorithms.ring import ring_steps
+from collectives.algorithms.ring import rings
 from collectives.model.schedule import (
     DoesNotFitError,
     IntArray,
@@ -52,16 +51,9 @@ def multi_ring(team: Team, *, cycles: Cycles = None) -> Half:
     """
     p = team.size
     known, more = hamiltonian_cycles(team) if cycles is None else (_checked(cycles, p), False)
-    tours = [tour for cycle in known for tour in (cycle, cycle[::-1])]
     note = f"{counted(len(known), 'cycle')}, both ways round"
     note += ", and a search for more was given up" * more
-
-    def half(*, reduce: bool) -> Part:
-        steps = ring_steps(p, reduce=reduce)
-        copies = [relabelled(steps, tour, 1) for tour in tours]
-        return Part(in_parallel(copies, p, p), len(tours) * p, (note,))
-
-    return half
+    return rings([tour for cycle in known for tour in (cycle, cycle[::-1])], note)
 
 
 def _checked(cycles: Sequence[npt.ArrayLike], p: int) -> list[IntArray]:

@@ -1,4 +1,4 @@
-"""Ring algorithms: every rank talks to the next one only.
+"""Ring algorithms: every rank talks to the next one only, on one tour of the ranks or several.
 
 References
 ----------
@@ -8,11 +8,14 @@ Patarasuk and Yuan, Bandwidth optimal all-reduce algorithms for clusters of work
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from collectives.algorithms.compose import in_parallel, relabelled
 from collectives.algorithms.halves import Half, Part, halves
-from collectives.model.schedule import Step, Team, Transfers, permutation
+from collectives.algorithms.rails import rail_tours
+from collectives.model.schedule import IntArray, Step, Team, Transfers, permutation
 
 
 def ring_steps(p: int, *, reduce: bool) -> tuple[Step, ...]:
@@ -39,10 +42,39 @@ def ring_steps(p: int, *, reduce: bool) -> tuple[Step, ...]:
     return (Step(transfers, permutation(src, dst, 1 / p), p - 1, phase),)
 
 
+def rings(tours: Sequence[IntArray], *notes: str) -> Half:
+    """Return rings on tours of all positions, each with an equal part of every block.
+
+    Parameters
+    ----------
+    tours
+        Positions in the order in which each goes, shape (p,) each.
+    notes
+        For the schedule.
+    """
+    p = len(tours[0])
+
+    def half(*, reduce: bool) -> Part:
+        steps = ring_steps(p, reduce=reduce)
+        copies = [relabelled(steps, tour, 1) for tour in tours]
+        return Part(in_parallel(copies, p, p), len(tours) * p, notes)
+
+    return half
+
+
+def _channels(tours: Sequence[IntArray]) -> list[str]:
+    return [f"{len(tours)} channels, a rail each"] if len(tours) > 1 else []
+
+
 @halves("ring")
 def ring(team: Team) -> Half:
-    """Pass blocks of S/p round: (p-1)α + (p-1)/p · S/B; the all-reduce takes twice as long."""
-    return lambda reduce: Part(ring_steps(team.size, reduce=reduce), team.size)
+    """Pass blocks of S/p round: (p-1)α + (p-1)/p · S/B; the all-reduce takes twice as long.
+
+    Groups of g ranks are passed one after the other by a ring for each of the g rails, with a
+    g-th of the data each (see `rail_tours`): B is the sum of a group's NICs.
+    """
+    tours = rail_tours(team)
+    return rings(tours, *_channels(tours))
 
 
 @halves("bidirectional_ring")
@@ -51,11 +83,5 @@ def bidirectional_ring(team: Team) -> Half:
 
     The all-reduce takes twice as long.
     """
-    p = team.size
-
-    def half(*, reduce: bool) -> Part:
-        steps = ring_steps(p, reduce=reduce)
-        both_ways = [steps, relabelled(steps, np.arange(p)[::-1], 1)]
-        return Part(in_parallel(both_ways, p, p), 2 * p)
-
-    return half
+    tours = rail_tours(team)
+    return rings([way for tour in tours for way in (tour, tour[::-1])], *_channels(tours))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,19 +28,25 @@ def team_of(
     """
     chosen = chosen_ranks(ranks, len(supernode.npus))
     if group_size is not None:
-        groups: IntArray | None = consecutive_groups(len(chosen), group_size)
+        groups: Sequence[IntArray] | None = list(consecutive_groups(len(chosen), group_size))
     else:
         groups = _groups(supernode, chosen)
     return Team(len(chosen), groups, supernode, chosen)
 
 
-def _groups(supernode: Supernode, ranks: IntArray) -> IntArray | None:
+def _groups(supernode: Supernode, ranks: IntArray) -> list[IntArray] | None:
     homes: dict[object, list[int]] = {}
     for position, rank in enumerate(ranks.tolist()):
         data = supernode.graph.nodes[supernode.npus[rank]]
         if "node" not in data:
             return None
         homes.setdefault(data["node"], []).append(position)
-    if len({len(row) for row in homes.values()}) != 1:
-        return None
-    return np.array(list(homes.values()), dtype=np.int64)
+    return [np.array(row, dtype=np.int64) for row in homes.values()]
+
+
+def homes(team: Team) -> IntArray:
+    """Return the number of each position's group, shape (p,); 0 where there are no groups."""
+    found = np.zeros(team.size, dtype=np.int64)
+    for number, row in enumerate(() if team.groups is None else team.groups):
+        found[row] = number
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from collectives.algorithms.team import homes
 from collectives.model.schedule import IntArray, Team
 from topology.fabric import BoolArray
 from topology.routing import ecmp
@@ -45,11 +46,7 @@ def _canonical(label: IntArray) -> IntArray:
 
 
 def _groups(team: Team) -> list[tuple[IntArray, str]]:
-    if team.groups is None or not 1 < team.groups.shape[1] < team.size:
-        return []
-    label = np.empty(team.size, dtype=np.int64)
-    label[team.groups.T] = np.arange(len(team.groups))
-    return [(label, "in the node")]
+    return [] if team.groups is None else [(homes(team), "in the node")]
 
 
 def _attributes(team: Team) -> list[tuple[IntArray, str]]:

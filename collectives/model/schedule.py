@@ -294,8 +294,8 @@ class Team:
     size
         How many, p.
     groups
-        Positions that are near each other (in one node), as equal-sized rows, shape (m, g);
-        None where they do not form such groups.
+        Positions that are near each other (in one node), a row for each node, which may differ
+        in length; None where nodes are not known.
     supernode
         What they run on, if the algorithm wants to know.
     ranks
@@ -308,7 +308,7 @@ class Team:
     """
 
     size: int
-    groups: IntArray | None = None
+    groups: Sequence[IntArray] | IntArray | None = None
     supernode: Supernode | None = None
     ranks: IntArray | None = None
     volume: float | None = None
@@ -325,13 +325,16 @@ def as_team(team: Team | int) -> Team:
 
 
 def require_groups(team: Team, algorithm: str) -> IntArray:
-    """Return the team's groups, shape (m, g); raise `DoesNotFitError` if it has none."""
-    if team.groups is None:
+    """Return the team's groups, shape (m, g); raise `DoesNotFitError` if they are not equal."""
+    rows = team.groups if team.groups is not None else ()
+    sizes = sorted({len(row) for row in rows})
+    if len(sizes) != 1:
         raise DoesNotFitError(
             f"{algorithm} needs ranks in groups of equal size (the NPUs of a node); these "
-            f"{team.size} ranks have none: give group_size=, or nodes a 'node' attribute"
+            f"{team.size} ranks have {f'groups of {sizes[0]} to {sizes[-1]}' if sizes else 'none'}"
+            ": give group_size=, or nodes a 'node' attribute"
         )
-    return team.groups
+    return np.array(rows, dtype=np.int64)
 
 
 def consecutive_groups(size: int, group_size: int) -> IntArray:

@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.algorithms.alltoall import uneven
-from collectives.algorithms.team import team_of
+from collectives.algorithms.team import homes, team_of
 from collectives.analysis import explain
 from collectives.analysis.answer import Analysis, answer
 from collectives.analysis.question import Job, ask
 from collectives.bounds import PairsNeed, TokenNeed
-from collectives.model.schedule import IntArray, Schedule, ScheduleError, Team, require_groups
+from collectives.model.schedule import Schedule, ScheduleError, Team, require_groups
 from collectives.workloads.dedup import token_schedule
 from collectives.workloads.moe_traffic import Copies, MoELayer, route_tokens
 from topology import border, units
@@ -165,7 +165,7 @@ def analyze_moe(
     team = team_of(supernode, ranks, group_size)
     if dedup == "node":
         require_groups(team, "once to every node")
-    copies = route_tokens(layer, _homes(team), load=load, seed=seed)
+    copies = route_tokens(layer, homes(team), load=load, seed=seed)
     options: dict[str, Any] = {"dedup": dedup, "algorithm": algorithm, "drawn": seed}
     dispatch, combine = (
         answer(ask(supernode, [_job(supernode, team, copies, phase, **options)],
@@ -173,18 +173,6 @@ def analyze_moe(
         for phase in ("dispatch", "combine")
     )  # fmt: skip
     return MoEAnalysis(layer, copies, dispatch, combine, dedup)
-
-
-def _homes(team: Team) -> IntArray:
-    """Return the node of each position; all are one node where they form no groups."""
-    home = np.zeros(team.size, dtype=np.int64)
-    if team.groups is not None:
-        home[team.groups.T] = np.arange(len(team.groups))
-    elif team.supernode is not None and team.ranks is not None:
-        nodes, npus = team.supernode.graph.nodes, team.supernode.npus
-        names = [str(nodes[npus[rank]].get("node", "")) for rank in team.ranks.tolist()]
-        home = np.unique(names, return_inverse=True)[1].reshape(-1)
-    return home
 
 
 def _job(

@@ -72,6 +72,23 @@ def star(p: int) -> Supernode:
     return topology.star(p, link=RATE)
 
 
+@cache
+def rails(*sizes: int, outer: float = RATE) -> Supernode:
+    """Return nodes of several sizes, a switch in each, whose NPU j is on switch j of the rails."""
+    graph = nx.Graph()
+    npus = []
+    for node, size in enumerate(sizes):
+        for j in range(size):
+            npus.append(f"npu/{len(npus)}")
+            graph.add_node(npus[-1], kind="npu", node=node, slot=j)
+            graph.add_node(f"nic/{len(npus) - 1}", kind="nic", forwards=True)
+            graph.add_edge(npus[-1], f"inner/{node}", capacity=10 * RATE)
+            graph.add_edge(npus[-1], f"nic/{len(npus) - 1}", capacity=10 * RATE)
+            graph.add_edge(f"nic/{len(npus) - 1}", f"rail/{j}", capacity=outer)
+            graph.add_edge(f"rail/{j}", "spine", capacity=100 * RATE)
+    return topology.from_networkx(graph, npus=npus, name="rails")
+
+
 def flat(p: int) -> Team:
     """Return p ranks without a machine, in groups of a size that divides p."""
     return Team(p, consecutive_groups(p, factors(p)[1]))

@@ -1,0 +1,159 @@
+"""Tours of all ranks from group to group along rails: the channels of a ring on a cluster.
+
+Channel c crosses from each group to the next on rail c + o, where o differs from one crossing to
+the next, so that over all channels every NPU, and its NIC, is left once and entered once.
+
+References
+----------
+NVIDIA NCCL 2.30, src/graph/search.cc and rings.cc: one ring a NIC, in and out by different ones.
+Williams, Experimental designs balanced for the estimation of residual effects of treatments,
+Australian Journal of Chemistry 2 (1949) 149-168, for the zigzag that uses all links of a mesh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from collectives.model.schedule import IntArray, Team
+from topology.routing import ecmp
+
+_REFERENCES = 16
+
+
+def rail_tours(team: Team) -> list[IntArray]:
+    """Return a tour of all positions for each channel, shape (p,) each.
+
+    There are as many channels as the smallest group has members; a single one, in the order of
+    the positions, where there are no groups, or their members are no nearer than others are.
+
+    Parameters
+    ----------
+    team
+        Who takes part.
+    """
+    plain = [np.arange(team.size)]
+    if team.groups is None or len(team.groups) < 2 or max(map(len, team.groups)) == 1:
+        return plain
+    rows = rail_places(team)
+    return plain if rows is None else list(_tours(rows, _inside(team, rows)))
+
+
+def rail_places(team: Team) -> list[IntArray] | None:
+    """Return the members of each group, those on one rail at the same place as far as can be.
+
+    Two are on one rail if no other pair of their groups is fewer hops apart. None where groups are
+    no nearer than all ranks are.
+
+    Parameters
+    ----------
+    team
+        Who takes part, in groups.
+    """
+    groups = [np.asarray(row) for row in (() if team.groups is None else team.groups)]
+    if team.supernode is None or team.ranks is None:
+        return groups
+    ranks = team.ranks
+    groups = [row[np.argsort(ranks[row])] for row in groups]
+    order = sorted(range(len(groups)), key=lambda i: -len(groups[i]))
+    rail: dict[int, IntArray] = {}
+    for tried, i in enumerate(i for i in order if i not in rail):
+        reference = groups[i]
+        hops = ecmp(team.supernode).hops(ranks[reference])[ranks].astype(np.int64)
+        if tried == 0 and 0 <= hops.max() <= hops[reference].max() and hops.min() >= 0:
+            return None
+        rail[i] = np.arange(len(reference))
+        found = dict(_aligned(groups, [j for j in order if j not in rail], hops))
+        rail |= found
+        in_order = all(np.array_equal(found[j], np.arange(len(groups[j]))) for j in found)
+        if in_order or tried == _REFERENCES:
+            break  # machines are built alike everywhere
+    return _arranged(groups, [rail.get(i, np.arange(len(row))) for i, row in enumerate(groups)])
+
+
+def _aligned(
+    groups: Sequence[IntArray], left: Sequence[int], hops: IntArray
+) -> Iterator[tuple[int, IntArray]]:
+    """Yield the rail of each member of those groups that are nearer to some rails than to others.
+
+    Parameters
+    ----------
+    groups
+        Positions.
+    left
+        Which groups to look at.
+    hops
+        From each position to the one on each rail, shape (p, rails).
+    """
+    rails = hops.shape[1]
+    far = np.where(hops < 0, hops.max() + 1, hops)
+    for j in left:
+        near = far[groups[j]]
+        if (near != near[:, :1]).any():
+            other = np.arange(rails) != np.arange(len(near))[:, None]
+            yield j, linear_sum_assignment(near * rails * rails + other)[1]
+
+
+def _arranged(groups: Sequence[IntArray], rails: Sequence[IntArray]) -> list[IntArray]:
+    """Return groups with the rails that most of them have first, and at the same places."""
+    often = np.bincount(np.concatenate(rails))
+    place = np.argsort(np.argsort(-often, kind="stable"))
+    width = min(map(len, groups))
+    found = []
+    for members, rail in zip(groups, rails, strict=True):
+        at = place[rail]
+        row = np.full(len(members), -1)
+        fixed = at < width
+        row[at[fixed]] = members[fixed]
+        row[row < 0] = members[~fixed]
+        found.append(row)
+    return found
+
+
+def _inside(team: Team, rows: Sequence[IntArray]) -> IntArray:
+    """Return the places a channel goes through in a group, shape (channels,): a zigzag, or round.
+
+    A zigzag, turned for every channel, uses each link of a full mesh once; where there is a
+    switch, or some links only, neighbours stay neighbours.
+    """
+    width = min(map(len, rows))
+    steps = np.arange(width)
+    if team.supernode is not None and team.ranks is not None:
+        fabric = team.supernode.fabric
+        nodes = fabric.npus[team.ranks[rows[0]]]
+        linked = np.isin(fabric.tail, nodes) & np.isin(fabric.head, nodes)
+        if linked.sum() == len(nodes) * (len(nodes) - 1):
+            return np.where(steps % 2, (steps + 1) // 2, -(steps // 2))
+    return -steps
+
+
+def _tours(rows: Sequence[IntArray], path: IntArray) -> IntArray:
+    channels, count = len(path), len(rows)
+    turn = max(channels, 2)
+    end = int(path[-1]) % turn if channels > 1 else 1
+    leave = np.where(np.arange(count) % 2, end, 0)
+    if count % 2:  # a third rail, so that no group is entered where it is left
+        leave[-1] = next((o for o in range(turn) if o not in (0, end)), 0)
+    enter = np.roll(leave, 1)
+    if enter[0] == leave[0]:  # two rails only: the last crossing changes from one to the other
+        enter[0] = end
+    start = np.arange(channels)[:, None]
+    parts = []
+    for row, e, x in zip(rows, enter.tolist(), leave.tolist(), strict=True):
+        way = next((s * path for s in (1, -1) if (e + s * path[-1] - x) % turn == 0), None)
+        if way is None or len(row) != channels:
+            parts.append(row[_between((start + e) % turn, (start + x) % turn, len(row))])
+        else:
+            parts.append(row[(start + e + way) % channels])
+    return np.concatenate(parts, axis=1)
+
+
+def _between(first: IntArray, last: IntArray, size: int) -> IntArray:
+    """Return all places from the first to the last of each channel, shape (channels, size)."""
+    order = (first + np.arange(size)) % size
+    if size == 1:
+        return order
+    ends = last % size
+    return np.concatenate([order[order != ends].reshape(len(order), -1), ends], axis=1)
