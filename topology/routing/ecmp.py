@@ -7,6 +7,7 @@ proportion to their capacity. The result is exact, on any graph.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -25,6 +26,7 @@ from topology.routing.distances import (
     npu_distances,
 )
 from topology.routing.flow import RoutedFlow, Router, Slowest
+from topology.routing.pair_streams import pair_streams
 from topology.routing.policies import router, routing
 from topology.routing.quotient import Quotient, quotient, twin_groups
 from topology.routing.spreading import (
@@ -36,8 +38,9 @@ from topology.routing.spreading import (
     trace,
     worst_of,
 )
+from topology.routing.streams import Streams, classes_as_resources
 from topology.supernode import Supernode
-from topology.symmetry import codes
+from topology.symmetry import codes, numbered
 
 _MANY = 2_000_000  # hops that are routed without looking for symmetries, on 125,000 arcs or fewer:
 _ARCS = 125_000  # a search takes as long as some 16 hops an arc
@@ -105,6 +108,19 @@ class EcmpFlow(RoutedFlow):
                 notes.append(Approximation(what, _LONGEST, most / least - 1 if least else None))
         return tuple(notes)
 
+    def streams(self) -> Streams:
+        """Return one stream for each sort of sender and each sort of receiver."""
+        alike, q = self._alike, self._quotient
+        whole, npus = alike.whole, self.fabric.npus
+        actor = numbered(alike.node[whole.group[npus]])
+        resources = classes_as_resources(
+            self.fabric, alike.arc[whole.arc], alike.node[whole.group]
+        )  # fmt: skip
+        return pair_streams(
+            self._blocks.route, actor, resources, self._most(self.fabric.latency),
+            whole.group[q.member],
+        )  # fmt: skip
+
     def forget(self) -> None:
         """Let go of the routed blocks."""
         self._blocks.forget()
@@ -142,6 +158,7 @@ class Ecmp(Router):
         self.fabric = fabric
         self.exact = exact
         self._asked = 0
+        self._merges = True
 
     title = "ECMP"
 
@@ -182,6 +199,12 @@ class Ecmp(Router):
                 merged += np.bincount(level.arc, level.flow * weight, minlength=len(merged))
         return EcmpFlow(self.fabric, alike.lift(q, merged), self, q, blocks, alike)
 
+    def apart(self) -> Ecmp:
+        """Return the same policy with every rank on its own."""
+        single = copy(self)
+        single._merges = False
+        return single
+
     def _least_work(self, demand: Uniform | Pairs) -> tuple[Alike, Spread]:
         """Return which targets are alike, and one of each to route: twins, or more if it pays.
 
@@ -189,8 +212,11 @@ class Ecmp(Router):
         either, lengths are left out, if that at least halves the work: a flow then sees the
         longest link of an orbit for all of it, and says so. Loads are exact.
         """
+        demand = demand if self._merges else demand.pairs()
         alike = self._by_twins(demand)
         spread = self._one_of_each(demand, alike)
+        if not self._merges:
+            return alike, spread
         work, few = spread.work(), _MANY * max(1.0, len(self.fabric.tail) / _ARCS)
         if work <= few:
             return alike, spread

@@ -10,8 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from topology.approximation import Approximation
+from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, DemandLike, Pairs, Uniform, as_demand, join_pairs
+from topology.routing.streams import Streams, join_streams
 from topology.text import Part, Printed, counted
 
 
@@ -81,6 +83,19 @@ class RoutedFlow(Printed, ABC):
     @abstractmethod
     def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
         """Yield the paths from rank to rank: the share of the traffic on each, and its arcs."""
+
+    def streams(self) -> Streams:
+        """Return its transfers, equal ones as one, and which links each shares.
+
+        Raises
+        ------
+        RoutingError
+            If the policy does not tell them.
+        """
+        raise RoutingError(
+            f"{self.words}: the policy says what links carry and not who shares them, so it "
+            "cannot be simulated; a policy on explicit paths (`PathRouter`, `OnePath`) can"
+        )
 
     def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
         """Return in which ways `slowest` is not exact at some rates of the arcs; none here."""
@@ -154,6 +169,10 @@ class Router(Printed, ABC):
         RoutingError
             If a pair with demand has no path.
         """
+
+    def apart(self) -> Router:
+        """Return the same policy, with no transfers merged as alike; itself, if it merges none."""
+        return self
 
     def least_busy(self, demand: Demand, capacity: FloatArray, tried: int = 0) -> float:
         """Return seconds some link is busy at least, without routing all: 0 if that is not clear.
@@ -334,6 +353,10 @@ class SumFlow(RoutedFlow):
     def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
         """Yield the paths of the first flow that is not in-network: all flows of pairs agree."""
         return self.flows[0].paths(src, dst)
+
+    def streams(self) -> Streams:
+        """Return the transfers of every flow."""
+        return join_streams(self.fabric, [flow.streams() for flow in self.flows])
 
     def forget(self) -> None:
         """Let every flow go of what can be worked out again."""

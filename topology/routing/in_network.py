@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
 from topology import border
 from topology.errors import RoutingError
@@ -26,6 +27,7 @@ from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, Pairs, check_ranks
 from topology.routing.flow import RoutedFlow, Router, Slowest
 from topology.routing.quotient import expand
+from topology.routing.streams import Streams, streams_on_links
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -254,6 +256,18 @@ class InNetworkFlow(RoutedFlow):
         """Return the arcs of the slowest way."""
         del at
         return self._path
+
+    def streams(self) -> Streams:
+        """Return one stream from all members to all, whose bytes are those of its fullest link."""
+        fabric, members = self.fabric, self.demand.members
+        most = float(self.loads.max(initial=0.0))
+        share = sparse.csc_array(self.loads[:, None] / (most or 1.0))
+        still = self.meets(np.zeros(len(self.loads)), np.zeros(len(fabric.nodes)))
+        ends = np.stack([np.zeros_like(members), members])
+        return streams_on_links(
+            fabric, share, count=np.ones(1), amount=np.array([most]), latency=still.latency,
+            senders=ends, receivers=ends,
+        )  # fmt: skip
 
     def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
         """Yield the way over the top of each tree between two members."""

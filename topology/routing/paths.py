@@ -10,12 +10,14 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, Pairs, Uniform
 from topology.routing.flow import RoutedFlow, Router, Slowest
 from topology.routing.quotient import expand
+from topology.routing.streams import Streams, streams_on_links
 
 HopArray = npt.NDArray[np.int32]
 
@@ -183,6 +185,23 @@ class PathFlow(RoutedFlow):
             return
         for path in self.ways.of(int(found[0])):
             yield float(self.ways.share[path]), self.ways.way(path)
+
+    def streams(self) -> Streams:
+        """Return every pair as a stream, on its own lanes where paths choose lanes."""
+        ways, fabric, pairs = self.ways, self.fabric, self.pairs
+        lanes = fabric.lanes.astype(np.int64)
+        first = np.cumsum(lanes) - lanes
+        at = ways.arcs if ways.lane is None else first[ways.arcs] + ways.lane
+        hops = np.repeat(ways.share, ways.lengths)
+        pair = np.repeat(ways.pair, ways.lengths)
+        width = len(lanes) if ways.lane is None else int(lanes.sum())
+        share = sparse.csc_array((hops, (at, pair)), shape=(width, len(pairs.src)))
+        kinds = np.arange(len(pairs.src))
+        return streams_on_links(
+            fabric, share, count=np.ones(len(kinds)), amount=pairs.amount,
+            latency=np.maximum.reduceat(self._latency, np.searchsorted(ways.pair, kinds)),
+            senders=np.stack([kinds, pairs.src]), receivers=np.stack([kinds, pairs.dst]),
+        )  # fmt: skip
 
     def turns(self) -> IntArray:
         """Return which arc follows which on any path: first · arcs + second, sorted."""
