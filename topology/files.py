@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +42,11 @@ def read_text(file: object) -> str:
     where = path(file)
     with opening(where):
         return where.read_text(encoding="utf-8")
+
+
+def own_text(name: str) -> str:
+    """Return the text of one of the library's own data files."""
+    return resources.files("topology").joinpath("data", name).read_text(encoding="utf-8")
 
 
 def write_text(file: object, text: str) -> Path:

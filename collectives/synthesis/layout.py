@@ -75,13 +75,7 @@ Make: TypeAlias = Callable[[H, Steps, int], Schedule]
 
 
 def quickest(
-    supernode: Supernode,
-    ranks: IntArray,
-    hops: H,
-    make: Make[H],
-    size: float,
-    *,
-    neighbours: bool,
+    supernode: Supernode, ranks: IntArray, hops: H, make: Make[H], size: float, *, neighbours: bool
 ) -> Schedule:
     """Return the schedule of some hops that is quickest at a size, the simplest of equals.
 

@@ -17,14 +17,7 @@ from topology.drawing.canvas import Sheet, page
 from topology.drawing.grouping import MOST_GLYPHS
 from topology.drawing.layout import LEFT, RIGHT, Box
 from topology.drawing.style import DrawStyle, draw_style
-from topology.drawing.view import (
-    Picture,
-    captioned,
-    describe,
-    most_members,
-    shows_cells,
-    sorts_of,
-)
+from topology.drawing.view import Picture, captioned, describe, most_members, shows_cells, sorts_of
 from topology.drawing.writing import write_all
 from topology.supernode import Supernode
 

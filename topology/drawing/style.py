@@ -11,6 +11,7 @@ M. Okabe, K. Ito, *Color Universal Design*, University of Tokyo, 2008.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from typing import Any
 
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
+from topology import files
 from topology.errors import known_as
 
 _DASHES: Mapping[str, tuple[int, tuple[float, ...]]] = MappingProxyType(
@@ -85,50 +87,18 @@ class DrawStyle:
         return (float(red), float(green), float(blue), float(alpha))
 
 
-def _frozen(**colours: str) -> Mapping[str, str]:
-    return MappingProxyType(colours)
+def _styles() -> Mapping[str, DrawStyle]:
+    """Return every style by name, from the library's table of colours."""
+    found = {}
+    for name, row in tomllib.loads(files.own_text("styles.toml")).items():
+        looks: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+        for sort in ("devices", "media", "parts"):
+            looks[sort] = MappingProxyType(looks[sort])
+        found[name] = DrawStyle(name, **looks)
+    return MappingProxyType(found)
 
 
-LIGHT = DrawStyle(
-    name="light",
-    paper="#ffffff", ink="#1b1b1b", faint="#5f5f5f", grid="#dedede",
-    devices=_frozen(npu="#0072b2", cpu="#8a8a8a", switch="#56b4e9", nic="#cc79a7"),
-    media=_frozen(copper="#d55e00", optical="#009e73"),
-    ramp=("#e9e6dc", "#f3c067", "#dd6b22", "#9c1c2c", "#3d0618"),
-    parts=_frozen(
-        endpoint="#5f5f5f", serialisation="#9c1c2c", switches="#56b4e9",
-        propagation="#009e73", transceivers="#e69f00", fec="#cc79a7",
-    ),
-    series=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1b1b1b"),
-    worst="#1b1b1b", absent="#ffffff",
-)  # fmt: skip
-DARK = DrawStyle(
-    name="dark",
-    paper="#14171c", ink="#f0f0f0", faint="#a8adb5", grid="#343941",
-    devices=_frozen(npu="#4aa8e0", cpu="#9aa0a8", switch="#8fd0f5", nic="#e0a0c4"),
-    media=_frozen(copper="#f08a3c", optical="#33c79b"),
-    ramp=("#333a46", "#71405f", "#c6502c", "#f2a83a", "#fff6c8"),
-    parts=_frozen(
-        endpoint="#a8adb5", serialisation="#f2a83a", switches="#8fd0f5",
-        propagation="#33c79b", transceivers="#e69f00", fec="#e0a0c4",
-    ),
-    series=("#4aa8e0", "#f08a3c", "#33c79b", "#e0a0c4", "#f2c14e", "#8fd0f5", "#f0f0f0"),
-    worst="#ffffff", absent="#14171c",
-)  # fmt: skip
-PRINT = DrawStyle(
-    name="print",
-    paper="#ffffff", ink="#000000", faint="#404040", grid="#d0d0d0",
-    devices=_frozen(npu="#303030", cpu="#a0a0a0", switch="#707070", nic="#c8c8c8"),
-    media=_frozen(copper="#202020", optical="#707070"),
-    ramp=("#eeeeee", "#c0c0c0", "#8a8a8a", "#4c4c4c", "#000000"),
-    parts=_frozen(
-        endpoint="#d8d8d8", serialisation="#202020", switches="#a8a8a8",
-        propagation="#707070", transceivers="#909090", fec="#505050",
-    ),
-    series=("#000000", "#6a6a6a", "#000000", "#6a6a6a", "#000000", "#6a6a6a", "#000000"),
-    worst="#000000", absent="#ffffff",
-)  # fmt: skip
-STYLES: Mapping[str, DrawStyle] = MappingProxyType({s.name: s for s in (LIGHT, DARK, PRINT)})
+STYLES: Mapping[str, DrawStyle] = _styles()
 """Every style by name."""
 
 LINE_STYLES: tuple[str | tuple[int, tuple[float, ...]], ...] = (

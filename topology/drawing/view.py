@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topology.drawing.bundles import (
-    Bundle,
-    BundleClass,
-    bundle,
-    bundle_classes,
-    check_utilisation,
-)
+from topology.drawing.bundles import Bundle, BundleClass, bundle, bundle_classes, check_utilisation
 from topology.drawing.coordinates import Arrangement, arrange
 from topology.drawing.grouping import MOST_GLYPHS, Glyph
 from topology.drawing.layout import Box, column_middle, columns_of

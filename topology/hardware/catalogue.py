@@ -13,10 +13,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 
-from topology import units
+from topology import files, units
 from topology.errors import CatalogueError
 from topology.hardware.printing import figure_name, figure_text
 from topology.text import Part, Printed, Table
@@ -214,5 +213,4 @@ def _entries(
 @cache
 def load_catalogue(file: str, words: tuple[str, ...]) -> Mapping[str, Entry]:
     """Read one of the library's own catalogue files, once."""
-    text = resources.files("topology").joinpath("data", file).read_text(encoding="utf-8")
-    return MappingProxyType(parse_catalogue(text.splitlines(), words, file))
+    return MappingProxyType(parse_catalogue(files.own_text(file).splitlines(), words, file))

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
 
-from topology import units
+from topology import files, units
 
-_WORDS: Mapping[str, str] = {
-    "npus": "NPUs", "cpus": "CPUs", "nics": "NICs", "switches": "switch chips",
-    "npu_bandwidth": "bandwidth of an NPU, one way", "bf16": "BF16, dense",
-    "hbm": "HBM", "memory": "memory bandwidth", "optics": "optical modules",
-    "optics_scale_up": "optical modules, scale-up",
-    "optics_scale_out": "optical modules, scale-out",
-    "copper_cables": "copper cables", "port": "bandwidth of a port, one way",
-    "network": "network bandwidth in all, one way", "bisection": "bisection, one way",
-    "bandwidth": "bandwidth, one way", "lane": "bandwidth of a lane, one way",
-    "alpha": "endpoint time a step", "message": "endpoint time a message",
-    "latency": "latency, port to port", "reduces": "reduces in the network",
-    "module_power": "power of a module", "modules": "modules to a lane, both ends",
-    "cable": "failures of a cable", "module": "failures of a module", "FIT": "failures, FIT",
-    "pairs": "differential pairs of a lane", "module_price": "price of a module",
-    "fec": "error correction", "efficiency": "software reaches, of line rate",
-}  # fmt: skip
+_WORDS: Mapping[str, str] = dict(csv.reader(files.own_text("figures.csv").splitlines()))
 _BYTES = ((units.PB, "PB"), (units.TB, "TB"), (units.GB, "GB"))
 _FLOPS = ((1e18, "EFLOPS"), (1e15, "PFLOPS"), (1e12, "TFLOPS"))
 _PRINTERS: Mapping[str, Callable[[float], str]] = {

@@ -17,15 +17,7 @@ import numpy as np
 from topology import border
 from topology.errors import GraphError, shown
 from topology.fabric import IntArray
-from topology.shapes.parts import (
-    Dims,
-    LinkLike,
-    Steps,
-    by_x,
-    coordinates,
-    dimensions,
-    graph_of,
-)
+from topology.shapes.parts import Dims, LinkLike, Steps, by_x, coordinates, dimensions, graph_of
 from topology.shapes.registry import shape
 from topology.supernode import Supernode
 

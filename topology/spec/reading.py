@@ -189,10 +189,7 @@ def _own_links(table: Table, key: str, value: object, links: Mapping[str, LinkTy
 
 
 def _without(
-    machine: Supernode,
-    data: object,
-    _: Mapping[str, LinkType],
-    faults: Faults,
+    machine: Supernode, data: object, _: Mapping[str, LinkType], faults: Faults
 ) -> Supernode:
     table = Table(data, ("without",), faults, ("nodes", "links"))
     nodes = table.words("nodes")

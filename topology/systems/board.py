@@ -69,12 +69,7 @@ def switched_board(
 
 
 def meshed_board(
-    name: str,
-    npu: str,
-    link: str,
-    sources: Iterable[str],
-    *,
-    lanes: int = 1,
+    name: str, npu: str, link: str, sources: Iterable[str], *, lanes: int = 1
 ) -> Supernode:
     """Return 8 NPUs that all have ``lanes`` links to each other."""
     builder = Builder()

@@ -13,14 +13,7 @@ from collectives.analysis.answer import Analysis
 from collectives.analysis.comparison import compare
 from collectives.analysis.tuning import analyze_all
 from collectives.cli.commands.answer import Answer, Say, argument, command
-from collectives.cli.commands.arguments import (
-    MODEL,
-    RANKS,
-    STYLE,
-    SYSTEMS,
-    model,
-    size_argument,
-)
+from collectives.cli.commands.arguments import MODEL, RANKS, STYLE, SYSTEMS, model, size_argument
 from topology.errors import SupernodeError, unknown_name
 from topology.supernode import Supernode
 
@@ -72,8 +65,7 @@ def draw_command(arguments: Namespace, say: Say) -> Answer:
     figure, said = _OWN.get(kind, _of_analysis)(arguments, say)
     path = drawing.save(figure, arguments.output)
     return Answer(
-        [said, f"{path}: {kind} picture"],
-        {"file": str(path), "picture": kind, "conclusion": said},
+        [said, f"{path}: {kind} picture"], {"file": str(path), "picture": kind, "conclusion": said}
     )
 
 
