@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
+from topology.systems.catalogue import build_row
 
 
 def add_npus(
@@ -63,9 +64,8 @@ def switched_board(
     builder.connect(ends, chips.link, lanes=chips.lanes)
     if nic is not None:
         add_nics(builder, npus, *nic, forwards=False, node=0)
-    return builder.build(
-        name, npus, sources=sources, parameters={"nics": nic is not None}, row=name
-    )
+    parameters = {"nics": nic is not None}
+    return build_row(builder, name, npus, sources=sources, parameters=parameters)
 
 
 def meshed_board(
@@ -75,7 +75,7 @@ def meshed_board(
     builder = Builder()
     npus = add_npus(builder, 8, npu)
     builder.connect(combinations(npus, 2), link, lanes=lanes)
-    return builder.build(name, npus, sources=sources, row=name)
+    return build_row(builder, name, npus, sources=sources)
 
 
 def connect_listed(

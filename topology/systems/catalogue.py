@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from inspect import cleandoc, signature
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from topology import border
 from topology.hardware.catalogue import Entry, Figure, load_catalogue
 from topology.registry import Registry
-from topology.supernode import Supernode
+from topology.supernode import Builder, Supernode
 
 SystemBuilder: TypeAlias = Callable[..., Supernode]
 F = TypeVar("F", bound=SystemBuilder)
@@ -50,6 +50,14 @@ def _reading_flags(name: str, builder: F) -> F:
         return builder(*given, **parameters)
 
     return build if flags else builder  # type: ignore[return-value]
+
+
+def build_row(
+    builder: Builder, row: str, npus: Sequence[str], variant: str = "", **about: Any
+) -> Supernode:
+    """Return the machine of a row of systems.csv, or a variant of it; see `Builder.build`."""
+    name = f"{row}-{variant}" if variant else row
+    return builder.build(name, npus, row=row, copies=int(not variant), **about)
 
 
 def from_table(name: str, builder: F, **words: object) -> F:

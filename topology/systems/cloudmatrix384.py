@@ -14,7 +14,7 @@ from math import ceil
 from topology import border
 from topology.shapes.tree import spread
 from topology.supernode import Builder, Supernode
-from topology.systems.catalogue import system_builder
+from topology.systems.catalogue import build_row, system_builder
 
 _PLANES = 7
 _UPLINKS = 16
@@ -73,13 +73,9 @@ def cloudmatrix384(
     if scale_out:
         _add_rdma(builder, npus)
     parameters = {"nodes": nodes, "ranks": ranks, "cpus": cpus, "scale_out": scale_out}
-    return builder.build(
-        "cloudmatrix384" if nodes == _MOST_NODES else f"cloudmatrix384-{nodes}-nodes",
-        npus,
-        sources=_SOURCES,
-        parameters=parameters,
-        row="cloudmatrix384",
-        copies=int(nodes == _MOST_NODES),
+    variant = "" if nodes == _MOST_NODES else f"{nodes}-nodes"
+    return build_row(
+        builder, "cloudmatrix384", npus, variant, sources=_SOURCES, parameters=parameters
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from topology.supernode import Builder, Supernode
 from topology.systems.board import add_npus, connect_listed, wiring_of
-from topology.systems.catalogue import system_builder
+from topology.systems.catalogue import build_row, system_builder
 
 _WIRING = wiring_of(
     "0-1:1 0-2:1 0-3:2 0-4:2 1-2:2 1-3:1 1-5:2 2-3:2 2-6:1 3-7:1 "
@@ -44,6 +44,4 @@ def dgx_1v(*, relay: bool = True) -> Supernode:
     builder = Builder()
     gpus = add_npus(builder, 8, "v100", forwards=relay)
     connect_listed(builder, gpus, _WIRING, "nvlink2", 8)
-    return builder.build(
-        "dgx-1v", gpus, sources=_SOURCES, parameters={"relay": relay}, row="dgx-1v"
-    )
+    return build_row(builder, "dgx-1v", gpus, sources=_SOURCES, parameters={"relay": relay})

@@ -17,7 +17,7 @@ from topology.hardware.media import link_type
 from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
 from topology.systems.board import connect_listed, wiring_of
-from topology.systems.catalogue import system_builder
+from topology.systems.catalogue import build_row, system_builder
 
 _GCDS, _NICS = 8, 4
 _CHASSIS, _NODES, _SWITCHES = 8, 16, 4
@@ -62,9 +62,7 @@ def frontier_node(*, cpus: bool = True, nics: bool = True) -> Supernode:
     if nics:
         _add_nics(builder, gcds, forwards=False)
     parameters = {"cpus": cpus, "nics": nics}
-    return builder.build(
-        "frontier-node", gcds, sources=_NODE_SOURCES, parameters=parameters, row="frontier-node"
-    )
+    return build_row(builder, "frontier-node", gcds, sources=_NODE_SOURCES, parameters=parameters)
 
 
 @system_builder("frontier-group")
@@ -101,12 +99,11 @@ def frontier_group(chassis: int = _CHASSIS, *, cpus: bool = True) -> Supernode:
     for apart in range(chassis):
         kind = short.at(_NEAR + _PER_CHASSIS * apart)
         builder.connect(_pairs_apart(switches, apart), kind)
-    name = "frontier-group" if chassis == _CHASSIS else f"frontier-group-{chassis}-chassis"
+    variant = "" if chassis == _CHASSIS else f"{chassis}-chassis"
     parameters = {"chassis": chassis, "cpus": cpus}
-    return builder.build(
-        name, gcds, sources=_GROUP_SOURCES, parameters=parameters,
-        row="frontier-group", copies=int(chassis == _CHASSIS),
-    )  # fmt: skip
+    return build_row(
+        builder, "frontier-group", gcds, variant, sources=_GROUP_SOURCES, parameters=parameters
+    )
 
 
 def _pairs_apart(switches: list[str], apart: int) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from topology.supernode import Builder, Supernode
 from topology.systems.board import add_npus, connect_listed, wiring_of
-from topology.systems.catalogue import system_builder
+from topology.systems.catalogue import build_row, system_builder
 
 _INSIDE = wiring_of("0-1:4 2-3:4 4-5:4 6-7:4 8-9:4 10-11:4 12-13:4 14-15:4")
 _BETWEEN = wiring_of(
@@ -36,4 +36,4 @@ def mi250() -> Supernode:
     gcds = add_npus(builder, 16, "mi250-gcd", forwards=True, prefix="gcd")
     connect_listed(builder, gcds, _INSIDE, "xgmi2-package", 16)
     connect_listed(builder, gcds, _BETWEEN, "xgmi2", 16)
-    return builder.build("mi250", gcds, sources=_SOURCES, row="mi250")
+    return build_row(builder, "mi250", gcds, sources=_SOURCES)

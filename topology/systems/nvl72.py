@@ -13,7 +13,7 @@ from typing import Protocol
 from topology.hardware.media import link_type
 from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
-from topology.systems.catalogue import from_table
+from topology.systems.catalogue import build_row, from_table
 from topology.units import GB
 
 TRAYS = 18
@@ -125,7 +125,7 @@ def _rack(name: str, parts: Parts, said: str, *sources: str) -> RackBuilder:
         if nics:
             add_nics(builder, gpus, parts.nic, parts.pcie, forwards=False, per=HOMES)
         parameters = {"cpus": cpus, "nics": nics}
-        return builder.build(name, gpus, sources=sources, parameters=parameters, row=name)
+        return build_row(builder, name, gpus, sources=sources, parameters=parameters)
 
     rate = parts.chips * link_type(parts.nvlink).capacity / GB
     return from_table(name, rack, chips=parts.chips, last=parts.chips - 1, rate=rate, said=said)

@@ -16,7 +16,7 @@ from topology.shapes.parts import add_nics
 from topology.shapes.tree import spread
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
-from topology.systems.catalogue import system_builder
+from topology.systems.catalogue import build_row, system_builder
 from topology.systems.nvl72 import GB200, GPUS, HOMES, TOTAL, TRAYS, add_cpus, add_racks
 
 _PORTS = 64
@@ -58,12 +58,11 @@ def nvl72_superpod(racks: int = _SCALABLE_UNIT, *, cpus: bool = True) -> Superno
         add_cpus(builder, GB200, gpus)
     nics = add_nics(builder, gpus, GB200.nic, GB200.pcie, forwards=True, per=HOMES)
     _add_rails(builder, racks, nics)
-    name = "nvl72-superpod" if racks == _SCALABLE_UNIT else f"nvl72-superpod-{racks}-racks"
+    variant = "" if racks == _SCALABLE_UNIT else f"{racks}-racks"
     parameters = {"racks": racks, "cpus": cpus}
-    return builder.build(
-        name, gpus, sources=_SOURCES, parameters=parameters,
-        row="nvl72-superpod", copies=int(racks == _SCALABLE_UNIT),
-    )  # fmt: skip
+    return build_row(
+        builder, "nvl72-superpod", gpus, variant, sources=_SOURCES, parameters=parameters
+    )
 
 
 def _add_rails(builder: Builder, racks: int, nics: list[str]) -> None:

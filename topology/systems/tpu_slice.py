@@ -24,6 +24,7 @@ from topology.shapes.lattice import lattice_steps
 from topology.shapes.parts import by_x, coordinates, pairs
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import STEP, assumed
+from topology.systems.catalogue import build_row
 from topology.systems.sizes import Box, box
 
 CUBE = 4
@@ -85,16 +86,11 @@ def build_slice(generation: Generation, shape: Box | None, *, twisted: bool) -> 
             kind = choose_link(length, [generation.optical])
             ends = pairs(chips, u[optical][which], chips, v[optical][which])
             builder.connect(ends, kind)
-    whole = dims == generation.largest
-    name = generation.name if whole else f"{generation.name}-{by_x(dims)}"
-    return builder.build(
-        f"{name}-twisted" if twisted else name,
-        chips,
-        sources=(*generation.sources, *_assumptions(generation)),
-        parameters={"shape": dims, "twisted": twisted},
-        row=generation.name,
-        copies=int(whole and not twisted),
-    )
+    size = "" if dims == generation.largest else by_x(dims)
+    variant = "-".join(filter(None, (size, "twisted" if twisted else "")))
+    sources = (*generation.sources, *_assumptions(generation))
+    about = {"sources": sources, "parameters": {"shape": dims, "twisted": twisted}}
+    return build_row(builder, generation.name, chips, variant, **about)
 
 
 def twists_of(name: str, dims: tuple[int, ...]) -> dict[tuple[int, int], int]:

@@ -13,7 +13,7 @@ from topology.placement import Floor, Place
 from topology.shapes.parts import coordinates, pairs
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
-from topology.systems.catalogue import system_builder
+from topology.systems.catalogue import build_row, system_builder
 
 _SIDE = 4
 _CHIPS = _SIDE * _SIDE
@@ -41,7 +41,7 @@ def trainium2() -> Supernode:
     """
     builder = Builder()
     chips = _add_instances(builder, 1)
-    return builder.build("trainium2", chips, sources=_SOURCES, row="trainium2")
+    return build_row(builder, "trainium2", chips, sources=_SOURCES)
 
 
 @system_builder("trainium2-ultraserver")
@@ -67,8 +67,7 @@ def trainium2_ultraserver() -> Supernode:
     ring = pairs(chips, grid, chips, np.roll(grid, -1, axis=0))
     connect_placed(builder, ring, places, ["neuronlink3-ring"], _FLOOR)
     sources = (*_SOURCES, "estimate: two instances to a rack", assumed(_FLOOR))
-    name = "trainium2-ultraserver"
-    return builder.build(name, chips, sources=sources, row=name)
+    return build_row(builder, "trainium2-ultraserver", chips, sources=sources)
 
 
 def _add_instances(builder: Builder, count: int) -> list[str]:

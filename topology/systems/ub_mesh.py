@@ -16,7 +16,7 @@ from topology.placement import Floor
 from topology.shapes.parts import by_x
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
-from topology.systems.catalogue import system_builder
+from topology.systems.catalogue import build_row, system_builder
 from topology.systems.sizes import Box, box
 from topology.systems.ub_rack import NOTE, Rack, add_racks, backplane_places
 
@@ -47,7 +47,7 @@ def ub_mesh_rack() -> Supernode:
     """
     builder = Builder()
     npus = add_racks(builder, _RACK, 1)
-    return builder.build("ub-mesh-rack", npus, sources=_SOURCES, row="ub-mesh-rack")
+    return build_row(builder, "ub-mesh-rack", npus, sources=_SOURCES)
 
 
 @system_builder("ub-mesh-pod")
@@ -85,12 +85,9 @@ def ub_mesh_pod(racks: Box = (4, 4)) -> Supernode:
         for plane in range(_RACK.backplanes)
     ]
     connect_placed(builder, ends, backplane_places(_RACK, count), _BETWEEN, _FLOOR, lanes=_LANES)
-    name = "ub-mesh-pod" if dims == (4, 4) else f"ub-mesh-pod-{by_x(dims)}"
-    sources = (*_SOURCES, assumed(_FLOOR))
-    return builder.build(
-        name, npus, sources=sources, parameters={"racks": dims},
-        row="ub-mesh-pod", copies=int(dims == (4, 4)),
-    )  # fmt: skip
+    variant = "" if dims == (4, 4) else by_x(dims)
+    about = {"sources": (*_SOURCES, assumed(_FLOOR)), "parameters": {"racks": dims}}
+    return build_row(builder, "ub-mesh-pod", npus, variant, **about)
 
 
 def _peers(dims: tuple[int, ...]) -> list[tuple[int, int]]:

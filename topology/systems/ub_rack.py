@@ -21,6 +21,7 @@ from topology.shapes.parts import pairs
 from topology.shapes.tree import spread
 from topology.supernode import Builder, Supernode
 from topology.systems.cabling import assumed, connect_placed
+from topology.systems.catalogue import build_row
 
 _HALF_WAY = 22
 _FIRST_BOARD, _PER_BOARD = 0.3, 0.1
@@ -154,7 +155,5 @@ def build_superpod(
     lanes = spine.uplinks // each
     connect_placed(builder, ends, places, (spine.link,), floor, lanes=lanes)
     notes = (*sources, *NOTE, assumed(floor))
-    return builder.build(
-        row if racks == most else f"{row}-{racks}-racks", npus, sources=notes,
-        parameters={"racks": racks}, row=row, copies=int(racks == most),
-    )  # fmt: skip
+    variant = "" if racks == most else f"{racks}-racks"
+    return build_row(builder, row, npus, variant, sources=notes, parameters={"racks": racks})
