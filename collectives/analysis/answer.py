@@ -144,21 +144,23 @@ class Analysis(Printed):
         """Return the question in words."""
         return explain.asked(
             self.supernode.name, len(self.supernode.npus), self.algorithm,
-            [(job.title, self.size * self.question.share(job), [len(np.asarray(row))
+            [(job.asked(self.size * self.question.share(job)), [len(np.asarray(row))
               for row in job.groups]) for job in self.jobs],
         )  # fmt: skip
 
     def parts(self) -> list[Part]:
         """Return what people read, the answer first: sentences and tables."""
         limit = self.bound
+        rates, most = [], ""
+        if self.size > 0:
+            rates = [(name, units.format_rate(getattr(self, name))) for name in ("algbw", "busbw")]
+            most = f", {units.format_rate(limit.algbw)} algbw"
         facts = [
             ("time", units.format_time(self.time)),
-            ("algbw", units.format_rate(self.algbw)),
-            ("busbw", units.format_rate(self.busbw)),
-            ("bound", f"{units.format_time(limit.time)}, {units.format_rate(limit.algbw)} algbw, "
-                      f"by {limit.words}"),
+            *rates,
+            ("bound", f"{units.format_time(limit.time)}{most}, by {limit.words}"),
             ("bound / estimate", units.format_percent(self.efficiency)),
-        ]  # fmt: skip
+        ]
         return [
             self.bottleneck.sentence,
             self.asked,

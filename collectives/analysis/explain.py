@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from topology import units
+from topology.text import counted
 
 if TYPE_CHECKING:
     from collectives.analysis.bottleneck import Bottleneck, Carrier
@@ -23,18 +24,18 @@ _ORDER = {
 
 def sentence(found: Bottleneck) -> str:
     """Say what limits, and what comes next."""
-    if found.key is None:
+    if found.time == 0:
         return f"{found.title} moves nothing over the links"
-    said = _on_bandwidth(found, found.key)
+    said = _on_bandwidth(found, found.key) if found.key else ""
     if found.kind == "bandwidth":
         return f"{found.title} is limited by {said}"
-    return _on_latency(found, said)
+    return _on_latency(found) + (f"; on bandwidth it would be {said}" if said else "")
 
 
 def shortly(found: Bottleneck) -> str:
     """Return the busiest class and its utilisation, and latency first where that takes the time."""
-    said = f"{found.name} {units.format_percent(found.utilisation)}" if found.key else "none"
-    return f"latency, then {said}" if found.kind == "latency" else said
+    said = [f"{found.name} {units.format_percent(found.utilisation)}"] if found.key else []
+    return ", then ".join(["latency", *said] if found.kind == "latency" else said)
 
 
 def _on_bandwidth(found: Bottleneck, key: Carrier) -> str:
@@ -90,7 +91,7 @@ def _in_turn(found: Bottleneck, first: Carrier) -> str:
     return " and then ".join(said)
 
 
-def _on_latency(found: Bottleneck, said: str) -> str:
+def _on_latency(found: Bottleneck) -> str:
     """Say which part of the latency takes most of the time."""
     split = found.latency
     parts = {
@@ -106,7 +107,7 @@ def _on_latency(found: Bottleneck, said: str) -> str:
     own = units.format_percent(parts[worst] / found.time)
     return (
         f"{found.title} is limited by latency, {share} of {units.format_time(found.time)}: "
-        f"{who} alone {verb} {own}; on bandwidth it would be {said}"
+        f"{who} alone {verb} {own}"
     )
 
 
@@ -151,7 +152,7 @@ LOCKSTEP = "groups: all in lockstep, step by step; a step's load is what all of 
 
 
 def asked(
-    machine: str, npus: int, algorithm: str, jobs: Sequence[tuple[str, float, Sequence[int]]]
+    machine: str, npus: int, algorithm: str, jobs: Sequence[tuple[str, Sequence[int]]]
 ) -> str:
     """Return a question in words.
 
@@ -162,14 +163,16 @@ def asked(
     algorithm
         What carries it out.
     jobs
-        Title, S in bytes, and how many ranks each group has.
+        What runs, "all-reduce of 64 MiB", and how many ranks each group has.
     """
-    title, size, groups = jobs[0]
+    what, groups = jobs[0]
     if len(jobs) == len(groups) == 1:
-        ranks = f"{groups[0]}" if groups[0] == npus else f"{groups[0]} of {npus}"
-        return f"{title} of {units.format_size(size)} on {ranks} ranks of {machine}, {algorithm}"
+        ranks = f"{groups[0]} of {npus} ranks"
+        if groups[0] == npus:
+            ranks = counted(npus, "rank")
+        return f"{what} on {ranks} of {machine}, {algorithm}"
     said = [
-        f"{title} of {units.format_size(size)} in each of {len(groups)} groups of {max(groups)}"
-        for title, size, groups in jobs
+        f"{what} in each of {counted(len(groups), 'group')} of {max(groups)}"
+        for what, groups in jobs
     ]
     return f"{', with '.join(said)}, at once on {machine}, {algorithm}"

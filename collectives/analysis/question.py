@@ -20,7 +20,7 @@ from collectives.model.collective import Collective, collective
 from collectives.model.schedule import IntArray, Progress, Schedule, ScheduleError, Team
 from collectives.timing import Endpoint, Plan, arc_rates, endpoint_of, plan
 from collectives.timing.stepwise import Race, route_traffic
-from topology import border, units
+from topology import border
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing import Demand, Router, RoutingLike, check_ranks, router
@@ -99,12 +99,16 @@ class Job(Printed):
         """Return what people read."""
         groups = f"{counted(len(self.groups), 'group')} of up to {counted(self.largest, 'rank')}"
         how = self.algorithm.name if isinstance(self.algorithm, Schedule) else self.algorithm
-        return [f"{self.title} of {units.format_size(self.bytes)} in {groups}, {how}"]
+        return [f"{self.asked(self.bytes)} in {groups}, {how}"]
 
     @property
     def bytes(self) -> float:
         """Return S in bytes."""
-        return as_size(self.size)
+        return self.kind.payload(as_size(self.size))
+
+    def asked(self, size: float) -> str:
+        """Return what runs at a size in words: "all-reduce of 64 MiB"."""
+        return self.kind.of(size, self.title)
 
     @property
     def largest(self) -> int:

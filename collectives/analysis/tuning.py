@@ -26,7 +26,7 @@ from collectives.model.schedule import Progress, ScheduleError
 from topology import border, units
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
-from topology.text import Part, Printed, Table
+from topology.text import Part, Printed, Table, counted
 from topology.units import GiB, KiB
 
 _SHOWN = 5
@@ -44,7 +44,7 @@ class TunerTable(Printed):
     algorithms
         Every algorithm that fits.
     sizes
-        Bytes, rising, shape (s,).
+        Bytes, rising, shape (s,); 0 alone where no data moves.
     times
         Seconds, shape (algorithms, s).
     crossovers
@@ -95,12 +95,16 @@ class TunerTable(Printed):
 
     def parts(self) -> list[Part]:
         """Return what people read: the choice by size, then every algorithm's busbw."""
-        title = self.collective.title
         said = [
             f"{name} from {units.format_size(round(lo))}" if at else name
             for at, (lo, _, name) in enumerate(self.ranges())
         ]
-        what = f"{title} on {self.ranks} ranks of {self.supernode.name}"
+        who = f"{self.collective.title} on {counted(self.ranks, 'rank')} of {self.supernode.name}"
+        first = f"{who}: {', then '.join(said)}"
+        if not self.collective.moves:
+            times = [(a, units.format_time(t)) for a, (t,) in zip(self.algorithms, self.times,
+                                                                  strict=True)]  # fmt: skip
+            return [first, Table("", ("algorithm", "time"), times), *refused_part(self.refused)]
         rows = [
             (units.format_size(round(lo)), units.format_size(round(hi)), name)
             for lo, hi, name in self.ranges()
@@ -112,7 +116,7 @@ class TunerTable(Printed):
         ]
         headers = ("algorithm", *(units.format_size(round(s)) for s in self.sizes[shown]))
         parts: list[Part] = [
-            f"{what}: {', then '.join(said)}",
+            first,
             Table("tuner table", ("from", "to", "fastest"), rows),
             Table("busbw", headers, bandwidth),
         ]
@@ -175,9 +179,9 @@ def tune(
         If no algorithm fits, or the range is empty.
     """
     lo, hi = (as_size(end) for end in (low, high))
-    sizes = size_grid(lo, hi)
+    sizes = size_grid(lo, hi) if collective(kind).moves else np.zeros(1)
     question = one_group(supernode, kind, hi, progress=progress, **choices)
-    found = candidates(question, names=algorithms).routed(hi)
+    found = candidates(question, names=algorithms).routed(question.size)
     times = []
     for done, candidate in enumerate(found.fitting):
         question.progress(candidate.name, done / len(found.fitting))

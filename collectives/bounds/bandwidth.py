@@ -73,7 +73,7 @@ class Bandwidth:
         if isinstance(self.need, TokenNeed):
             return self.made(best_cut(self.supernode, self.net, (self.need,)))
         kind = self.need.collective if isinstance(self.need, CollectiveNeed) else "all_to_all"
-        if kind == "barrier":
+        if not collective(kind).moves:
             return self.made(Nothing((self.need,)))
         if kind == "all_reduce":
             return self.all_reduce()

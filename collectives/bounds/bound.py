@@ -113,7 +113,9 @@ class Bound(Printed):
 
     def at(self, size: float) -> Bound:
         """Return the same bound for a size in bytes."""
-        return replace(self, size=border.size(size, "bound: size", SupernodeError))
+        size = border.size(size, "bound: size", SupernodeError)
+        moves = self.seconds_per_byte > 0  # a barrier beside other collectives has their size
+        return replace(self, size=size if moves else self.collective.payload(size))
 
     def scaled(self, weight: float) -> Bound:
         """Return the bound of the same data per byte of an S that is 1/weight times as large."""
@@ -139,9 +141,10 @@ class Bound(Printed):
 
     def parts(self) -> list[Part]:
         """Return what the bound is, by what, for whom."""
-        who = f"{self.collective.title} on {counted(self.ranks, 'rank')}"
-        if self.size is not None:
-            who += f", {units.format_size(self.size)}: at least {units.format_time(self.time)}"
+        kind, size = self.collective, self.size
+        who = f"{kind.title if size is None else kind.of(size)} on {counted(self.ranks, 'rank')}"
+        if size is not None:
+            who += f": at least {units.format_time(self.time)}"
         rate = (
             "" if self.algbw in (0, float("inf")) else f", at most {units.format_rate(self.algbw)}"
         )

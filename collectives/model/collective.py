@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from topology import units
 from topology.errors import unknown_name
 from topology.fabric import IntArray
 from topology.text import Part, Printed
@@ -42,6 +43,8 @@ class Collective(Printed):
         "origin" and its "destination".
     adds
         Whether every rank has its own version of the chunks and the result is their sum.
+    moves
+        Whether it moves data; the messages of a barrier only say that they came.
     """
 
     name: str
@@ -50,6 +53,16 @@ class Collective(Printed):
     before: Place = "everyone"
     after: Place = "everyone"
     adds: bool = False
+    moves: bool = True
+
+    def payload(self, size: float) -> float:
+        """Return S in bytes for a size that was asked: 0 where no data moves."""
+        return size if self.moves else 0.0
+
+    def of(self, size: float, title: str = "") -> str:
+        """Return it, or what it is called, at a size in words: "all-reduce of 64 MiB"."""
+        named = title or self.title
+        return f"{named} of {units.format_size(size)}" if self.moves else named
 
     def parts(self) -> list[Part]:
         """Return what people read."""
@@ -109,7 +122,7 @@ def _zero(_: int) -> float:
 _BUFFER = "bytes of each rank's buffer"
 _VECTOR = "bytes of the full vector"
 _SENT = "bytes each rank sends in all, its own share included"
-_SIGNAL = "bytes of a signal; nccl-tests gives a barrier no bandwidth"
+_SIGNAL = "always 0, as no data moves"
 _COLLECTIVES: Mapping[str, Collective] = MappingProxyType(
     {
         c.name: c
@@ -122,7 +135,7 @@ _COLLECTIVES: Mapping[str, Collective] = MappingProxyType(
             Collective("reduce", _BUFFER, _one, after="root", adds=True),
             Collective("gather", _VECTOR, _share, "owner", "root"),
             Collective("scatter", _VECTOR, _share, "root", "owner"),
-            Collective("barrier", _SIGNAL, _zero, adds=True),
+            Collective("barrier", _SIGNAL, _zero, adds=True, moves=False),
         )
     }
 )

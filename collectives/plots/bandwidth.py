@@ -44,7 +44,7 @@ class Curve:
     busbw
         Bytes/s, shape (k,).
     bound
-        Bytes/s that nothing can beat.
+        Bytes/s that nothing can beat, whatever the size.
     port
         Bytes/s that the ports of one NPU carry, one direction.
     half_size
@@ -98,6 +98,8 @@ def _sizes(sizes: npt.ArrayLike | None) -> FloatArray:
 
 
 def _curve(analysis: Analysis, sizes: FloatArray) -> Curve:
+    if not analysis.collective.moves:
+        raise SupernodeError(f"{analysis.collective.title} moves no data: it has no bandwidth")
     factor = analysis.collective.factor(len(analysis.ranks))
     times = np.array([analysis.plan.time(size) for size in sizes.tolist()])
     busbw = factor * sizes / np.where(times > 0, times, np.inf)
@@ -108,7 +110,7 @@ def _curve(analysis: Analysis, sizes: FloatArray) -> Curve:
         ranks=len(analysis.ranks),
         sizes=sizes,
         busbw=busbw,
-        bound=analysis.bound.busbw,
+        bound=analysis.question.bound.busbw,
         port=float(npu_bandwidths(analysis.supernode)[analysis.ranks].min()),
         half_size=_half(sizes, busbw),
     )

@@ -155,9 +155,12 @@ def _machine_section(machine: Supernode, kinds: Sequence[str], size: float, styl
 
 
 def _sentence(analysis: Analysis) -> str:
+    took = units.format_time(analysis.time)
+    if analysis.collective.moves:
+        took = f"{units.format_size(analysis.size)} take {took}, busbw "
+        took += units.format_rate(analysis.busbw)
     return (
-        f"{analysis.bottleneck.sentence}: {units.format_size(analysis.size)} take "
-        f"{units.format_time(analysis.time)}, busbw {units.format_rate(analysis.busbw)}, "
+        f"{analysis.bottleneck.sentence}: {took}, "
         f"{units.format_percent(analysis.efficiency)} of the bound"
     )
 
@@ -167,12 +170,14 @@ def _figures(analyses: Sequence[Analysis], plots: Any, style: str) -> list[tuple
     analysis, small, *_ = analyses
     title = analysis.collective.title
     winners = list({found.algorithm: found for found in analyses}.values())
-    return [
-        (f"{title}: load of every bundle", plots.plot_fabric(analysis, style=style)[0]),
-        (f"{title}: load by node and plane", plots.plot_loads(analysis, style=style)[0]),
-        (f"{title}: bus bandwidth by size", plots.plot_bandwidth(winners, style=style)[0]),
-        (f"{title}: critical path of a small one", plots.plot_latency(small, style=style)[0]),
-    ]
+    figures = [("critical path of a small one", plots.plot_latency(small, style=style))]
+    if analysis.collective.moves:
+        figures[:0] = [
+            ("load of every bundle", plots.plot_fabric(analysis, style=style)),
+            ("load by node and plane", plots.plot_loads(analysis, style=style)),
+            ("bus bandwidth by size", plots.plot_bandwidth(winners, style=style)),
+        ]
+    return [(f"{title}: {what}", figure) for what, (figure, _) in figures]
 
 
 def _comparison_section(machines: Sequence[Supernode], style: str) -> str:

@@ -96,7 +96,7 @@ class CollectiveNeed:
             Count only what this rank has, or needs.
         """
         kind = self.kind
-        if kind.name == "barrier":
+        if not kind.moves:
             return 0.0
         gives, takes = near & self._only(sender), ~near & self._only(receiver)
         if kind.before == "origin":

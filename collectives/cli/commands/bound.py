@@ -105,21 +105,22 @@ def _proven(machine: Supernode, proof: Certificate) -> str:
 
 def _parts(machine: Supernode, found: Bound, worth: Sequence[Worth]) -> list[Part]:
     """Return what people read, the answer first."""
+    rates = ("algbw", "busbw") if found.seconds_per_byte else ()
     facts = [
-        ("algbw", units.format_rate(found.algbw)),
-        ("busbw", units.format_rate(found.busbw)),
+        *((name, units.format_rate(getattr(found, name))) for name in rates),
         ("latency", f"at least {units.format_time(found.latency)}, whatever the size"),
     ]
     if found.size is not None:
-        time, size = units.format_time(found.time), units.format_size(found.size)
-        facts.insert(0, ("time", f"{time} for {size}"))
-    kind = _KINDS[type(found.certificate).__name__]
+        facts.insert(0, ("time", units.format_time(found.time)))
+    proof = found.certificate
     facts += [
         ("holds for", found.holds_for),
-        ("certificate", f"{kind}, recomputed and true: {found.certificate.words}"),
+        ("certificate", f"{_KINDS[type(proof).__name__]}, recomputed and true: {proof.words}"),
         *(("not exact", str(one)) for one in found.approximations),
     ]
-    who = f"{found.collective.title} on {counted(found.ranks, 'rank')} of {machine.name}"
+    kind, size = found.collective, found.size
+    what = kind.title if size is None else kind.of(size)
+    who = f"{what} on {counted(found.ranks, 'rank')} of {machine.name}"
     said: list[Part] = [f"{who}: {_limit(found)}", Table("", ("", ""), facts)]
     if large := _for_large_sizes(found):
         said.append(Table("for large sizes", ("", ""), large))
@@ -129,8 +130,7 @@ def _parts(machine: Supernode, found: Bound, worth: Sequence[Worth]) -> list[Par
 def _limit(found: Bound) -> str:
     """Say what no algorithm beats: a time if the size is given, else a rate."""
     if found.size is not None:
-        time, size = units.format_time(found.time), units.format_size(found.size)
-        return f"no algorithm takes less than {time} for {size}, by {found.words}"
+        return f"no algorithm takes less than {units.format_time(found.time)}, by {found.words}"
     if not found.seconds_per_byte:
         return "nothing is sent that bandwidth could limit"
     return f"no algorithm beats {units.format_rate(found.algbw)}, by {found.words}"

@@ -175,6 +175,36 @@ def test_overlapping_schedules_say_where_their_time_goes() -> None:
     holds(found)
 
 
+def test_a_barrier_moves_nothing_whoever_asks() -> None:
+    """Its messages say that they came and no more: no answer depends on a size, or has a rate."""
+    machine, size = topology.dgx_h100(1), 64 * MiB
+    empty = collectives.analyze(machine, "barrier", 0.0)
+    best = empty.plan.time(0.0)
+    found = [
+        collectives.analyze(machine, "barrier", size),
+        *collectives.analyze_sizes(machine, "barrier", [KiB, size]),
+        collectives.analyze_all(machine, "barrier", size).best,
+        collectives.analyze_groups(machine, "barrier", size, [range(8)]),
+        collectives.failures(machine, "barrier", size).before,
+    ]
+    for one in found:
+        assert (one.time, one.size, one.bottleneck.kind) == (best, 0, "latency")
+        assert one.bound.time <= best
+        assert not {"B/s", "MiB"} & set(str(one).split("links by class")[0].split())
+    table = collectives.tune(machine, "barrier")
+    assert table.times.min() == best
+    assert table.sizes.tolist() == [0]
+    assert "B/s" not in str(table)
+    limit = collectives.bound(machine, "barrier").at(size)
+    assert (limit.size, limit.algbw) == (0, 0)
+    assert [row.time_s for row in collectives.sweep([machine], ["barrier"], [KiB, size])] == [
+        best, best]  # fmt: skip
+    both = [Job("barrier", [range(4)], size), Job("all_reduce", [range(4, 8)], MiB)]
+    assert collectives.analyze_jobs(machine, both).size == MiB
+    with pytest.raises(SupernodeError, match="no data"):
+        collectives.plot_bandwidth(found[0])
+
+
 def test_a_broken_algorithm_is_not_left_out_in_silence() -> None:
     @collectives.algorithm("all_gather", "broken_for_the_test")
     def broken(_: object) -> collectives.Schedule:

@@ -18,7 +18,7 @@ from collectives.plots.bandwidth import crossovers
 from tests.pictures import check_texts, words
 from topology import Supernode, SupernodeError
 from topology.drawing import STYLES
-from topology.units import GB, MiB
+from topology.units import GB, KiB, MiB
 
 CM = topology.cloudmatrix384()
 HURT = CM.without(nodes=[f"l2/0/{j}" for j in range(8)] + ["l1/5/3"])
@@ -181,6 +181,13 @@ class TestBandwidthCurves:
 
 
 class TestPlotBandwidth:
+    @pytest.mark.parametrize("size", [0, KiB, MiB])
+    def test_the_bound_is_of_every_size(self, size: float) -> None:
+        """A line across all sizes does not depend on the size that was asked."""
+        found = collectives.analyze(topology.dgx_h100(1), "all_gather", size)
+        (curve,) = bandwidth_curves(found)
+        assert curve.bound == pytest.approx(450e9)
+
     def test_lines_bounds_and_ports(self) -> None:
         figure, ax = plot_bandwidth([analysed(n) for n in ("cloudmatrix384", "nvl72", "dgx")])
         dashes = [line.get_linestyle() for line in ax.lines]
