@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from collectives.bounds.certificates import Certificate, CollectiveNeed
+from collectives.bounds.certificates import Certificate, CollectiveNeed, Nothing
 from collectives.model.collective import Collective
 from topology import border, units
 from topology.approximation import Approximation
@@ -119,7 +119,7 @@ class Bound(Printed):
 
     def scaled(self, weight: float) -> Bound:
         """Return the bound of the same data per byte of an S that is 1/weight times as large."""
-        weight = border.number(weight, "weight", above=0)
+        weight = border.number(weight, "weight")
         if weight == 1.0:
             return self
         proof = self.certificate
@@ -127,6 +127,8 @@ class Bound(Printed):
             replace(need, weight=weight) if isinstance(need, CollectiveNeed) else need
             for need in proof.needs
         )
+        if weight == 0:
+            return Bound(self.collective, self.ranks, 0.0, Nothing(needs), latency=self.latency)
         return replace(
             self,
             seconds_per_byte=self.seconds_per_byte * weight,
