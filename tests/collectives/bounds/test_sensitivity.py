@@ -87,7 +87,7 @@ def test_a_change_is_an_increase(change: float) -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bound", "cloudmatrix384:nodes=4", "all-to-all", "--size", "64MiB"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("all-to-all on 32 ranks of cloudmatrix384-4-nodes: no algorithm takes")
+    assert said.startswith("all-to-all of 64 MiB on 32 ranks of cloudmatrix384-4-nodes: no algori")
     for word in ("certificate", "link lengths, recomputed and true", "NPU↔L1", "+10 %", "latency"):
         assert word in said
 
