@@ -33,6 +33,7 @@ from collectives.algorithms.trees import (
 )
 from collectives.model.collective import collective
 from collectives.model.schedule import (
+    DoesNotFitError,
     IntArray,
     Schedule,
     ScheduleError,
@@ -50,6 +51,7 @@ UNSIZED = 16
 """Segments where the size, or the machine, is not known."""
 
 _MOST_SEGMENTS = 4096
+_MOST_DIFFERENT = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +248,12 @@ def _pipeline(
     """Return a broadcast, a reduce or an all-reduce over trees with an equal part of the data."""
     heights = [int(depths(tree).max()) for tree in trees]
     up, down = kind != "broadcast", kind != "reduce"
+    different = (up + down) * max(heights)
+    if different > _MOST_DIFFERENT:
+        raise DoesNotFitError(
+            f"{name}: a pipeline through {team.size} ranks has {different:,} different steps or "
+            f"more; it is made for up to {_MOST_DIFFERENT:,}, use a tree or a ring"
+        )
 
     def edges(m: int) -> list[Edges]:
         rising = [upwards(tree, i * m) for i, tree in enumerate(trees) if up]
