@@ -79,17 +79,17 @@ def _best_partition(machine: Supernode) -> float:
         if m == 1:
             continue
         options = [range(-1 if not graph.nodes[s].get("reduces") else 0, m + 1) for s in switches]
-        for lies in product(*options):
-            part = np.empty(len(names), dtype=int)
-            part[[place[n] for n in machine.npus]] = ranks
-            part[[place[s] for s in switches]] = lies
-            into = capacity[(part[tail] != part[head]) & (part[head] >= 0)].sum()
-            best = max(best, 2 * (m - 1) / into)
+        lies = np.array(list(product(*options)), dtype=int)
+        part = np.empty((len(lies), len(names)), dtype=int)
+        part[:, [place[n] for n in machine.npus]] = ranks
+        part[:, [place[s] for s in switches]] = lies
+        crosses = (part[:, tail] != part[:, head]) & (part[:, head] >= 0)
+        best = max(best, 2 * (m - 1) / float((crosses @ capacity).min()))
     return best
 
 
 @settings(max_examples=25, deadline=None)
-@given(reducing())
+@given(reducing(npus=7))
 def test_no_partition_is_claimed_that_is_not_there(machine: Supernode) -> None:
     """The sum over parts is one of all partitions; the whole bound is that or a cut."""
     found = bound(machine, "all_reduce")
