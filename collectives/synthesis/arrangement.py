@@ -39,14 +39,15 @@ class Arrangement:
 
     def shifted(self, cells: IntArray, by: IntArray) -> IntArray:
         """Return cells (row-major numbers) shifted by other cells, elementwise."""
-        a, b = np.unravel_index(cells, self.dims), np.unravel_index(by, self.dims)
-        moved = [(x + y) % d for x, y, d in zip(a, b, self.dims, strict=True)]
-        return np.ravel_multi_index(moved, self.dims).astype(np.int64)
+        return self._moved(cells, by, 1)
 
     def difference(self, cells: IntArray, others: IntArray) -> IntArray:
         """Return the shifts that take other cells to cells, elementwise."""
-        a, b = np.unravel_index(cells, self.dims), np.unravel_index(others, self.dims)
-        moved = [(x - y) % d for x, y, d in zip(a, b, self.dims, strict=True)]
+        return self._moved(cells, others, -1)
+
+    def _moved(self, cells: IntArray, by: IntArray, sign: int) -> IntArray:
+        a, b = np.unravel_index(cells, self.dims), np.unravel_index(by, self.dims)
+        moved = [(x + sign * y) % d for x, y, d in zip(a, b, self.dims, strict=True)]
         return np.ravel_multi_index(moved, self.dims).astype(np.int64)
 
 

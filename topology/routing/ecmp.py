@@ -311,10 +311,8 @@ class Ecmp(Router):
         if not isinstance(demand, Pairs):
             return 0.0
         fabric = self.fabric
-        ends = np.append(fabric.tail * len(fabric.nodes) + fabric.head, -1)
-        wanted = fabric.npus[demand.src] * len(fabric.nodes) + fabric.npus[demand.dst]
-        arc = np.searchsorted(ends[:-1], wanted)
-        linked = ends[arc] == wanted
+        arc = fabric.find_arcs(fabric.npus[demand.src], fabric.npus[demand.dst])
+        linked = arc >= 0
         loads = np.bincount(arc[linked], demand.amount[linked], minlength=len(capacity))
         some = np.flatnonzero(~linked)[:: max(1, int((~linked).sum()) // max(1, tried))][:tried]
         if len(some):
