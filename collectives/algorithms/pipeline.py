@@ -22,15 +22,10 @@ from math import sqrt
 import numpy as np
 
 from collectives.algorithms.compose import Steps
+from collectives.algorithms.rails import rail_trees
 from collectives.algorithms.registry import algorithm
 from collectives.algorithms.rooted import check_root
-from collectives.algorithms.trees import (
-    binary_tree,
-    chain,
-    depths,
-    double_binary_tree,
-    rooted_at,
-)
+from collectives.algorithms.trees import binary_tree, chain, depths, double_binary_tree
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
@@ -187,54 +182,40 @@ def full_flow(parts: Sequence[Edges]) -> Pairs:
 def tree_pipeline(
     kind: str,
     name: str,
-    tree: Callable[[int], IntArray],
+    trees: Callable[[int], Sequence[IntArray]],
     team: Team | int,
     *,
     root: int = 0,
     segments: int | None = None,
 ) -> Schedule:
-    """Broadcast down, or reduce up, a tree of height h in m segments.
+    """Broadcast down trees, reduce up them, or both, in m segments, an equal part of S on each.
 
-    (h+m-1)(α + S/(mB)) on a chain, where h is p - 1, and (h+m-1)(α + 2S/(mB)) on a binary tree.
+    On a tree of height h: (h+m-1)(α + S/(mB)) on a chain, where h is p - 1, (h+m-1)(α + 2S/(mB))
+    on a binary tree, and (2h+m-1)(α + 2S/(mB)) or (2h+m-1)(α + 3S/(mB)) for both ways. Two binary
+    trees take (2h+m-1)(α + 2S/(mB)) for both ways: a rank is inside at most one, where it sends
+    S/2 up and twice S/2 down, and a leaf of the other. So many segments take as long as a ring,
+    in h = ⌈log2 p⌉ steps rather than p.
+
+    Where ranks come in groups of g, there is a tree over the groups on each of the g rails with a
+    chain inside each group, as in NCCL's Tree: B is the sum of a group's NICs.
     """
     made = as_team(team)
-    moved = rooted_at(tree(made.size), check_root(root, made.size))
-    return _pipeline(name, kind, made, [moved], segments, root)
+    rooted = check_root(root, made.size) if kind != "all_reduce" else None
+    return _pipeline(name, kind, made, rail_trees(made, trees, rooted), segments, root)
+
+
+def _one(tree: Callable[[int], IntArray]) -> Callable[[int], Sequence[IntArray]]:
+    return lambda p: [tree(p)]
 
 
 for _name, _tree in (("binary_tree", binary_tree), ("chain", chain)):
-    for _kind in ("broadcast", "reduce"):
-        algorithm(_kind, _name)(partial(tree_pipeline, _kind, _name, _tree))
+    for _kind in ("broadcast", "reduce", "all_reduce"):
+        algorithm(_kind, _name)(partial(tree_pipeline, _kind, _name, _one(_tree)))
 
-
-@algorithm("all_reduce", "chain")
-def chain_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
-    """All-reduce up and down a chain in m segments: (2(p-1)+m-1)(α + 2S/(mB)).
-
-    The inner ranks send a segment up and one down in each step.
-    """
-    made = as_team(team)
-    return _pipeline("chain", "all_reduce", made, [chain(made.size)], segments)
-
-
-@algorithm("all_reduce", "double_binary_tree")
-def double_binary_tree_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
-    """All-reduce over NCCL's two trees, half the data each: (2h+m-1)(α + 2S/(mB)).
-
-    A rank is inside at most one tree, where it sends S/2 up and twice S/2 down; in the other it
-    is a leaf and sends S/2. The time tends to 2 S/B with many segments, as a ring's does, but in
-    h = ⌈log2 p⌉ steps rather than p.
-    """
-    made = as_team(team)
-    trees = double_binary_tree(made.size)
-    return _pipeline("double_binary_tree", "all_reduce", made, trees, segments)
-
-
-@algorithm("all_reduce", "binary_tree")
-def binary_tree_all_reduce(team: Team | int, *, segments: int | None = None) -> Schedule:
-    """All-reduce up and down a binary tree in m segments: (2h+m-1)(α + 3S/(mB))."""
-    made = as_team(team)
-    return _pipeline("binary_tree", "all_reduce", made, [binary_tree(made.size)], segments)
+for _name in ("tree", "double_binary_tree"):  # its name in NCCL, and that of its shape
+    algorithm("all_reduce", _name, candidate=_name == "tree")(
+        partial(tree_pipeline, "all_reduce", _name, double_binary_tree)
+    )
 
 
 def _pipeline(

@@ -1,22 +1,25 @@
-"""Tours of all ranks from group to group along rails: the channels of a ring on a cluster.
+"""Tours and trees of all ranks from group to group along rails: the channels of a cluster.
 
-Channel c crosses from each group to the next on rail c + o, where o differs from one crossing to
-the next, so that over all channels every NPU, and its NIC, is left once and entered once.
+Channel c of a ring crosses from each group to the next on rail c + o, where o differs from one
+crossing to the next, so that over all channels every NPU, and its NIC, is left once and entered
+once. Channel c of a tree stays on rail c between groups.
 
 References
 ----------
 NVIDIA NCCL 2.30, src/graph/search.cc and rings.cc: one ring a NIC, in and out by different ones.
+The trees are those of NCCL's Tree, a chain inside each node (src/graph/trees.cc).
 Williams, Experimental designs balanced for the estimation of residual effects of treatments,
 Australian Journal of Chemistry 2 (1949) 149-168, for the zigzag that uses all links of a mesh.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from collectives.algorithms.trees import rooted_at
 from collectives.model.schedule import IntArray, Team
 from topology.routing import ecmp
 
@@ -34,18 +37,51 @@ def rail_tours(team: Team) -> list[IntArray]:
     team
         Who takes part.
     """
-    plain = [np.arange(team.size)]
-    if team.groups is None or len(team.groups) < 2 or max(map(len, team.groups)) == 1:
-        return plain
     rows = rail_places(team)
-    return plain if rows is None else list(_tours(rows, _inside(team, rows)))
+    return list(_tours(rows, _inside(team, rows))) if rows else [np.arange(team.size)]
 
 
-def rail_places(team: Team) -> list[IntArray] | None:
+def rail_trees(
+    team: Team, over: Callable[[int], Sequence[IntArray]], root: int | None = None
+) -> list[IntArray]:
+    """Return trees over groups for each rail, with a chain inside each group.
+
+    Parameters
+    ----------
+    team
+        Who takes part.
+    over
+        Returns trees of so many: of groups, or of all ranks where there are no groups.
+    root
+        Position of the root, for trees whose root is 0; None where any will do.
+    """
+    rows = rail_places(team)
+    if not rows:
+        return [rooted_at(tree, root or 0) for tree in over(team.size)]
+    first = 0 if root is None else next(i for i, row in enumerate(rows) if root in row)
+    trees = [rooted_at(tree, first) for tree in over(len(rows))]
+    found = []
+    for channel in range(min(map(len, rows))):
+        gate = np.array([row[channel] for row in rows])
+        chains = [np.roll(row, -channel) for row in rows]
+        if root is not None:
+            chains[first] = np.roll(chains[first], -int(np.argmax(chains[first] == root)))
+        parent = np.full(team.size, -1)
+        for chain in chains:
+            parent[chain[1:]] = chain[:-1]
+        for tree in trees:
+            whole = parent.copy()
+            below = np.flatnonzero(tree >= 0)
+            whole[[chains[i][0] for i in below]] = gate[tree[below]]
+            found.append(whole)
+    return found
+
+
+def rail_places(team: Team) -> list[IntArray]:
     """Return the members of each group, those on one rail at the same place as far as can be.
 
-    Two are on one rail if no other pair of their groups is fewer hops apart. None where groups are
-    no nearer than all ranks are.
+    Two are on one rail if no other pair of their groups is fewer hops apart. Nothing where there
+    are no groups, or their members are no nearer than others are.
 
     Parameters
     ----------
@@ -53,6 +89,8 @@ def rail_places(team: Team) -> list[IntArray] | None:
         Who takes part, in groups.
     """
     groups = [np.asarray(row) for row in (() if team.groups is None else team.groups)]
+    if len(groups) < 2 or max(map(len, groups)) == 1:
+        return []
     if team.supernode is None or team.ranks is None:
         return groups
     ranks = team.ranks
@@ -63,7 +101,7 @@ def rail_places(team: Team) -> list[IntArray] | None:
         reference = groups[i]
         hops = ecmp(team.supernode).hops(ranks[reference])[ranks].astype(np.int64)
         if tried == 0 and 0 <= hops.max() <= hops[reference].max() and hops.min() >= 0:
-            return None
+            return []
         rail[i] = np.arange(len(reference))
         found = dict(_aligned(groups, [j for j in order if j not in rail], hops))
         rail |= found

@@ -10,11 +10,6 @@ import pytest
 from collectives import ScheduleError, Team, plan
 from collectives.algorithms import find_algorithm
 from collectives.algorithms.butterfly import is_power
-from collectives.algorithms.pipeline import (
-    binary_tree_all_reduce,
-    chain_all_reduce,
-    double_binary_tree_all_reduce,
-)
 from collectives.algorithms.trees import binary_tree, depths
 from collectives.analysis.analyze import team_of
 from tests.collectives.algorithms.teams import RATE, flat, helping_star, racks, star, torus
@@ -123,22 +118,29 @@ def test_pipelines(p: int, m: int) -> None:
         made = find_algorithm(kind, "chain")(Team(p), segments=m)
         assert made.step_count == p - 2 + m
         assert time_on_star(flat(p), made) == pytest.approx((p - 2 + m) * (ALPHA + BETA / m))
-    assert chain_all_reduce(p, segments=m).step_count == 2 * (p - 1) + m - 1
+    assert (
+        find_algorithm("all_reduce", "chain")(Team(p), segments=m).step_count == 2 * (p - 1) + m - 1
+    )
     height = int(depths(binary_tree(p)).max())
     assert height <= up(p)
     assert (
         find_algorithm("broadcast", "binary_tree")(Team(p), segments=m).step_count == height + m - 1
     )
-    assert binary_tree_all_reduce(p, segments=m).step_count == 2 * height + m - 1
-    assert double_binary_tree_all_reduce(p, segments=m).step_count == 2 * height + m - 1
+    assert (
+        find_algorithm("all_reduce", "binary_tree")(Team(p), segments=m).step_count
+        == 2 * height + m - 1
+    )
+    assert (
+        find_algorithm("all_reduce", "tree")(Team(p), segments=m).step_count == 2 * height + m - 1
+    )
 
 
 @pytest.mark.parametrize("p", [8, 9, 64])
 def test_two_trees_use_the_full_bandwidth(p: int) -> None:
     """With many segments: 2 S/B, where one binary tree needs 3 S/B."""
     many = 4000
-    double = double_binary_tree_all_reduce(p, segments=many)
-    single = binary_tree_all_reduce(p, segments=many)
+    double = find_algorithm("all_reduce", "tree")(Team(p), segments=many)
+    single = find_algorithm("all_reduce", "binary_tree")(Team(p), segments=many)
     free = {"alpha": 0.0, "message": 0.0}
     assert plan(star(p), double, **free).cost(SIZE).time == pytest.approx(2 * BETA, rel=0.01)
     assert plan(star(p), single, **free).cost(SIZE).time == pytest.approx(3 * BETA, rel=0.01)

@@ -61,7 +61,7 @@ def test_right_on_machines(p: int) -> None:
     assert ("three_level" in made) == (p % 8 == 0)
 
 
-@pytest.mark.parametrize("name", ["elimination", "double_binary_tree", "three_level", "bruck"])
+@pytest.mark.parametrize("name", ["elimination", "tree", "three_level", "bruck"])
 def test_right_with_384_ranks(name: str) -> None:
     for team in (flat(384), team_of(racks(3, 16, 8))):
         try:

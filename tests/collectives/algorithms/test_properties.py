@@ -133,7 +133,7 @@ def test_a_mutated_schedule_is_always_caught(kind: str, name: str, data: st.Data
         agreed(other, right=right)
 
 
-@pytest.mark.parametrize("name", ["ring", "halving_doubling", "double_binary_tree", "direct"])
+@pytest.mark.parametrize("name", ["ring", "halving_doubling", "tree", "direct"])
 def test_a_wrong_schedule_never_gets_a_cost(name: str) -> None:
     machine = star(6)
     right = find_algorithm("all_reduce", name)(team_of(machine))
@@ -219,17 +219,17 @@ def test_a_grid_can_be_given_instead_of_a_machine() -> None:
 def test_a_pipeline_can_be_made_for_a_size() -> None:
     machine = topology.gb200_nvl72()
     small, large, plain = (
-        make_schedule(machine, "all_reduce", algorithm="double_binary_tree", size=size)
+        make_schedule(machine, "all_reduce", algorithm="tree", size=size)
         for size in ("64 KiB", "1 GiB", None)
     )
     assert small.chunks < plain.chunks == 32 < large.chunks
-    found = analyze(machine, "all_reduce", "1 GiB", algorithm="double_binary_tree")
+    found = analyze(machine, "all_reduce", "1 GiB", algorithm="tree")
     assert found.schedule.chunks == large.chunks
     assert found.time <= plan(machine, plain).cost(found.size).time
 
 
 SIZED = [("broadcast", "chain"), ("reduce", "binary_tree"), ("all_reduce", "chain"),
-         ("all_reduce", "binary_tree"), ("all_reduce", "double_binary_tree"),
+         ("all_reduce", "binary_tree"), ("all_reduce", "tree"),
          ("all_reduce", "nvls")]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Rings on rails: every tour visits all, and every NIC is left once and entered once."""
+"""Rings and trees on rails: they reach all ranks, and use every NIC alike."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import collectives
 import topology
 from collectives import Team
 from collectives.algorithms import find_algorithm
-from collectives.algorithms.rails import rail_tours
+from collectives.algorithms.rails import rail_tours, rail_trees
 from collectives.algorithms.team import team_of
+from collectives.algorithms.trees import chain, double_binary_tree
 from collectives.model.checking import check_traffic
 from tests.collectives.algorithms.teams import RATE, meshes, prove, rails
 from topology import Supernode
@@ -125,3 +126,56 @@ def test_a_cluster_reaches_the_rate_of_its_nics(nodes: int) -> None:
 
 def test_groups_that_are_no_nearer_make_one_ring() -> None:
     assert len(rail_tours(team_of(topology.gb200_nvl72()))) == 1
+
+
+@pytest.mark.parametrize("sizes", [*EQUAL[5:], *UNEQUAL])
+def test_trees_reach_all_and_stay_on_a_rail(sizes: tuple[int, ...]) -> None:
+    """A spanning tree each, in which a node is entered once, by its NIC of that rail."""
+    machine, p = rails(*sizes), sum(sizes)
+    home = [machine.graph.nodes[npu]["node"] for npu in machine.npus]
+    slot = [machine.graph.nodes[npu]["slot"] for npu in machine.npus]
+    trees = rail_trees(team_of(machine), double_binary_tree)
+    if len(sizes) > 1 and max(sizes) > 1:
+        assert len(trees) == 2 * min(sizes)
+    for parent in trees:
+        edges = [(int(u), v) for v, u in enumerate(parent) if u >= 0]
+        tree = nx.DiGraph(edges)
+        assert p == 1 or nx.is_arborescence(tree)
+        assert len(edges) == p - 1
+        if len(set(sizes)) == 1 and sizes[0] > 1:
+            across = [(u, v) for u, v in edges if home[u] != home[v]]
+            assert len(across) == len(sizes) - 1
+            assert all(slot[u] == slot[v] for u, v in across)
+
+
+@pytest.mark.parametrize("root", [0, 1, 5])
+@pytest.mark.parametrize("sizes", [(3, 3, 3), (2, 3, 4), (1, 6)])
+def test_trees_start_at_any_root(sizes: tuple[int, ...], root: int) -> None:
+    team = team_of(rails(*sizes))
+    assert all(tree[root] < 0 for tree in rail_trees(team, lambda m: [chain(m)], root))
+    for kind in ("broadcast", "reduce"):
+        for name in ("chain", "binary_tree"):
+            schedule = find_algorithm(kind, name)(team, root=root)
+            prove(schedule)
+            check_traffic(schedule)
+
+
+@pytest.mark.parametrize("sizes", [(3, 3, 3, 3), (2, 2), (1, 3), (4, 4, 4), (5, 3, 4)])
+@pytest.mark.parametrize("name", ["tree", "chain", "binary_tree"])
+def test_all_reduce_over_trees_is_right(name: str, sizes: tuple[int, ...]) -> None:
+    for team in (team_of(rails(*sizes)), _bare(sizes)):
+        schedule = find_algorithm("all_reduce", name)(team)
+        prove(schedule)
+        check_traffic(schedule)
+
+
+@pytest.mark.parametrize(("nodes", "sent"), [(2, 1), (4, 2), (8, 2), (5, 2)])
+def test_two_trees_send_twice_the_data_over_each_nodes_nics(nodes: int, sent: int) -> None:
+    """And no NIC more: a node is inside at most one of the two, and two nodes are all leaves."""
+    machine = rails(*[4] * nodes)
+    schedule = find_algorithm("all_reduce", "tree")(team_of(machine))
+    out = np.zeros(len(machine.npus))
+    for moved in schedule.transfers():
+        across = moved.src // 4 != moved.dst // 4
+        out += np.bincount(moved.src[across], minlength=len(out)) * schedule.chunk_fraction
+    assert out.max() == pytest.approx(sent / 4)

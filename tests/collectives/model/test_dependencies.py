@@ -7,7 +7,6 @@ import pytest
 
 from collectives import Team
 from collectives.algorithms import algorithm_names, find_algorithm
-from collectives.algorithms.pipeline import double_binary_tree_all_reduce
 from collectives.model.collective import places
 from collectives.model.dependencies import dependencies
 from collectives.model.schedule import ScheduleError
@@ -64,6 +63,6 @@ def test_the_longest_wait_is_the_depth_of_the_algorithm(p: int) -> None:
 
 
 def test_segments_of_a_tree_do_not_wait_for_each_other() -> None:
-    one, many = (double_binary_tree_all_reduce(16, segments=m) for m in (1, 10))
+    one, many = (find_algorithm("all_reduce", "tree")(Team(16), segments=m) for m in (1, 10))
     assert dependencies(one).depth().max() == dependencies(many).depth().max()
     assert many.step_count == one.step_count + 9
