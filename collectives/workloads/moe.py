@@ -129,7 +129,7 @@ def analyze_moe(
     *,
     ranks: npt.ArrayLike | None = None,
     dedup: str = "none",
-    algorithm: str = "direct",
+    algorithm: str | None = None,
     load: npt.ArrayLike | None = None,
     seed: int | None = None,
     group_size: int | None = None,
@@ -149,7 +149,7 @@ def analyze_moe(
         "none" sends a token for every expert, "rank" once to every rank, "node" once to every
         node along the rails and on inside the node (`token_schedule`).
     algorithm
-        An all-to-all algorithm, or "auto"; "node" has its own.
+        An all-to-all algorithm, or "auto"; by default "direct". "node" has its own.
     load, seed
         See `route_tokens`.
     group_size, **choices
@@ -163,10 +163,12 @@ def analyze_moe(
     if dedup not in DEDUPS:
         raise unknown_name("dedup", dedup, DEDUPS)
     team = team_of(supernode, ranks, group_size)
+    if dedup == "node" and algorithm is not None:
+        raise ScheduleError(f"dedup 'node' has its own schedule, not {algorithm!r}; leave it out")
     if dedup == "node":
         require_groups(team, "once to every node")
     copies = route_tokens(layer, homes(team), load=load, seed=seed)
-    options: dict[str, Any] = {"dedup": dedup, "algorithm": algorithm, "drawn": seed}
+    options: dict[str, Any] = {"dedup": dedup, "algorithm": algorithm or "direct", "drawn": seed}
     dispatch, combine = (
         answer(ask(supernode, [_job(supernode, team, copies, phase, **options)],
                    group_size=group_size, **choices))[0]

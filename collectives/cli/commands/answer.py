@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from topology.errors import SupernodeError
 from topology.text import Part
 
 
@@ -89,13 +90,15 @@ class Command:
     work: Work
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Add the command's arguments; `run` is told what was given."""
-        readers = {}
+        """Add the command's arguments; `run` fills in what is left out."""
+        readers, defaults, flags = {}, {}, {}
         for one in self.arguments:
             action = parser.add_argument(*one.names, **one.options)
             if one.read is not None:
                 readers[action.dest] = one.read
-        parser.set_defaults(work=self.work, readers=readers)
+            flags[action.dest] = one.names[-1] if action.option_strings else action.dest.upper()
+            defaults[action.dest], action.default = action.default, SUPPRESS
+        parser.set_defaults(work=self.work, readers=readers, defaults=defaults, flags=flags)
 
 
 def command(name: str, told: str, *arguments: Argument) -> Callable[[Work], Command]:
@@ -105,9 +108,30 @@ def command(name: str, told: str, *arguments: Argument) -> Callable[[Work], Comm
 
 def run(parsed: Namespace, say: Say) -> Result:
     """Run the command that was given; machines are read last, as they take the longest."""
+    parsed.given = [name for name in parsed.flags if hasattr(parsed, name)]
+    for name, default in parsed.defaults.items():
+        setattr(parsed, name, getattr(parsed, name, default))
     for name, read in sorted(parsed.readers.items(), key=lambda item: "system" in item[0]):
         given = getattr(parsed, name)
         if given is not None:
             setattr(parsed, name, read(given))
     found: Result = parsed.work(parsed, say)
     return found
+
+
+def takes_only(parsed: Namespace, what: str, *names: str) -> None:
+    """Refuse arguments that were given and would change nothing.
+
+    Parameters
+    ----------
+    parsed
+        The arguments.
+    what
+        What was asked for, in words.
+    *names
+        Those that count for it.
+    """
+    idle = [parsed.flags[name] for name in parsed.given if name not in names]
+    if idle:
+        used = ", ".join(parsed.flags[name] for name in names)
+        raise SupernodeError(f"{what} does not use {', '.join(idle)}; it takes {used}")

@@ -15,8 +15,9 @@ from collectives.bounds import (
     read_certificate,
     sensitivity,
 )
-from collectives.cli.commands.answer import Answer, Say, argument, command
+from collectives.cli.commands.answer import Answer, Say, argument, command, takes_only
 from collectives.cli.commands.arguments import EXACT, RANKS, SYSTEM, size_argument
+from collectives.model.collective import collective
 from topology import files, units
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
@@ -52,6 +53,8 @@ def bound_command(arguments: Namespace, say: Say) -> Answer:
         return _checked(machine, arguments)
     if kind is None:
         raise SupernodeError("bound: say which collective, or --check FILE")
+    if "root" in arguments.given and not collective(kind).rooted:
+        raise SupernodeError(f"{collective(kind).title} has no root; leave out --root")
     choices = {
         "ranks": arguments.ranks, "relay": not arguments.no_relay, "root": arguments.root,
         "gap": arguments.gap / 100, "exact": arguments.exact, "progress": say,
@@ -80,8 +83,7 @@ def bound_command(arguments: Namespace, say: Say) -> Answer:
 
 def _checked(machine: Supernode, arguments: Namespace) -> Answer:
     """Check a proof, and say what it proves."""
-    if arguments.collective is not None:
-        raise SupernodeError("bound: --check FILE says itself which collective it is about")
+    takes_only(arguments, "a check", "system", "check")
     data = files.read_json(files.read_text(arguments.check), arguments.check)
     for key in ("bound", "certificate"):
         data = data.get(key, data) if isinstance(data, dict) else data

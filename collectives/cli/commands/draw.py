@@ -12,10 +12,11 @@ from collectives.analysis.analyze import analyze_sizes
 from collectives.analysis.answer import Analysis
 from collectives.analysis.comparison import compare
 from collectives.analysis.tuning import analyze_all
-from collectives.cli.commands.answer import Answer, Say, argument, command
+from collectives.cli.commands.answer import Answer, Say, argument, command, takes_only
 from collectives.cli.commands.arguments import MODEL, RANKS, STYLE, SYSTEMS, model, size_argument
 from topology.errors import SupernodeError, unknown_name
 from topology.supernode import Supernode
+from topology.text import counted
 
 PICTURES = (
     "fabric", "racks", "loads", "distribution", "bandwidth", "latency", "steps", "traffic",
@@ -85,6 +86,12 @@ def _one(arguments: Namespace) -> Supernode:
     return machines[0]
 
 
+def _machine_only(arguments: Namespace, how: str = "") -> None:
+    """Refuse what only pictures of a collective use."""
+    what = f"a {arguments.picture} picture{how}"
+    takes_only(arguments, what, "systems", "picture", "output", "style")
+
+
 def _choices(arguments: Namespace, say: Say) -> dict[str, Any]:
     """Return what the pipeline is asked besides machine and algorithm."""
     if arguments.collective is None:
@@ -111,6 +118,7 @@ def _of_analysis(arguments: Namespace, say: Say) -> Drawn:
 def _fabric(arguments: Namespace, say: Say) -> Drawn:
     if arguments.collective is not None:
         return _of_analysis(arguments, say)
+    _machine_only(arguments, " without --collective")
     machine, drawing = _one(arguments), import_module("topology.drawing")
     return drawing.draw(machine, style=arguments.style)[0], drawing.describe(machine).title
 
@@ -129,14 +137,17 @@ def _bandwidth(arguments: Namespace, say: Say) -> Drawn:
 
 
 def _machines(arguments: Namespace, say: Say) -> Drawn:
+    _machine_only(arguments)
     comparison = compare(arguments.systems, progress=say)
     return _plot("machines", comparison, arguments), str(comparison.parts()[0])
 
 
 def _racks(arguments: Namespace, _: Say) -> Drawn:
+    _machine_only(arguments)
     machine, drawing = _one(arguments), import_module("topology.drawing")
     racks = drawing.plan_racks(machine)
-    said = f"{machine.name}: {len(racks.names):,} {racks.by}s of {len(racks.kinds):,} kinds"
+    kinds = counted(len(racks.kinds), "kind")
+    said = f"{machine.name}: {counted(len(racks.names), racks.by)} of {kinds}"
     return drawing.draw_racks(machine, style=arguments.style)[0], said
 
 

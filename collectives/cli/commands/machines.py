@@ -17,19 +17,21 @@ from topology.text import Table
 @command("list", "the machines of the catalogue")
 def list_command(_: Namespace, __: Say) -> Answer:
     """List."""
-    rows = []
+    data, rows = [], []
     for name in system_names():
         entry = default_entry(name)
         npus, rate = (entry.figure(what) if entry else None for what in ("npus", "npu_bandwidth"))
         title = entry.title if entry else ""
+        data.append({
+            "name": name, "title": title, "npus": int(npus.value) if npus else None,
+            "npu_bandwidth_Bps": rate.value if rate else None,
+        })  # fmt: skip
         said = units.format_rate(rate.value) if rate else ""
-        rows.append((name, title, f"{npus.value:.0f}" if npus else "", said))
-    columns = ("name", "title", "npus", "npu_bandwidth")
-    data = {"systems": [dict(zip(columns, row, strict=True)) for row in rows]}
+        rows.append((name, title, f"{npus.value:,.0f}" if npus else "", said))
     first = f"{len(rows)} machines; `supernode show NAME` tells what one is made of"
     headers = ("name", "machine", "NPUs", "scale-up per NPU, one way")
     broken = [fault for fault in plugin_faults(SYSTEMS.group).values() if fault]
-    return Answer([first, Table("", headers, rows), *broken], data)
+    return Answer([first, Table("", headers, rows), *broken], {"systems": data})
 
 
 @command(

@@ -39,7 +39,7 @@ _LAYER: dict[str, tuple[float, str]] = {
         for name, (usual, told) in _LAYER.items()
     ),
     argument("--dedup", default="none", help="send once for every: none, rank, node"),
-    argument("--algorithm", default="direct", help="of the all-to-all; or auto"),
+    argument("--algorithm", help="of the all-to-all, or auto; by default direct"),
     argument("--skew", type=float, default=0.0, help="spread of the experts' load: 0"),
     argument("--seed", type=int, help="draw tokens and load with this seed"),
     *MODEL,

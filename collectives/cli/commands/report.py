@@ -8,6 +8,8 @@ from collectives.cli.commands.answer import Answer, Say, argument, command
 from collectives.cli.commands.arguments import STYLE, SYSTEMS, size_argument, split
 from collectives.report.html import COLLECTIVES, check_target, write_report
 
+_USUAL = ",".join(COLLECTIVES).replace("_", "-")
+
 
 @command(
     "report",
@@ -17,8 +19,8 @@ from collectives.report.html import COLLECTIVES, check_target, write_report
     ),
     SYSTEMS,
     argument(
-        "--collectives", metavar="NAMES", default=",".join(COLLECTIVES).replace("_", "-"),
-        help="what to run, with commas; by default %(default)s", read=split,
+        "--collectives", metavar="NAMES", default=_USUAL,
+        help=f"what to run, with commas; by default {_USUAL}", read=split,
     ),
     size_argument("--size", default="64MiB"),
     STYLE,

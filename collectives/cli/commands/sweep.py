@@ -11,6 +11,7 @@ from collectives.analysis.sweeps import SweepRecord, iter_sweep, size_range, to_
 from collectives.cli.commands.answer import Answer, Say, argument, command
 from collectives.cli.commands.arguments import MODEL, SYSTEMS, model, split
 from topology import border, units
+from topology.errors import SupernodeError
 from topology.text import Table
 
 _SHOWN = 40
@@ -70,6 +71,8 @@ def _sizes(arguments: Namespace) -> list[float]:
     low, dash, high = arguments.sizes.partition("-")
     if dash:
         return size_range(low, high, factor=arguments.factor)
+    if "factor" in arguments.given:
+        raise SupernodeError("--factor is for a range of sizes, such as 1KiB-1GiB; leave it out")
     return [units.parse_size(text) for text in split(arguments.sizes)]
 
 

@@ -55,8 +55,10 @@ def test_list_names_every_machine(capsys: pytest.CaptureFixture[str]) -> None:
     for name in topology.system_names():
         assert name in out
     code, out, _ = _run(capsys, "list", "--json")
-    names = [row["name"] for row in json.loads(out)["systems"]]
-    assert names == topology.system_names()
+    rows = {row["name"]: row for row in json.loads(out)["systems"]}
+    assert list(rows) == topology.system_names()
+    assert rows["gb200-nvl72"]["npus"] == 72
+    assert rows["gb200-nvl72"]["npu_bandwidth_Bps"] == 900e9
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,34 @@ def test_faults_are_one_line_and_code_2(
     assert err.startswith("supernode: ")
     assert told in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["draw", "--picture", "machines", "--collective", "barrier"], "not use --collective;"),
+        (["draw", "--picture", "racks", "--exact"], "racks picture does not use --exact;"),
+        (["draw", "--ranks", "0-3", "--rate", "bar"], "--rate, --ranks; it takes SYSTEMS, --pic"),
+        (["draw", "--size", "64MiB"], "without --collective does not use --size"),
+        (["bound", "--check", "p", "--ranks", "0-7", "--no-relay"], "use --ranks, --no-relay;"),
+        (["bound", "--check", "p", "--root", "0", "-o", "q"], "not use --root, --output;"),
+        (["bound", "all-gather", "--check", "p"], "does not use COLLECTIVE;"),
+        (["bound", "all-reduce", "--root", "0"], "all-reduce has no root"),
+        (["sweep", "--sizes", "1KiB,2KiB", "--factor", "4"], "--factor is for a range"),
+        (["moe", "--dedup", "node", "--algorithm", "direct"], "has its own schedule"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """An option that is given and not used is refused, its default value too."""
+    monkeypatch.chdir(tmp_path)
+    output = ["-o", "a.png"] if words[0] == "draw" else []
+    code, out, err = _run(capsys, words[0], "dgx-h100:nodes=1", *words[1:], *output)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
