@@ -23,7 +23,6 @@ COLLECTIVES = ("all_reduce", "all_to_all")
 """The collectives by which machines are compared."""
 
 
-_SOURCE_HEADERS = ("quantity", "machine", "figure", "confidence", "source")
 _ANOTHER = ", another source"
 _HEADLINES = {
     "NPUs": "NPUs",

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from collectives.algorithms import algorithm_names, candidate_names, find_algorithm
+from collectives.algorithms import candidate_names, find_algorithm
 from collectives.analysis.question import Job, Question
 from collectives.model.lockstep import Placed, at_once
 from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, ScheduleError
@@ -311,8 +311,3 @@ def all_jobs(question: Question, chosen: Sequence[Candidate]) -> Candidate:
 
     name = " + ".join(dict.fromkeys(candidate.name for candidate in chosen))
     return Candidate(name, make, question.plan)
-
-
-def every_name(job: Job) -> list[str]:
-    """Return every algorithm known for a job's collective."""
-    return algorithm_names(job.collective)

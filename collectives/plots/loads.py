@@ -27,7 +27,6 @@ from topology.text import span
 _ROWS = ("node", "rack", "group", "pod")
 _COLUMNS = ("plane", "rail")
 _MOST = 64
-_EQUAL = 1 - 1e-9
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,9 +65,6 @@ class Quotient:
     forwards: BoolArray
     node_latency: FloatArray
     cost: IntArray
-    out_start: IntArray
-    in_start: IntArray
-    in_arc: IntArray
 
     @cached_property
     def _ends(self) -> IntArray:
@@ -195,7 +192,6 @@ def quotient(fabric: Fabric, groups: IntArray) -> Quotient:
         key, return_index=True, return_inverse=True, return_counts=True
     )
     tail, head = np.divmod(keys, count_groups)
-    in_arc = np.argsort(head, kind="stable")
     toll = np.where(fabric.is_nic[member[head]], len(fabric.nodes) + 1, 1)
     return Quotient(
         group=group,
@@ -213,9 +209,6 @@ def quotient(fabric: Fabric, groups: IntArray) -> Quotient:
         forwards=fabric.forwards[member],
         node_latency=fabric.node_latency[member],
         cost=toll,
-        out_start=_starts(tail, count_groups),
-        in_start=_starts(head[in_arc], count_groups),
-        in_arc=in_arc,
     )
 
 
