@@ -12,7 +12,7 @@ from collectives.analysis import explain
 from collectives.timing import Cost, Latency
 from topology import units
 from topology.fabric import ArcClass, Fabric, FloatArray, IntArray
-from topology.text import Part, Printed, Table, span
+from topology.text import Part, Printed, Table, counted, span
 
 _EQUAL = 1 - 1e-9
 _DOMINANT = 0.5
@@ -108,8 +108,9 @@ class LinkClass(Printed):
 
     def parts(self) -> list[Part]:
         """Return what people read."""
-        name, medium, count, each, _, most, mean = self.cells()
-        return [f"{count} {name} {medium} links, {each} each: {most} at most, {mean} on average"]
+        name, medium, _, each, _, most, mean = self.cells()
+        links = counted(self.links, f"{name} {medium} link")
+        return [f"{links}, {each} each: {most} at most, {mean} on average"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data in SI units, for JSON."""
