@@ -148,7 +148,8 @@ class Bottleneck(Printed):
     runner_up
         The next class, or None.
     share_of
-        Share of the transfer time that each is the busiest.
+        What is the busiest at the same time, and for which share of the transfer time, the
+        largest first; the shares add up to 1.
     """
 
     title: str
@@ -162,7 +163,7 @@ class Bottleneck(Printed):
     dimension: int | None = None
     mirrored: bool = False
     runner_up_class: LinkClass | None = None
-    share_of: tuple[tuple[Carrier, float], ...] = ()
+    share_of: tuple[tuple[tuple[Carrier, ...], float], ...] = ()
 
     @property
     def kind(self) -> str:
@@ -194,9 +195,15 @@ class Bottleneck(Printed):
     def shares(self) -> dict[str, float]:
         """Return the share of the transfer time that each class is the busiest, by its words."""
         found: dict[str, float] = {}
-        for key, share in self.share_of:
-            found[key.name] = found.get(key.name, 0.0) + share
+        for keys, share in self.share_of:
+            for name in dict.fromkeys(key.name for key in keys):
+                found[name] = found.get(name, 0.0) + share
         return found
+
+    @property
+    def share(self) -> float:
+        """Return the share of the transfer time that the busiest class is the busiest."""
+        return sum(share for keys, share in self.share_of if self.key in keys)
 
     def parts(self) -> list[Part]:
         """Return what people read: the sentence, and every class of links."""
@@ -250,9 +257,12 @@ def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
     fabric, cost
         What ran where.
     """
-    shares, rows = _shares(fabric, cost), link_classes(fabric, cost)
-    if not shares:
+    together, rows = _shares(fabric, cost), link_classes(fabric, cost)
+    if not together:
         return Bottleneck(title, cost.time, cost.latency, rows)
+    shares: dict[Carrier, float] = {}
+    for keys, share in together.items():
+        shares.update((one, shares.get(one, 0.0) + share) for one in keys)
     key = max(shares, key=lambda one: (round(shares[one], 12), one.tail in _ENDPOINTS))
     at_top = _busiest(fabric, cost, key)
     top = float(cost.busy[at_top].max()) / cost.transfer if len(at_top) else shares[key]
@@ -272,7 +282,7 @@ def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
         dimension=_dimension(fabric, key, at_top),
         mirrored=mirrored,
         runner_up_class=next((r for r in rows if r.key not in hidden and r.utilisation > 0), None),
-        share_of=tuple(sorted(shares.items())),
+        share_of=tuple(sorted(together.items(), key=lambda item: (-round(item[1], 9), item[0]))),
     )
 
 
@@ -308,9 +318,9 @@ def _dimensions(
     return found
 
 
-def _shares(fabric: Fabric, cost: Cost) -> dict[Carrier, float]:
-    """Return for each class the share of the transfer time in which it is the busiest."""
-    shares: dict[Carrier, float] = {}
+def _shares(fabric: Fabric, cost: Cost) -> dict[tuple[Carrier, ...], float]:
+    """Return for classes that are busiest together in which share of the transfer time they are."""
+    shares: dict[tuple[Carrier, ...], float] = {}
     for step in cost.steps:
         if step.transfer == 0:
             continue
@@ -319,7 +329,7 @@ def _shares(fabric: Fabric, cost: Cost) -> dict[Carrier, float]:
         if not keys:  # no link is as busy as a switch
             nodes = np.flatnonzero(step.node_busy >= least).tolist()
             keys = [Carrier(fabric.labels[node]) for node in nodes]
-        for key in dict.fromkeys(keys):  # of equal ones the first is named
-            weight = step.repeat * step.transfer / cost.transfer
-            shares[key] = shares.get(key, 0.0) + weight
+        together = tuple(dict.fromkeys(keys))
+        weight = step.repeat * step.transfer / cost.transfer
+        shares[together] = shares.get(together, 0.0) + weight
     return shares
