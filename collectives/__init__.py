@@ -22,6 +22,9 @@ from collectives.analysis.crossovers import crossovers as crossovers
 from collectives.analysis.failures import FailureTable as FailureTable
 from collectives.analysis.failures import failures as failures
 from collectives.analysis.question import Job as Job
+from collectives.analysis.simulate import simulate as simulate
+from collectives.analysis.simulation import JobRun as JobRun
+from collectives.analysis.simulation import Simulation as Simulation
 from collectives.analysis.sweeps import SweepRecord as SweepRecord
 from collectives.analysis.sweeps import size_range as size_range
 from collectives.analysis.sweeps import sweep as sweep

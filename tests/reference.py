@@ -262,3 +262,100 @@ def water_filling(
         }
         growing -= {f for f in growing if full & set(use[f]) or rate[f] == limit[f]}
     return rate
+
+
+def simulate(
+    machine: Supernode,
+    steps: list[tuple[list[tuple[int, int, float]], tuple[int, ...]]],
+    alpha: float,
+    message: float,
+) -> list[float]:
+    """Return when each rank is done: messages one by one, rates anew at every event.
+
+    A step is its messages (sender, receiver, bytes) and the steps that it needs.
+    """
+    graph, ranks = machine.graph, range(len(machine.npus))
+    idle = dict.fromkeys(machine.fabric.arcs, 0.0)
+    ways: dict[tuple[int, int], tuple[dict[tuple[str, str], float], float]] = {}
+    done: dict[tuple[int, int], float] = {}
+    free = dict.fromkeys(ranks, 0.0)
+    begin: dict[tuple[int, int], float] = {}
+    left: dict[tuple[int, int], float] = {}
+    lands: dict[tuple[int, int], float] = {}
+    landed: set[tuple[int, int]] = set()
+    now = 0.0
+    while True:
+        _settle(steps, now, (alpha, message), free, done, begin, landed)
+        moving = [key for key in left if left[key] > 0]
+        rates = _shares(machine, [ways[key][0] for key in moving])
+        events = [at for key, at in begin.items() if key not in left]
+        events += [at for key, at in lands.items() if key not in landed]
+        events += [now + left[key] / rate for key, rate in zip(moving, rates, strict=True)]
+        if not events:
+            return [max(done[s, r] for s in range(len(steps))) for r in ranks]
+        then = min(events)
+        for key, rate in zip(moving, rates, strict=True):
+            left[key] -= rate * (then - now)
+            if left[key] <= 1e-12 * rate * then:
+                left[key] = 0.0
+        now = then
+        for (s, m), at in begin.items():
+            if (s, m) not in left and at <= now * (1 + 1e-12):
+                u, v, size = steps[s][0][m]
+                ends = machine.npus[u], machine.npus[v]
+                ways[s, m] = route_pair(graph, *ends), slowest(machine, *ends, idle)[0]
+                left[s, m] = size
+        for key in left:
+            if left[key] == 0 and key not in lands:
+                lands[key] = now + ways[key][1]
+        landed |= {key for key, at in lands.items() if at <= now * (1 + 1e-12)}
+
+
+def _settle(
+    steps: list[tuple[list[tuple[int, int, float]], tuple[int, ...]]],
+    now: float,
+    software: tuple[float, float],
+    free: dict[int, float],
+    done: dict[tuple[int, int], float],
+    begin: dict[tuple[int, int], float],
+    landed: set[tuple[int, int]],
+) -> None:
+    """Note all that becomes ready or done without time going by."""
+    settled = False
+    while not settled:
+        settled = True
+        for (s, (sent, needs)), r in product(enumerate(steps), free):
+            if not all((n, r) in done for n in needs):
+                continue
+            mine = [m for m, (u, _, _) in enumerate(sent) if u == r]
+            if mine and (s, mine[0]) not in begin:
+                free[r] = max(free[r], now) + len(mine) * software[1]
+                begin.update({(s, m): free[r] + software[0] for m in mine})
+                settled = False
+            ends = [m for m, (u, v, _) in enumerate(sent) if r in (u, v)]
+            if (s, r) not in done and all((s, m) in landed for m in ends):
+                done[s, r] = now
+                settled = False
+
+
+def _shares(machine: Supernode, flows: list[dict[tuple[str, str], float]]) -> list[float]:
+    """Return max-min fair rates on links and on what switches forward: grow, stop, grow on."""
+    graph = machine.graph
+    room = {link: graph.edges[link]["capacity"] for link in graph.edges}
+    use = [dict(flow) for flow in flows]
+    for shares in use:
+        for (_, v), share in list(shares.items()):
+            if graph.nodes[v]["kind"] == "switch" and "capacity" in graph.nodes[v]:
+                room[v, ""] = graph.nodes[v]["capacity"]
+                shares[v, ""] = shares.get((v, ""), 0.0) + share
+    rate = [0.0] * len(use)
+    growing = set(range(len(use)))
+    while growing:
+        slope = {r: sum(use[f].get(r, 0.0) for f in growing) for r in room}
+        spent = {r: sum(use[f].get(r, 0.0) * rate[f] for f in range(len(use))) for r in room}
+        step = min((room[r] - spent[r]) / slope[r] for r in room if slope[r] > 0)
+        for f in growing:
+            rate[f] += step
+        full = {r for r in room if slope[r] and room[r] - spent[r] <= step * slope[r] * (1 + 1e-9)}
+        growing -= {f for f in growing if full & set(use[f])}
+    return rate

@@ -109,8 +109,7 @@ class Analysis(Printed):
     @property
     def busbw(self) -> float:
         """Return `algbw` times the factor of nccl-tests, that of each job's largest group."""
-        factor = sum(self.question.share(job) * job.kind.factor(job.largest) for job in self.jobs)
-        return self.algbw * factor if factor else 0.0  # a rank alone has no bandwidth to share
+        return self.question.bus(self.algbw)
 
     @property
     def efficiency(self) -> float:
@@ -228,7 +227,7 @@ def answer(question: Question, sizes: Sequence[float] | None = None) -> list[Ana
     sizes
         S in bytes, of all jobs together; by default the question's own.
     """
-    unchecked = [note for job in question.jobs for note in _checked(job)]
+    unchecked = [note for job in question.jobs for note in verified(job)]
     selections = [candidates(question, job) for job in question.jobs]
     together: dict[tuple[str, ...], Candidate] = {}
     found = []
@@ -290,8 +289,8 @@ def conclude(
     return Analysis(question, float(size), plan, cost, limit, assumptions, approximations)
 
 
-def _checked(job: Job) -> tuple[Approximation, ...]:
-    """Verify a user's schedule, or say what was not verified."""
+def verified(job: Job) -> tuple[Approximation, ...]:
+    """Verify the schedule of a job if a user gave it; return what was not verified."""
     given = job.algorithm
     if not isinstance(given, Schedule) or job.trusted:
         return ()

@@ -19,6 +19,7 @@ _ORDER = {
     "needed": "cut-through inside the network; a step starts when those it needs have ended, and "
     "steps at work at once share links max-min fairly",
     "chunk": "store and forward; a transfer starts when its link is free and its chunk is there",
+    "simulated": "a rank goes on once its own transfers of the steps that a step needs are done",
 }
 
 
@@ -33,8 +34,8 @@ def sentence(found: Bottleneck) -> str:
 
 
 def shortly(found: Bottleneck) -> str:
-    """Return what limits for which share of the transfer time, latency first if that takes more."""
-    said = [f"{found.name} {units.format_percent(found.share)}"] if found.key else []
+    """Return the busiest class and its utilisation, and latency first where that takes the time."""
+    said = [f"{found.name} {units.format_percent(found.utilisation)}"] if found.key else []
     return ", then ".join(["latency", *said] if found.kind == "latency" else said)
 
 
@@ -71,22 +72,24 @@ def noun(key: Carrier) -> str:
 
 
 def _in_turn(found: Bottleneck, first: Carrier) -> str:
-    """Say which classes limit together, and which one after the other, in a schedule's phases."""
+    """Say which classes limit one after the other, in the phases of a schedule."""
+    count = {row.key: row.links for row in found.rows}
+    told: set[Carrier] = set()
     said = []
-    for keys, share in found.share_of[:_NAMED]:
-        order = sorted(keys, key=lambda key: (key != first, key.tail != first.tail))
-        told = [key for at, key in enumerate(order) if key.back not in order[:at]]
-        what = " with ".join(_class(found, key) for key in told)
+    order = sorted(
+        found.share_of, key=lambda item: (-round(item[1], 9), item[0].tail != first.tail, item[0])
+    )
+    for key, share in order:
+        if key.back in told:
+            continue
+        told.add(key)
+        what = (
+            f"what the {key.tail} switches can forward"
+            if key.forwards
+            else f"the {count[key]:,} {key.name} {noun(key)}"
+        )
         said.append(f"{what} ({units.format_percent(share)} of the transfer time)")
-    rest = sum(share for _, share in found.share_of[_NAMED:])
-    return " and then ".join([*said, *([f"others ({units.format_percent(rest)})"] if rest else [])])
-
-
-def _class(found: Bottleneck, key: Carrier) -> str:
-    if key.forwards:
-        return f"what the {key.tail} switches can forward"
-    count = next(row.links for row in found.rows if row.key == key)
-    return f"the {count:,} {key.name} {noun(key)}"
+    return " and then ".join(said)
 
 
 def _on_latency(found: Bottleneck) -> str:
@@ -143,6 +146,25 @@ def conditions(
         f"forwarding: {_ORDER[order]}",
         f"endpoint: α {a_step} a step, {a_message} a message{said}",
     ]
+
+
+def moving(
+    *, stored: bool, window: int | None, injection: float, ejection: float, tick: float
+) -> list[str]:
+    """Say how a simulation moves messages."""
+    limits = [
+        f"{name} {units.format_rate(value)} a rank"
+        for name, value in (("injection", injection), ("ejection", ejection))
+        if value < float("inf")
+    ]
+    return [
+        "transfers: each hop stores a message whole, and a link carries one at a time in order of "
+        "arrival" if stored else
+        "transfers: cut-through; those under way share links and switches max-min fairly",
+        *([f"window: {counted(window, 'message')} of a rank under way at most"] if window else []),
+        *(["limits: " + ", ".join(limits)] if limits else []),
+        *([f"durations: cut to whole {units.format_time(tick)}"] if tick else []),
+    ]  # fmt: skip
 
 
 VERIFIED = "schedule: as given, verified"

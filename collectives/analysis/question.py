@@ -182,6 +182,11 @@ class Question(Printed):
         """Return a job's size as a fraction of the whole."""
         return job.bytes / self.size if self.size > 0 else 1 / len(self.jobs)
 
+    def bus(self, algbw: float) -> float:
+        """Return algbw times the factor of nccl-tests, that of each job's largest group."""
+        factor = sum(self.share(job) * job.kind.factor(job.largest) for job in self.jobs)
+        return algbw * factor if factor else 0.0  # a rank alone has no bandwidth to share
+
     @cached_property
     def ranks(self) -> IntArray:
         """The ranks of all groups of all jobs; in their order if it is one group."""

@@ -15,7 +15,7 @@ from topology import border, units
 from topology.errors import SupernodeError
 from topology.fabric import Fabric, FloatArray
 from topology.supernode import Supernode
-from topology.text import Part, Printed, counted
+from topology.text import Part, Printed
 
 _ENDS = ("NPU", "GPU", "die")
 
@@ -50,8 +50,7 @@ class Worth(Printed):
     def parts(self) -> list[Part]:
         """Return what it is worth."""
         given, got = (units.format_percent(x) for x in (self.change, self.gain))
-        links = counted(self.links, f"{self.name} link")
-        return [f"{links}, {self.medium}: +{given} capacity, +{got} algbw"]
+        return [f"{self.links:,} {self.name} links, {self.medium}: +{given} capacity, +{got} algbw"]
 
 
 def sensitivity(

@@ -64,7 +64,7 @@ class _Clock:
 
 
 @dataclass(frozen=True, eq=False)
-class _Timeline:
+class Timeline:
     """Every transfer in order: when it was handed over, began and arrived, and what for it waited.
 
     ``held_by`` is the transfer whose message or chunk the sender had to finish first, and
@@ -126,7 +126,7 @@ class Pipelined:
 
     def time(self, size: float) -> float:
         """Return seconds until the last chunk has arrived at a size."""
-        return float(self._run(size).arrival.max(initial=0.0))
+        return float(self.run(size).arrival.max(initial=0.0))
 
     def critical_path(self, step: int, size: float) -> list[int]:
         """Return the arcs that the last chunk to arrive waited for or went over, in order."""
@@ -135,7 +135,7 @@ class Pipelined:
 
     def _critical(self, size: float) -> tuple[Latency, list[int]]:
         """Follow the last arrival back to the start; return where the time went, and the arcs."""
-        line = self._run(size)
+        line = self.run(size)
         split, arcs = Latency(), []
         at = int(np.argmax(line.arrival)) if len(line.arrival) else _START
         arrives = True
@@ -157,12 +157,12 @@ class Pipelined:
             at, arrives = int(line.held_by[at]), True
         return split, arcs[::-1]
 
-    def _run(self, size: float) -> _Timeline:
-        """Carry out every transfer; see `_Timeline`."""
+    def run(self, size: float) -> Timeline:
+        """Carry out every transfer; see `Timeline`."""
         p, chunks = self.schedule.ranks, self.schedule.chunks
         on_wire = size * self.schedule.chunk_fraction / self.rates
         count = sum(len(slot.arc) for slot in self.slots)
-        line = _Timeline(
+        line = Timeline(
             *(np.zeros(count, dtype=kind) for kind in (int, float, float, int, int, bool))
         )
         clock = _Clock.new(len(on_wire), p, p * chunks)
@@ -185,7 +185,7 @@ class Pipelined:
             first += len(slot.arc)
         return line
 
-    def _hand_over(self, slot: Slot, here: IntArray, clock: _Clock, line: _Timeline) -> FloatArray:
+    def _hand_over(self, slot: Slot, here: IntArray, clock: _Clock, line: Timeline) -> FloatArray:
         """Return when each transfer of a slot is handed to its link; senders take turns."""
         alpha, message = self.endpoint.alpha, self.endpoint.message
         ready = clock.chunk[slot.source] + alpha

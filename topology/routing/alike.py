@@ -37,6 +37,11 @@ class Alike:
     arc: IntArray
     placeless: bool = False
 
+    @property
+    def twins(self) -> bool:
+        """Whether nothing but twins is alike."""
+        return len(np.unique(self.node)) == len(self.node) and self._apart
+
     @cached_property
     def _apart(self) -> bool:
         """Whether no two arcs are alike."""

@@ -116,10 +116,11 @@ class EcmpFlow(RoutedFlow):
         resources = classes_as_resources(
             self.fabric, alike.arc[whole.arc], alike.node[whole.group]
         )  # fmt: skip
-        return pair_streams(
-            self._blocks.route, actor, resources, self._most(self.fabric.latency),
-            whole.group[q.member],
-        )  # fmt: skip
+        route = self._blocks.route
+        found = pair_streams(
+            route, actor, resources, self._most(self.fabric.latency), whole.group[q.member]
+        )
+        return found if alike.twins else replace(found, symmetry=route.sources.key)
 
     def forget(self) -> None:
         """Let go of the routed blocks."""

@@ -236,6 +236,12 @@ class Sources:
     group: IntArray
     amount: FloatArray
 
+    @property
+    def key(self) -> bytes:
+        """Return what the sources of two equal demands have in common."""
+        columns = self.row, self.starts, self.group, self.amount
+        return b"".join(column.tobytes() for column in columns)
+
     def into(self, ranks: IntArray, target: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
         """Return group, column and amount of what some ranks get, from others than themselves.
 

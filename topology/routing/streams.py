@@ -109,6 +109,9 @@ class Streams:
         shape (resources, k).
     resources
         What is shared.
+    symmetry
+        What made ranks and links alike, if more than twins did: streams made alike by another
+        symmetry are not to be joined, as none might keep both.
     """
 
     actor: IntArray
@@ -119,6 +122,7 @@ class Streams:
     receivers: IntArray
     share: sparse.csc_array
     resources: Resources
+    symmetry: bytes = b""
 
     def on(self, fabric: Fabric, resources: Resources) -> Streams:
         """Return the same on finer resources: arcs for classes of arcs, or lanes for arcs."""
@@ -195,8 +199,8 @@ def join_streams(fabric: Fabric, parts: Sequence[Streams]) -> Streams:
     ActorsDifferError
         If they differ in which ranks are alike.
     """
-    actors = [part.actor for part in parts]
-    if any(not np.array_equal(actor, actors[0]) for actor in actors):
+    alike = {(part.actor.tobytes(), part.symmetry) for part in parts}
+    if len(alike) > 1:
         raise ActorsDifferError("different ranks are alike in parts of one demand")
     if len({part.resources.key for part in parts}) > 1:
         lanes = any(len(part.resources.arc) > len(fabric.tail) for part in parts)
@@ -213,4 +217,4 @@ def join_streams(fabric: Fabric, parts: Sequence[Streams]) -> Streams:
     for name in ("count", "amount", "latency"):
         columns[name] = np.concatenate([getattr(part, name) for part in parts])
     share = sparse.csc_array(sparse.hstack([part.share for part in parts]))
-    return Streams(actor=actors[0], share=share, resources=parts[0].resources, **columns)
+    return replace(parts[0], share=share, **columns)

@@ -1,0 +1,253 @@
+"""Simulate collectives on a machine, message by message, as the question that `analyze` asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collectives.analysis import explain
+from collectives.analysis.answer import verified
+from collectives.analysis.question import Job, Question, ask, one_group
+from collectives.analysis.selection import candidates
+from collectives.analysis.simulation import JobRun, Simulation
+from collectives.model.collective import Collective
+from collectives.model.schedule import Progress, Schedule, ScheduleError
+from collectives.timing.chunked import chunked
+from collectives.timing.pipelined import pipelined
+from collectives.timing.program import Part, lay_out
+from collectives.timing.simulation import carry_out
+from collectives.timing.trace import Trace
+from topology import border
+from topology.approximation import require_exact
+from topology.routing import RoutingLike
+from topology.supernode import Supernode
+
+FORWARDING = ("cut-through", "store-and-forward")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How messages move, besides what a question says.
+
+    Attributes
+    ----------
+    stored
+        Whether every link stores a message and forwards it whole.
+    window
+        How many messages a rank has under way at most in a step; None for any number.
+    injection, ejection
+        Bytes/s that a rank can send, and receive, in all.
+    tick
+        Seconds to whole multiples of which durations are cut; 0 for none.
+    """
+
+    stored: bool = False
+    window: int | None = None
+    injection: float = np.inf
+    ejection: float = np.inf
+    tick: float = 0.0
+
+    @property
+    def words(self) -> list[str]:
+        """Say what they are, as assumptions."""
+        return explain.moving(
+            stored=self.stored, window=self.window, injection=self.injection,
+            ejection=self.ejection, tick=self.tick,
+        )  # fmt: skip
+
+
+def _terms(
+    forwarding: str,
+    window: int | None,
+    injection: float | None,
+    ejection: float | None,
+    tick: float,
+) -> Terms:
+    """Return terms that are checked."""
+    how = border.choice(forwarding, "forwarding", FORWARDING, ScheduleError)
+    ports = {
+        name: border.number(value, name, above=0, unit="bytes/s", error=ScheduleError)
+        for name, value in (("injection", injection), ("ejection", ejection))
+        if value is not None
+    }
+    stored = how == FORWARDING[1]
+    if stored and ports:
+        raise ScheduleError(
+            "store-and-forward: links carry one message at a time, and injection= and ejection= "
+            "limit what several share; use cut-through"
+        )
+    return Terms(
+        stored=stored,
+        window=None if window is None else border.whole(window, "window", error=ScheduleError),
+        tick=border.number(tick, "tick", unit="seconds", error=ScheduleError),
+        **ports,
+    )
+
+
+def simulate(
+    supernode: Supernode,
+    what: str | Collective | Schedule | Sequence[Job],
+    size: float | str | None = None,
+    *,
+    algorithm: str | Schedule = "auto",
+    routing: RoutingLike = "ecmp",
+    ranks: npt.ArrayLike | None = None,
+    group_size: int | None = None,
+    rate: str = "line",
+    alpha: float | None = None,
+    message: float | None = None,
+    exact: bool = False,
+    forwarding: str = "cut-through",
+    window: int | None = None,
+    injection: float | None = None,
+    ejection: float | None = None,
+    tick: float = 0.0,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Simulate collectives on a machine: fluid flows with dependencies that share every link.
+
+    Where all transfers of a step are alike the time is that of `analyze`; where they are not, a
+    rank goes on as soon as its own transfers are done, and links are shared max-min fairly
+    (Bertsekas and Gallager, Data Networks, section 6.5.2) instead of all waiting for the fullest.
+
+    Parameters
+    ----------
+    supernode
+        The machine.
+    what
+        A collective's name, a `Schedule`, or several `Job` that run at once.
+    size
+        S in bytes, or a string with a unit; jobs have their own.
+    algorithm, routing, ranks, group_size, rate, alpha, message, exact
+        As in `analyze`; jobs have their own algorithm and ranks.
+    forwarding
+        "cut-through": a message flows over all its links at once. "store-and-forward": each hop
+        is a message of its own, and a link carries one at a time in order of arrival.
+    window
+        How many messages a rank has under way at most in a step; by default any number.
+    injection, ejection
+        Bytes/s that a rank can send, and receive, in all; by default what its links carry.
+    tick
+        Seconds to whole multiples of which durations are cut, as simulators that count whole
+        nanoseconds do; 0 for none.
+    progress
+        Called with what is being done and the fraction done.
+
+    Raises
+    ------
+    SupernodeError
+        One clear message for anything that does not fit.
+    """
+    choices = {
+        "routing": routing, "group_size": group_size, "rate": rate, "alpha": alpha,
+        "message": message, "exact": exact, "algorithm": algorithm, "ranks": ranks,
+    }  # fmt: skip
+    terms = _terms(forwarding, window, injection, ejection, tick)
+    return run(_question(supernode, what, size, progress, choices), terms)
+
+
+def _question(
+    supernode: Supernode,
+    what: str | Collective | Schedule | Sequence[Job],
+    size: float | str | None,
+    progress: Progress | None,
+    choices: dict[str, Any],
+) -> Question:
+    """Return what is asked, checked."""
+    if isinstance(what, str | Collective | Schedule):
+        if size is None:
+            raise ScheduleError("simulate: give a size in bytes, or with a unit such as '64 MiB'")
+        if isinstance(what, Schedule):
+            choices["algorithm"] = what
+        kind = what.collective if isinstance(what, Schedule) else what
+        return one_group(supernode, kind, size, progress=progress, **choices)
+    if size is not None or choices.pop("algorithm") != "auto" or choices.pop("ranks") is not None:
+        raise ScheduleError("simulate: jobs have their own sizes, algorithms and ranks")
+    jobs = border.members(what, "jobs", ScheduleError)
+    if not all(isinstance(job, Job) for job in jobs):
+        raise ScheduleError("simulate: what runs is a collective, a Schedule, or a list of Job")
+    return ask(supernode, jobs, progress, **choices)
+
+
+def run(question: Question, terms: Terms | None = None) -> Simulation:
+    """Return what happens when a question's jobs run.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    terms
+        How messages move; by default cut-through, without limits of the ranks.
+    """
+    terms = terms or Terms()
+    notes = [note for job in question.jobs for note in verified(job)]
+    said, parts = [], []
+    for job in question.jobs:
+        selection = candidates(question, job)
+        pick = selection.fastest(job.bytes)
+        notes += pick.approximations
+        name = pick.candidate.name
+        auto = job.algorithm == "auto"
+        said.append(explain.choice(name, selection.names, pick.excluded, auto=auto))
+        schedule, ranks = pick.candidate.placement(job.bytes)
+        parts.append(Part(schedule, ranks, job.bytes, question.endpoint))
+    trace = _carried_out(question, parts, terms)
+    alone = [trace.finish(0)] if len(parts) == 1 else [
+        _carried_out(question, [part], terms).finish(0) for part in parts
+    ]  # fmt: skip
+    jobs = tuple(
+        JobRun(job, part.schedule, part.ranks, trace.finish(at), float(alone[at].max(initial=0.0)))
+        for at, (job, part) in enumerate(zip(question.jobs, parts, strict=True))
+    )
+    limit = question.bound.at(question.size)
+    words = trace.words or question.router.words
+    notes += [*trace.approximations(question.rates), *limit.approximations]
+    approximations = tuple(dict.fromkeys(notes))
+    if question.exact:
+        require_exact(approximations)
+    end = question.endpoint
+    assumptions = (
+        *dict.fromkeys(said),
+        *explain.conditions(question.rate, end.alpha, end.message, end.source,
+                            words=words, order="simulated"),
+        *terms.words,
+        *(explain.VERIFIED for job in question.jobs if job.given and not notes),
+        *(note for job in question.jobs for note in job.notes),
+    )  # fmt: skip
+    return Simulation(question, jobs, trace, limit, assumptions, approximations)
+
+
+def _carried_out(question: Question, parts: list[Part], terms: Terms) -> Trace:
+    """Return what happens when schedules run at once."""
+
+    def say(done: float) -> None:
+        question.progress("simulating", done)
+
+    question.progress("routing", 0.0)
+    chunks = [part for part in parts if part.schedule.overlaps]
+    if chunks:
+        return _chunked(question, parts, chunks[0], terms)
+    program = lay_out(
+        question.supernode, question.router, parts, question.rates, injection=terms.injection,
+        ejection=terms.ejection, apart=terms.stored or terms.window is not None,
+    )  # fmt: skip
+    stored = question.rates if terms.stored else None
+    return carry_out(program, stored=stored, window=terms.window, tick=terms.tick, progress=say)
+
+
+def _chunked(question: Question, parts: list[Part], part: Part, terms: Terms) -> Trace:
+    """Return what happens when a schedule runs whose transfers wait for links and chunks."""
+    if len(parts) > 1 or terms != Terms(stored=terms.stored):
+        raise ScheduleError(
+            f"simulate: the transfers of {part.schedule.name!r} wait for links and chunks, one at "
+            "a time on a link; that goes with no window=, injection=, ejection= or tick=, and "
+            "with no other job; choose another algorithm"
+        )
+    engine = pipelined(
+        question.supernode.fabric, part.schedule, part.ranks, part.endpoint, question.rates
+    )
+    return chunked(engine, part)

@@ -1,0 +1,226 @@
+"""Move messages as fluids: all that are under way share the links max-min fairly.
+
+Between two events rates are constant; an event is that messages start, have left, or arrive, and
+all of one time are taken together. A message arrives one latency of its slowest path after its
+last byte has left (cut-through).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from itertools import count
+
+import numpy as np
+
+from collectives.model.schedule import IntArray, ScheduleError
+from collectives.timing.fair import fair_rates
+from collectives.timing.ledger import Ledger
+from collectives.timing.program import Program
+from collectives.timing.trace import Record, Trace
+from topology.fabric import FloatArray
+
+_TIE = 1e-12  # of the time: events nearer than this are at once
+_KNOWN = 256  # sets of messages under way whose rates are remembered
+_CELLS = 20_000_000  # times of messages and actors that are kept
+_START, _ARRIVE = 0, 1
+_STUCK = "simulation: messages are under way on links that carry nothing"
+
+
+def whole_ticks(seconds: FloatArray, tick: float) -> FloatArray:
+    """Return durations cut to whole ticks; as they are where there are none."""
+    if not tick:
+        return seconds
+    cut: FloatArray = np.floor(seconds / tick + 1e-6) * tick
+    return cut
+
+
+class Shared:
+    """Messages under way, event by event."""
+
+    def __init__(
+        self,
+        program: Program,
+        window: int | None,
+        tick: float,
+        progress: Callable[[float], object] | None,
+    ) -> None:
+        self.program, self.tick, self.progress = program, tick, progress
+        self.ledger = Ledger(program, window)
+        self.now = 0.0
+        self.events: list[tuple[float, int, int, int, IntArray]] = []
+        self.order = count()
+        self.turn, self.message = np.zeros((2, 0), dtype=np.int64)
+        self.left, self.rate = np.zeros((2, 0))
+        self.known: dict[bytes, FloatArray] = {}
+        self.changes: list[tuple[float, IntArray, FloatArray]] = []
+        self.arrived, self.all = 0, sum(program.patterns[p].size for p in program.pattern.tolist())
+
+    def run(self) -> Trace:
+        """Carry out everything."""
+        self.ledger.begin()
+        self._take()
+        while self.events or len(self.turn):
+            self._advance()
+            self._leave()
+            starting = self._due()
+            if starting or len(self.rate) != len(self.turn):
+                self._start(starting)
+            self._share()
+        if self.arrived < self.all:
+            raise ScheduleError("simulation: messages are left that nothing lets start")
+        changes = (
+            np.repeat([t for t, _, _ in self.changes], [len(m) for _, m, _ in self.changes]),
+            np.concatenate([np.zeros(0, dtype=np.int64), *(m for _, m, _ in self.changes)]),
+            np.concatenate([np.zeros(0), *(by for _, _, by in self.changes)]),
+        )
+        return Trace(self.program, self.ledger.records(), changes)
+
+    def _advance(self) -> None:
+        """Go on to the next event."""
+        if not self.events and not (self.rate > 0).any():
+            raise ScheduleError(_STUCK)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = self.now + np.where(self.left > 0, self.left / self.rate, 0.0)
+        first = float(ends.min(initial=np.inf))
+        then = min(first, self.events[0][0]) if self.events else first
+        gone = np.where(np.isfinite(self.rate), self.rate * (then - self.now), self.left)
+        self.left = np.where(ends <= then * (1 + _TIE), 0.0, self.left - gone)
+        self.now = then
+
+    def _leave(self) -> None:
+        """Let messages leave of which nothing is left."""
+        gone = self.left <= 0
+        if not gone.any():
+            return
+        if self.progress is not None:
+            self.progress(self.arrived / self.all)
+        latency = self.program.streams.latency
+        for turn in np.unique(self.turn[gone]).tolist():
+            here = gone & (self.turn == turn)
+            first = self.program.at(turn).first
+            local = self.message[here] - first
+            start = self.ledger.open(turn).record.start[local]
+            taken = whole_ticks(self.now - start + latency[self.message[here]], self.tick)
+            at = (
+                np.maximum(self.now, start + taken)
+                if self.tick
+                else self.now + latency[self.message[here]]
+            )
+            self._push(at, _ARRIVE, turn, local)
+            self.ledger.sent(turn, local, self.now)
+        self.changes.append((self.now, self.message[gone], -self.rate[gone]))
+        keep = ~gone
+        self.turn, self.message, self.left = self.turn[keep], self.message[keep], self.left[keep]
+        self.rate = self.rate[keep]
+        self._take()
+
+    def _take(self) -> None:
+        """Take over what the ledger lets start."""
+        for times, turn, messages in self.ledger.out:
+            self._push(times, _START, turn, messages)
+        self.ledger.out.clear()
+
+    def _push(self, times: FloatArray, kind: int, turn: int, messages: IntArray) -> None:
+        order = np.argsort(times, kind="stable")
+        times, messages = times[order], messages[order]
+        bounds = np.flatnonzero(np.diff(times, prepend=-1.0) > _TIE * times)
+        for lo, hi in zip(bounds.tolist(), [*bounds[1:].tolist(), len(times)], strict=True):
+            entry = float(times[lo]), next(self.order), kind, turn, messages[lo:hi]
+            heappush(self.events, entry)
+
+    def _due(self) -> list[tuple[int, IntArray]]:
+        """Carry out the events of now; return what starts, by turn."""
+        starting = []
+        limit = self.now * (1 + _TIE)
+        while self.events and self.events[0][0] <= limit:
+            _, _, kind, turn, messages = heappop(self.events)
+            if kind == _START:
+                starting.append((turn, messages))
+                continue
+            self.arrived += len(messages)
+            self.ledger.arrived(turn, messages, self.now)
+            self._take()
+        return starting
+
+    def _start(self, starting: list[tuple[int, IntArray]]) -> None:
+        """Put messages under way."""
+        for turn, local in starting:
+            self.ledger.open(turn).record.start[local] = self.now
+            message = self.program.at(turn).first + local
+            self.turn = np.concatenate([self.turn, np.full(len(local), turn)])
+            self.message = np.concatenate([self.message, message])
+            self.left = np.concatenate([self.left, self.program.bytes[message]])
+
+    def _share(self) -> None:
+        """Share the links among what is under way."""
+        before = np.zeros(len(self.turn))
+        before[: len(self.rate)] = self.rate
+        key = self.message.tobytes()
+        if key not in self.known:
+            if len(self.known) >= _KNOWN:
+                self.known.clear()
+            streams = self.program.streams
+            self.known[key] = fair_rates(
+                streams.share[:, self.message], self.program.capacity, streams.count[self.message]
+            )
+        self.rate = self.known[key]
+        changed = np.flatnonzero(self.rate != before)
+        if len(changed):
+            self.changes.append((self.now, self.message[changed], (self.rate - before)[changed]))
+
+
+def uncontended(program: Program, tick: float) -> Trace:
+    """Carry out a program in which no message can slow another down, turn by turn.
+
+    Once all that take part in a step are done with it a constant later than with its repetition
+    before, they are so in all that follow: those are counted and not gone through. Latencies and
+    overheads add up and the last of several counts, whatever constant is added to all.
+    """
+    took = np.zeros(len(program.bytes))
+    sent = program.bytes > 0
+    if (program.peak[sent] <= 0).any():
+        raise ScheduleError(_STUCK)
+    took[sent] = program.bytes[sent] / program.peak[sent]
+    whole = whole_ticks(took + program.streams.latency, tick)
+    records: list[Record] = []
+    cells = 0
+    for turn, done in _chained(program, records):
+        on = program.at(turn)
+        end = program.parts[program.part[turn]].endpoint
+        handed = done + on.messages * end.message + end.alpha
+        here = slice(on.first, on.first + on.size)
+        start = np.zeros(on.size)
+        np.maximum.at(start, on.senders[0], handed[on.senders[1]])
+        arrival = start + whole[here]
+        after = done.copy()
+        for message, actor in (on.senders, on.receivers):
+            np.maximum.at(after, actor, arrival[message])
+        record = Record(turn, start, start + took[here], arrival, after)
+        cells += 3 * on.size + len(done)
+        if cells > _CELLS:
+            record.start = record.sent = record.arrival = np.zeros(0)
+        later = (after - done)[on.ends > 0]
+        if len(later) and np.ptp(later) <= _TIE * float(after.max()):
+            record.repeat = 1 + _again(program, turn)
+            record.period = float(later.mean())
+        records.append(record)
+    return Trace(program, tuple(records))
+
+
+def _again(program: Program, turn: int) -> int:
+    """Return how many of the next turns repeat this one's step, if the turn before did."""
+    key = program.part * (int(program.step.max()) + 1) + program.step
+    last = int(np.searchsorted(key, key[turn], side="right")) - 1
+    return last - turn if turn and key[turn - 1] == key[turn] else 0
+
+
+def _chained(program: Program, records: list[Record]) -> Iterator[tuple[int, FloatArray]]:
+    """Yield each turn that is to be gone through, and when each actor is done with those before."""
+    turn = 0
+    while turn < len(program.pattern):
+        done = np.zeros(program.actors)
+        if program.needs[turn]:
+            done = records[-1].last(program.at(turn - 1).ends > 0)
+        yield turn, done
+        turn += records[-1].repeat

@@ -1,0 +1,42 @@
+"""Carry out schedules event by event, on the links they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from collectives.timing.fluid import Shared, uncontended
+from collectives.timing.hops import Stored
+from collectives.timing.program import Program
+from collectives.timing.trace import Trace
+from topology.fabric import FloatArray
+
+
+def carry_out(
+    program: Program,
+    *,
+    stored: FloatArray | None = None,
+    window: int | None = None,
+    tick: float = 0.0,
+    progress: Callable[[float], object] | None = None,
+) -> Trace:
+    """Return what happens when a program is carried out.
+
+    Parameters
+    ----------
+    program
+        What runs.
+    stored
+        Bytes/s of each arc, where every link stores a message and forwards it whole; None for
+        cut-through.
+    window
+        How many messages a rank has under way at most, in each turn; None for any number.
+    tick
+        Seconds; the time from a message's start to its arrival is cut to whole ones. 0 for none.
+    progress
+        Called with the fraction done.
+    """
+    if stored is not None:
+        return Stored(program, stored, window, tick, progress).run()
+    if window is None and program.uncontended:
+        return uncontended(program, tick)
+    return Shared(program, window, tick, progress).run()

@@ -1,0 +1,195 @@
+"""Simulation of schedules: against messages followed one by one, and against other simulators."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import collectives
+import topology
+from collectives import Schedule, Step, collective
+from collectives.timing import Endpoint
+from collectives.timing.fluid import Shared
+from collectives.timing.program import Part, Program, lay_out
+from collectives.timing.simulation import carry_out
+from tests import reference
+from tests.strategies import damaged_networks, networks, small_systems
+from topology import Supernode
+from topology.errors import UnreachableError
+from topology.routing import OnePath, Pairs, Router, router
+from topology.units import GiB, MiB, ns
+
+Sent = list[tuple[int, int, float]]
+Steps = list[tuple[Sent, tuple[int, ...]]]
+
+
+def _schedule(ranks: int, steps: Steps) -> Schedule:
+    made = [
+        Step(lambda _: pytest.fail("not to be looked at"), _pairs(sent), after=needs)  # type: ignore[arg-type, return-value]
+        for sent, needs in steps
+    ]
+    return Schedule("mine", collective("all_to_all"), ranks, ranks**2, tuple(made))
+
+
+def _pairs(sent: Sent) -> Pairs:
+    src, dst, amount = zip(*sent, strict=True) if sent else ((), (), ())
+    ends = (np.array(ranks, dtype=np.int64) for ranks in (src, dst))
+    return Pairs(*ends, np.array(amount, dtype=float))
+
+
+def _program(machine: Supernode, schedule: Schedule, size: float, **more: object) -> Program:
+    choices = {"way": router(machine, "ecmp"), "alpha": 0.0, "message": 0.0, **more}
+    way = choices.pop("way")
+    end = Endpoint(choices.pop("alpha"), choices.pop("message"), "")  # type: ignore[arg-type]
+    part = Part(schedule, np.arange(schedule.ranks), size, end)
+    return lay_out(machine, way, [part], machine.fabric.capacity, **choices)  # type: ignore[arg-type]
+
+
+@st.composite
+def steps_of(draw: st.DrawFn, ranks: int) -> Steps:
+    """Draw up to 3 steps of up to 5 different pairs, and which earlier ones each needs."""
+    pair = st.tuples(st.integers(0, ranks - 1), st.integers(0, ranks - 1))
+    found: Steps = []
+    for at in range(draw(st.integers(1, 3))):
+        ends = draw(st.lists(pair.filter(lambda e: e[0] != e[1]), max_size=5, unique=True))
+        sizes = draw(st.lists(st.sampled_from([1.0, 3.0]), min_size=len(ends), max_size=len(ends)))
+        needs = draw(st.sets(st.integers(0, at - 1))) if at else set()
+        sent = [(u, v, size) for (u, v), size in zip(ends, sizes, strict=True)]
+        found.append((sent, tuple(sorted(needs))))
+    return found
+
+
+@given(st.one_of(networks(), damaged_networks()), st.data())
+def test_messages_go_as_if_followed_one_by_one(machine: Supernode, data: st.DataObject) -> None:
+    ranks = len(machine.npus)
+    if ranks < 2:
+        return
+    steps, size = data.draw(steps_of(ranks)), data.draw(st.sampled_from([0.0, 1e5, 1e9]))
+    alpha, message = data.draw(st.sampled_from([(0.0, 0.0), (1e-6, 2e-7)]))
+    try:
+        program = _program(machine, _schedule(ranks, steps), size, alpha=alpha, message=message)
+    except UnreachableError:
+        return
+    listed = [([(u, v, x * size) for u, v, x in sent], needs) for sent, needs in steps]
+    wanted = reference.simulate(machine, listed, alpha, message)
+    np.testing.assert_allclose(carry_out(program).finish(0), wanted, rtol=1e-9, atol=1e-18)
+
+
+@settings(max_examples=12)
+@given(small_systems(), st.sampled_from(["all_to_all", "all_reduce"]), st.sampled_from([1e3, 1e8]))
+def test_what_is_alike_goes_as_it_would_apart(machine: Supernode, kind: str, size: float) -> None:
+    schedule = collectives.make_schedule(machine, kind, algorithm="direct")
+    times = [
+        carry_out(_program(machine, schedule, size, alpha=1e-6, message=1e-8, apart=apart))
+        for apart in (False, True)
+    ]
+    np.testing.assert_allclose(times[0].finish(0), times[1].finish(0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("algorithm", ["ring", "bidirectional_ring", "halving_doubling"])
+def test_turns_without_contention_are_counted_as_they_would_go_event_by_event(
+    algorithm: str,
+) -> None:
+    """Unequal latencies on the way make ranks drift apart before they keep step."""
+    machine = topology.dgx_h100(2)
+    schedule = collectives.make_schedule(machine, "all_reduce", algorithm=algorithm)
+    program = _program(machine, schedule, 3e6, alpha=1e-6, message=3e-8)
+    found, wanted = carry_out(program), Shared(program, None, 0.0, None).run()
+    np.testing.assert_allclose(found.finish(0), wanted.finish(0), rtol=1e-12)
+    for turn in range(len(program.pattern)):
+        np.testing.assert_allclose(found.done(turn), wanted.done(turn), rtol=1e-12)
+    for one, other in zip(found.moves(), wanted.moves(), strict=True):
+        for mine, theirs in zip(one[2:], other[2:], strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-12)
+
+
+def test_a_long_ring_is_counted_and_not_gone_through() -> None:
+    machine = topology.star(200, link="nvlink5")
+    schedule = collectives.make_schedule(machine, "all_reduce", algorithm="ring")
+    trace = carry_out(_program(machine, schedule, 1e9))
+    assert len(trace.program.pattern) == 398
+    assert len(trace.records) <= 6
+
+
+# --- the unit tests of ASTRA-sim's analytical network (599a0473): 50 GiB/s, 500 ns, 1 MiB
+
+
+class Shorter(OnePath):
+    """The shorter way round a ring, clockwise of two equal ones; elsewhere the one way there is."""
+
+    title = "shorter"
+    words = "the shorter way round"
+
+    def way(self, src: str, dst: str) -> list[str]:
+        graph = nx.DiGraph([self.fabric.arcs[arc] for arc in range(len(self.fabric.tail))])
+        ways = list(nx.all_shortest_paths(graph, src, dst))
+        return min(ways, key=lambda way: (int(way[1].split("/")[1]) - int(src.split("/")[1])) % 16)
+
+
+def _network(edges: list[tuple[str, str, float, float]]) -> Supernode:
+    graph = nx.Graph()
+    for u, v, rate, latency in edges:
+        for node in (u, v):
+            graph.add_node(node, kind=node.split("/")[0], forwards=True)
+        graph.add_edge(u, v, capacity=rate * GiB, latency=latency * ns)
+    return topology.from_networkx(graph)
+
+
+def _ring() -> Supernode:
+    return _network([(f"npu/{i}", f"npu/{(i + 1) % 16}", 50, 500) for i in range(16)])
+
+
+def _clique() -> Supernode:
+    return _network([(f"npu/{i}", f"npu/{j}", 50, 500) for i in range(16) for j in range(i)])
+
+
+def _switch() -> Supernode:
+    return _network([(f"npu/{i}", "switch/0", 50, 500) for i in range(16)])
+
+
+def _three_dimensions() -> Supernode:
+    """A ring of 2, a clique of 8, a switch over 4: 200, 100 and 50 GiB/s."""
+    edges: list[tuple[str, str, float, float]] = []
+    for i in range(64):
+        a, b = i % 2, i // 2 % 8
+        if a == 0:
+            edges.append((f"npu/{i}", f"npu/{i + 1}", 200, 50))
+        edges += [(f"npu/{i}", f"npu/{i + 2 * step}", 100, 500) for step in range(1, 8 - b)]
+        edges.append((f"npu/{i}", f"switch/{i % 16}", 50, 2000))
+    return _network(edges)
+
+
+def _nanoseconds(machine: Supernode, sent: list[tuple[int, int]], *, stored: bool) -> float:
+    way: Router = Shorter(machine.fabric)
+    pairs: Steps = [([(u, v, 1.0) for u, v in sent], ())]
+    schedule = _schedule(len(machine.npus), pairs)
+    program = _program(machine, schedule, 1 * MiB, way=way, apart=stored)
+    rates = machine.fabric.capacity if stored else None
+    return float(carry_out(program, stored=rates, tick=1 * ns).finish(0).max()) / ns
+
+
+ALL = [(i, j) for i in range(16) for j in range(16) if i != j]
+
+
+@pytest.mark.parametrize(
+    ("machine", "sent", "aware", "unaware"),
+    [
+        (_ring, [(1, 4)], 60093, 21031),
+        (_clique, [(1, 4)], 20031, 20031),
+        (_switch, [(1, 4)], 40062, 20531),
+        (_ring, ALL, 704116, None),
+        (_three_dimensions, [(0, 1)], None, 4932),
+        (_three_dimensions, [(37, 41)], None, 10265),
+        (_three_dimensions, [(26, 42)], None, 23531),
+    ],
+)
+def test_times_are_those_of_astra_sim(
+    machine: object, sent: list[tuple[int, int]], aware: float | None, unaware: float | None
+) -> None:
+    made = machine()  # type: ignore[operator]
+    for wanted, stored in ((aware, True), (unaware, False)):
+        if wanted is not None:
+            assert abs(_nanoseconds(made, sent, stored=stored) - wanted) < 1
