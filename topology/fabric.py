@@ -17,7 +17,7 @@ from topology import units
 from topology.errors import RoutingError
 from topology.hardware.media import Link
 from topology.naming import label, natural_sort
-from topology.text import Part, Printed, Table, span
+from topology.text import Part, Printed, Table, counted, span
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -123,8 +123,8 @@ class Fabric(Printed):
             for rates in [self.capacity[cls.arcs]]
         ]
         headers = ("directed links", "medium", "links", "each", "all")
-        said = f"{len(self.nodes):,} nodes and {len(self.tail):,} directed links"
-        return [f"{len(self.npus):,} ranks, {said}", Table("", headers, rows)]
+        said = f"{counted(len(self.nodes), 'node')} and {counted(len(self.tail), 'directed link')}"
+        return [f"{counted(len(self.npus), 'rank')}, {said}", Table("", headers, rows)]
 
     @cached_property
     def arcs(self) -> list[tuple[str, str]]:

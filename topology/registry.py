@@ -113,7 +113,8 @@ class Registry(Generic[T]):
         try:
             signature(function).bind(**parameters)
         except TypeError as error:
-            raise GraphError(f"{self.what} {shown(name)}: {error}") from error
+            takes = ", ".join(f"{one}=" for one in signature(function).parameters) or "nothing"
+            raise GraphError(f"{self.what} {shown(name)}: {error}; it takes {takes}") from error
         return function(**parameters)
 
     def _named(self, name: object) -> tuple[str, T]:

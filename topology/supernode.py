@@ -83,7 +83,8 @@ class Supernode(Printed):
 
     def __repr__(self) -> str:
         nodes, edges = self.graph.number_of_nodes(), self.graph.number_of_edges()
-        return f"<Supernode {self.name}: {len(self.npus)} NPUs, {nodes} nodes, {edges} edges>"
+        counts = ((len(self.npus), "NPU"), (nodes, "node"), (edges, "edge"))
+        return f"<Supernode {self.name}: {', '.join(counted(*one) for one in counts)}>"
 
     def parts(self) -> list[Part]:
         """Return what a person reads: what there is of each kind, changes, links and sources."""

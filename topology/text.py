@@ -18,7 +18,6 @@ from typing import TypeAlias
 _WIDTH = 80
 _BETWEEN, _EDGES = 3, 2
 """Columns of text between the cells of a row, and at its two ends together."""
-_MOST_KEYS = 2
 _TIE = "\N{NO-BREAK SPACE}"
 _TIED = re.compile(r"(?<=\d) (?=[^\W\d_]|%)|(?<=[≈×]) (?=\d)|(?<=\d) (?=[×→] )|(?<= [×→]) (?=\d)")
 
@@ -69,9 +68,10 @@ def plain(*parts: Part, width: int | None = None) -> str:
     return "\n".join(line for _, line in styled_lines(parts, room))
 
 
-def counted(count: int, word: str) -> str:
-    """Return how many of something: "1 NPU", "384 NPUs"."""
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
+def counted(count: float, word: str, words: str = "") -> str:
+    """Return how many of something, or how many on average: "1 NPU", "384 NPUs", "1.25 nodes"."""
+    said = f"{count:.3g}" if isinstance(count, float) else f"{count:,}"
+    return f"{said} {word if said == '1' else words or f'{word}s'}"
 
 
 def span(low: float, high: float, printer: Callable[[float], str]) -> str:
@@ -139,28 +139,42 @@ def _columns(table: Table) -> list[list[str]]:
 def _pieces(table: Table, width: int) -> Iterator[Table]:
     """Yield the table, or groups of its columns that fit, each after those that name the rows."""
     least = [_widest(column, words=True) for column in _columns(table)]
-    keys = next(
-        (
-            n
-            for n in range(1, _MOST_KEYS)
-            if len({tuple(r[:n]) for r in table.rows}) == len(table.rows)
-        ),
-        _MOST_KEYS,
-    )
+    keys = _keys(table, least, width)
     groups: list[list[int]] = [[]]
     for at in range(len(least)):
-        held = [*range(keys), *groups[-1]] if len(groups) > 1 else groups[-1]
-        taken = sum(least[i] + _BETWEEN for i in held) + least[at] + _EDGES
-        if groups[-1] and taken > width and at > keys:
+        held = [*keys, *groups[-1]] if len(groups) > 1 else groups[-1]
+        if groups[-1] and _taken(least, [*held, at]) > width and at > keys[-1] + 1:
             groups.append([])
         groups[-1].append(at)
     for number, group in enumerate(groups):
-        chosen = group if number == 0 else [*range(keys), *group]
+        chosen = group if number == 0 else [*keys, *group]
         yield Table(
             "" if number else table.title,
             [table.headers[i] for i in chosen],
             [[row[i] for i in chosen] for row in table.rows],
         )
+
+
+def _keys(table: Table, least: Sequence[int], width: int) -> list[int]:
+    """Return the first columns that tell rows apart, as far as there is room; at least one."""
+    keys: list[int] = []
+    told = 1
+    for at in range(len(least)):
+        others = max((least[i] for i in range(len(least)) if i not in (*keys, at)), default=0)
+        room = _taken(least, range(at + 1)) <= width
+        room = room and _taken(least, [*keys, at]) + _BETWEEN + others <= width
+        apart = len({tuple(row[i] for i in (*keys, at)) for row in table.rows})
+        if told == len(table.rows) or (keys and not room):
+            break
+        if apart > told:
+            keys, told = [*keys, at], apart
+    return keys or [0]
+
+
+def _taken(least: Sequence[int], columns: Iterable[int]) -> int:
+    """Return the width of some columns together."""
+    rooms = [least[at] for at in columns]
+    return sum(rooms) + _BETWEEN * (len(rooms) - 1) + _EDGES
 
 
 def _rooms(columns: Sequence[Sequence[str]], width: int) -> list[int]:

@@ -12,7 +12,7 @@ from collectives.analysis import explain
 from collectives.timing import Cost, Latency
 from topology import units
 from topology.fabric import ArcClass, Fabric, FloatArray, IntArray
-from topology.text import Part, Printed, Table, span
+from topology.text import Part, Printed, Table, counted, span
 
 _EQUAL = 1 - 1e-9
 _DOMINANT = 0.5
@@ -108,8 +108,9 @@ class LinkClass(Printed):
 
     def parts(self) -> list[Part]:
         """Return what people read."""
-        name, medium, count, each, _, most, mean = self.cells()
-        return [f"{count} {name} {medium} links, {each} each: {most} at most, {mean} on average"]
+        name, medium, _, each, _, most, mean = self.cells()
+        links = counted(self.links, f"{name} {medium} link")
+        return [f"{links}, {each} each: {most} at most, {mean} on average"]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data in SI units, for JSON."""
@@ -147,7 +148,8 @@ class Bottleneck(Printed):
     runner_up
         The next class, or None.
     share_of
-        Share of the transfer time that each is the busiest.
+        What is the busiest at the same time, and for which share of the transfer time, the
+        largest first; the shares add up to 1.
     """
 
     title: str
@@ -161,7 +163,7 @@ class Bottleneck(Printed):
     dimension: int | None = None
     mirrored: bool = False
     runner_up_class: LinkClass | None = None
-    share_of: tuple[tuple[Carrier, float], ...] = ()
+    share_of: tuple[tuple[tuple[Carrier, ...], float], ...] = ()
 
     @property
     def kind(self) -> str:
@@ -193,9 +195,15 @@ class Bottleneck(Printed):
     def shares(self) -> dict[str, float]:
         """Return the share of the transfer time that each class is the busiest, by its words."""
         found: dict[str, float] = {}
-        for key, share in self.share_of:
-            found[key.name] = found.get(key.name, 0.0) + share
+        for keys, share in self.share_of:
+            for name in dict.fromkeys(key.name for key in keys):
+                found[name] = found.get(name, 0.0) + share
         return found
+
+    @property
+    def share(self) -> float:
+        """Return the share of the transfer time that the busiest class is the busiest."""
+        return sum(share for keys, share in self.share_of if self.key in keys)
 
     def parts(self) -> list[Part]:
         """Return what people read: the sentence, and every class of links."""
@@ -249,9 +257,12 @@ def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
     fabric, cost
         What ran where.
     """
-    shares, rows = _shares(fabric, cost), link_classes(fabric, cost)
-    if not shares:
+    together, rows = _shares(fabric, cost), link_classes(fabric, cost)
+    if not together:
         return Bottleneck(title, cost.time, cost.latency, rows)
+    shares: dict[Carrier, float] = {}
+    for keys, share in together.items():
+        shares.update((one, shares.get(one, 0.0) + share) for one in keys)
     key = max(shares, key=lambda one: (round(shares[one], 12), one.tail in _ENDPOINTS))
     at_top = _busiest(fabric, cost, key)
     top = float(cost.busy[at_top].max()) / cost.transfer if len(at_top) else shares[key]
@@ -271,7 +282,7 @@ def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
         dimension=_dimension(fabric, key, at_top),
         mirrored=mirrored,
         runner_up_class=next((r for r in rows if r.key not in hidden and r.utilisation > 0), None),
-        share_of=tuple(sorted(shares.items())),
+        share_of=tuple(sorted(together.items(), key=lambda item: (-round(item[1], 9), item[0]))),
     )
 
 
@@ -307,9 +318,9 @@ def _dimensions(
     return found
 
 
-def _shares(fabric: Fabric, cost: Cost) -> dict[Carrier, float]:
-    """Return for each class the share of the transfer time in which it is the busiest."""
-    shares: dict[Carrier, float] = {}
+def _shares(fabric: Fabric, cost: Cost) -> dict[tuple[Carrier, ...], float]:
+    """Return for classes that are busiest together in which share of the transfer time they are."""
+    shares: dict[tuple[Carrier, ...], float] = {}
     for step in cost.steps:
         if step.transfer == 0:
             continue
@@ -318,7 +329,7 @@ def _shares(fabric: Fabric, cost: Cost) -> dict[Carrier, float]:
         if not keys:  # no link is as busy as a switch
             nodes = np.flatnonzero(step.node_busy >= least).tolist()
             keys = [Carrier(fabric.labels[node]) for node in nodes]
-        for key in dict.fromkeys(keys):  # of equal ones the first is named
-            weight = step.repeat * step.transfer / cost.transfer
-            shares[key] = shares.get(key, 0.0) + weight
+        together = tuple(dict.fromkeys(keys))
+        weight = step.repeat * step.transfer / cost.transfer
+        shares[together] = shares.get(together, 0.0) + weight
     return shares

@@ -14,7 +14,7 @@ from topology.hardware.catalogue import Figure
 from topology.hardware.devices import device_catalogue
 from topology.supernode import Supernode
 from topology.systems.catalogue import system_entry, times
-from topology.text import Part, Printed, Table
+from topology.text import Part, Printed, Table, counted
 
 SIZES: tuple[float, ...] = (units.KiB, units.MiB, 64 * units.MiB, units.GiB)
 """The sizes at which machines are compared."""
@@ -306,7 +306,7 @@ def _graph_cells(machine: Supernode) -> list[tuple[str, Cell]]:
         ),
         ("bisection, one way", _computed(cut, units.format_rate(cut))),
         ("bisection per NPU", _computed(2 * cut / npus, units.format_rate(2 * cut / npus))),
-        ("diameter", _computed(hops, f"{hops} hops")),
+        ("diameter", _computed(hops, counted(hops, "hop"))),
         *_link_cells(machine),
     ]
 

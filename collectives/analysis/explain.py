@@ -34,8 +34,8 @@ def sentence(found: Bottleneck) -> str:
 
 
 def shortly(found: Bottleneck) -> str:
-    """Return the busiest class and its utilisation, and latency first where that takes the time."""
-    said = [f"{found.name} {units.format_percent(found.utilisation)}"] if found.key else []
+    """Return what limits for which share of the transfer time, latency first if that takes more."""
+    said = [f"{found.name} {units.format_percent(found.share)}"] if found.key else []
     return ", then ".join(["latency", *said] if found.kind == "latency" else said)
 
 
@@ -72,24 +72,22 @@ def noun(key: Carrier) -> str:
 
 
 def _in_turn(found: Bottleneck, first: Carrier) -> str:
-    """Say which classes limit one after the other, in the phases of a schedule."""
-    count = {row.key: row.links for row in found.rows}
-    told: set[Carrier] = set()
+    """Say which classes limit together, and which one after the other, in a schedule's phases."""
     said = []
-    order = sorted(
-        found.share_of, key=lambda item: (-round(item[1], 9), item[0].tail != first.tail, item[0])
-    )
-    for key, share in order:
-        if key.back in told:
-            continue
-        told.add(key)
-        what = (
-            f"what the {key.tail} switches can forward"
-            if key.forwards
-            else f"the {count[key]:,} {key.name} {noun(key)}"
-        )
+    for keys, share in found.share_of[:_NAMED]:
+        order = sorted(keys, key=lambda key: (key != first, key.tail != first.tail))
+        told = [key for at, key in enumerate(order) if key.back not in order[:at]]
+        what = " with ".join(_class(found, key) for key in told)
         said.append(f"{what} ({units.format_percent(share)} of the transfer time)")
-    return " and then ".join(said)
+    rest = sum(share for _, share in found.share_of[_NAMED:])
+    return " and then ".join([*said, *([f"others ({units.format_percent(rest)})"] if rest else [])])
+
+
+def _class(found: Bottleneck, key: Carrier) -> str:
+    if key.forwards:
+        return f"what the {key.tail} switches can forward"
+    count = next(row.links for row in found.rows if row.key == key)
+    return f"the {count:,} {key.name} {noun(key)}"
 
 
 def _on_latency(found: Bottleneck) -> str:

@@ -23,6 +23,7 @@ from topology import border, files
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.systems import system
+from topology.text import counted
 
 Ranks: TypeAlias = "int | Sequence[int] | None"
 
@@ -79,7 +80,7 @@ class SweepInterrupted(KeyboardInterrupt):
     """
 
     def __init__(self, records: Sequence[SweepRecord]) -> None:
-        super().__init__(f"interrupted after {len(records)} records")
+        super().__init__(f"interrupted after {counted(len(records), 'record')}")
         self.records = list(records)
 
 

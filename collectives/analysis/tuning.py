@@ -220,7 +220,14 @@ class AlgorithmTable(Printed):
         """Return what people read: the fastest, then a row for each."""
         best = self.best
         rows = [_algorithm_row(found) for found in self.analyses]
-        headers = ("algorithm", "time", "steps", "busbw", "of bound", "bottleneck")
+        headers = (
+            "algorithm",
+            "time",
+            "steps",
+            "busbw",
+            "of bound",
+            "limited by (share of transfer)",
+        )
         changes = [
             (units.format_size(round(c.size)), c.below, c.above, units.format_time(c.time))
             for c in self.crossovers

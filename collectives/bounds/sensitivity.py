@@ -15,7 +15,7 @@ from topology import border, units
 from topology.errors import SupernodeError
 from topology.fabric import Fabric, FloatArray
 from topology.supernode import Supernode
-from topology.text import Part, Printed
+from topology.text import Part, Printed, counted
 
 _ENDS = ("NPU", "GPU", "die")
 
@@ -50,7 +50,8 @@ class Worth(Printed):
     def parts(self) -> list[Part]:
         """Return what it is worth."""
         given, got = (units.format_percent(x) for x in (self.change, self.gain))
-        return [f"{self.links:,} {self.name} links, {self.medium}: +{given} capacity, +{got} algbw"]
+        links = counted(self.links, f"{self.name} link")
+        return [f"{links}, {self.medium}: +{given} capacity, +{got} algbw"]
 
 
 def sensitivity(

@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = run(parsed, say)
         show(found, as_json=parsed.json)
     except SupernodeError as error:
-        sys.stderr.write(f"supernode: {error}\n")
+        said = f"supernode: {error}"  # a line of a log stays whole; on a screen it is broken
+        sys.stderr.write((plain(said) if sys.stderr.isatty() else said) + "\n")
         return _FAULT
     except KeyboardInterrupt:
         sys.stderr.write("supernode: interrupted\n")

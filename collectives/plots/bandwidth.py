@@ -22,6 +22,7 @@ from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.metrics.tiers import npu_bandwidths
+from topology.text import counted
 
 _LEGEND_COLUMNS = 3
 _FINEST, _LARGEST = 10, 34
@@ -230,7 +231,7 @@ def _joined(words: Iterable[str]) -> str:
 
 def _names(curves: Sequence[Curve]) -> list[str]:
     """Return what tells the lines apart: machine, collective, algorithm where they differ."""
-    parts = [(c.machine, c.collective, c.algorithm, f"{c.ranks} ranks") for c in curves]
+    parts = [(c.machine, c.collective, c.algorithm, counted(c.ranks, "rank")) for c in curves]
     varies = [len({row[k] for row in parts}) > 1 for k in range(4)]
     varies[2] = True
     varies[0] = varies[0] or len(curves) == 1

@@ -30,7 +30,7 @@ from topology import border, units
 from topology.errors import unknown_name
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
-from topology.text import Part, Printed, Table
+from topology.text import Part, Printed, Table, counted
 
 DEDUPS = ("none", "rank", "node")
 _CROWDED = 1.01
@@ -89,8 +89,8 @@ class MoEAnalysis(Printed):
         facts = [
             ("tokens a rank, top-k", f"{layer.tokens}, {layer.top_k}"),
             ("experts, a rank", f"{layer.experts}, {-(-layer.experts // self.ep)}"),
-            ("a token's experts are on", f"{copies.ranks_per_token:.3g} ranks, "
-                                         f"{copies.nodes_per_token:.3g} nodes"),
+            ("a token's experts are on", f"{counted(float(copies.ranks_per_token), 'rank')}, "
+                                         f"{counted(float(copies.nodes_per_token), 'node')}"),
             ("copies that leave the node", units.format_percent(copies.leaving)),
             ("busiest rank over mean", f"{copies.imbalance:.3g}"),
             ("sent once for every", {"none": "expert"}.get(self.dedup, self.dedup)),
@@ -100,7 +100,7 @@ class MoEAnalysis(Printed):
         return [
             f"EP{self.ep} takes {both}, dispatch {rows[0][1]} and combine {rows[1][1]}: "
             f"{self.dispatch.bottleneck.sentence}",
-            f"{layer.tokens} tokens of {layer.hidden} on each of {self.ep} ranks of "
+            f"{layer.tokens} tokens of {layer.hidden} on each of {counted(self.ep, 'rank')} of "
             f"{self.dispatch.supernode.name}, {self.dispatch.algorithm}",
             Table("", headers, rows),
             Table("", ("", ""), facts),

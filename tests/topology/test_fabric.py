@@ -6,11 +6,13 @@ import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import topology
-from tests.strategies import supernodes
+from tests.strategies import supernodes, switched_networks
 from topology import Supernode
 from topology.errors import RoutingError
+from topology.fabric import compile_fabric
 from topology.naming import natural_key
 from topology.units import GB
 
@@ -98,3 +100,16 @@ def test_networkx_finds_flows_on_the_graph_itself() -> None:
     machine = topology.cloudmatrix384(2)
     value, _ = nx.maximum_flow(machine.graph, "npu/0", "npu/8")
     assert value == pytest.approx(392 * GB)
+
+
+@given(machine=switched_networks(), gone=st.integers(0, 3))
+def test_the_arc_the_other_way_is_that_of_the_graph(machine: Supernode, gone: int) -> None:
+    """Against the graph itself, some links having one direction only."""
+    edges = sorted(machine.graph.edges)[:gone]
+    graph = nx.DiGraph(machine.graph)
+    graph.remove_edges_from(edges)
+    fabric = compile_fabric(graph, machine.npus)
+    expected = [fabric.arcs.index((v, u)) if graph.has_edge(v, u) else -1 for u, v in fabric.arcs]
+    assert fabric.back.tolist() == expected
+    rates = nx.get_edge_attributes(graph, "capacity")
+    assert fabric.mirrored == all(rates.get((v, u)) == rate for (u, v), rate in rates.items())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topology.text import Printed, Table, html_parts, plain
+from topology.text import Printed, Table, counted, html_parts, plain
 
 WORDS = st.text("abcdefghij-/.", min_size=1, max_size=24)
 CELLS = st.lists(WORDS, max_size=8).map(" ".join)
@@ -58,6 +58,25 @@ def test_rows_that_share_a_key_are_named_by_two() -> None:
     rows = [(kind, size, *("9.999 GB/s" for _ in range(8))) for kind in "ab" for size in ("1", "2")]
     shown = plain(Table("", ("kind", "size", *"cdefghij"), rows), width=50)
     assert shown.count("kind   size") > 1
+
+
+def test_columns_that_say_the_same_in_every_row_name_none() -> None:
+    """Pieces repeat what tells rows apart: kind and size, not the machine nor a count."""
+    rows = [("star", kind, "8", size, *("9.999 GB/s" for _ in range(6)))
+            for kind in "ab" for size in ("1 B", "2 B")]  # fmt: skip
+    shown = plain(Table("", ("machine", "kind", "ranks", "size", *"cdefgh"), rows), width=60)
+    assert shown.count("kind   size") > 0
+    assert shown.count("kind") > 1
+    assert shown.count("machine") == shown.count("ranks") == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 hops"), (1, "1 hop"), (1.0, "1 hop"), (1.001, "1 hop"), (1.25, "1.25 hops"),
+     (2, "2 hops"), (1000, "1,000 hops")],
+)  # fmt: skip
+def test_one_of_something_is_not_several(count: float, said: str) -> None:
+    assert counted(count, "hop") == said
 
 
 def test_sentences_break_between_words() -> None:

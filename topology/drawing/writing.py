@@ -134,7 +134,7 @@ def _write_classes(sheet: Sheet, picture: Picture) -> None:
 
 def _class_lines(cls: BundleClass, picture: Picture) -> list[str]:
     rate = text.span(*cls.each, units.format_rate)
-    first = f"{cls.name}: {cls.links:,} links", f"{cls.medium}, {rate} each"
+    first = f"{cls.name}: {text.counted(cls.links, 'link')}", f"{cls.medium}, {rate} each"
     if picture.loaded:
         busy = units.format_percent(cls.utilisation)
         first = f"{cls.name}: {busy}", f"{cls.links:,} {cls.medium}, {rate} each"

@@ -22,7 +22,7 @@ from topology.metrics.carrying import carriers
 from topology.metrics.flow import max_flow
 from topology.naming import natural_key, node_id
 from topology.supernode import Supernode
-from topology.text import Part, Printed
+from topology.text import Part, Printed, counted
 
 Split: TypeAlias = str | tuple[Collection[Hashable], Collection[Hashable]]
 
@@ -57,7 +57,9 @@ class BisectionCut(Printed):
     def parts(self) -> list[Part]:
         """Return what a person reads: what crosses between the two sets, and either way."""
         rates = units.format_rate
-        first = f"{rates(self.capacity)} between {self.sizes[0]:,} and {self.sizes[1]:,} NPUs"
+        first = (
+            f"{rates(self.capacity)} between {self.sizes[0]:,} and {counted(self.sizes[1], 'NPU')}"
+        )
         ways = f"{rates(self.forward)} one way, {rates(self.backward)} back"
         return [f"{first}, split by {self.split}", ways]
 

@@ -23,7 +23,7 @@ from topology.naming import node_id
 from topology.routing.distances import UNREACHABLE, npu_distances
 from topology.routing.quotient import twin_groups
 from topology.supernode import Supernode
-from topology.text import Part, Printed
+from topology.text import Part, Printed, counted
 
 _DENSE = 600
 _ROWS = 1024
@@ -49,7 +49,7 @@ class PathDiversity(Printed):
 
     def parts(self) -> list[Part]:
         """Return what a person reads."""
-        several = f"shortest paths: {self.shortest:,}, of {self.hops} hops"
+        several = f"shortest paths: {self.shortest:,}, of {counted(self.hops, 'hop')}"
         return [f"{several}; paths that share no link: {self.disjoint:,}"]
 
 

@@ -20,7 +20,7 @@ from topology.hardware.catalogue import Entry, load_catalogue
 from topology.hardware.devices import device_catalogue
 from topology.hardware.media import MEDIA, Link
 from topology.supernode import Supernode
-from topology.text import Part, Printed, Table
+from topology.text import Part, Printed, Table, counted
 
 _FIT_HOURS = 1e9
 
@@ -45,7 +45,7 @@ class Cables(Printed):
 
     def parts(self) -> list[Part]:
         """Return what a person reads: how many cables of which link."""
-        return [f"{self.count:,} cables {'–'.join(self.ends)} of {self.link.parts()[0]}"]
+        return [f"{counted(self.count, 'cable')} {'–'.join(self.ends)} of {self.link.parts()[0]}"]
 
     @property
     def modules(self) -> float:

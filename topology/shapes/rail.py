@@ -19,16 +19,28 @@ _INSIDE = ("switch", "mesh")
 
 @dataclass(frozen=True)
 class _Plan:
-    """Checked parameters of both kinds of rails."""
+    """Parameters of both kinds of rails; they are checked, and links are looked up."""
 
     shape: str
     nodes: int
     npus_per_node: int
-    link: LinkType
-    rail_link: LinkType
-    nic_link: LinkType | None
+    link: LinkLike
+    rail_link: LinkLike
+    nic_link: LinkLike | None
     inside: str
     lanes: int
+
+    def __post_init__(self) -> None:
+        border.choice(self.inside, f"{self.shape}: inside", _INSIDE)
+        for what in ("nodes", "npus_per_node", "lanes"):
+            count = border.whole(getattr(self, what), f"{self.shape}: {what}")
+            object.__setattr__(self, what, count)
+        border.afford(
+            self.shape, self.ends, self.ends * (self.npus_per_node - 1) * (self.inside == "mesh")
+        )
+        for what in ("link", "rail_link", "nic_link"):
+            given = getattr(self, what)
+            object.__setattr__(self, what, None if given is None else link_type(given))
 
     @property
     def ends(self) -> int:
@@ -91,7 +103,7 @@ def rail_optimised(
         If a number is out of range, or two tiers do not reach that many nodes.
     """
     shape = "rail_optimised"
-    plan = _plan(shape, nodes, npus_per_node, link, rail_link, nic_link, inside, lanes)
+    plan = _Plan(shape, nodes, npus_per_node, link, rail_link, nic_link, inside, lanes)
     ports = border.whole(radix, f"{shape}: radix", least=2, most=MOST_PORTS)
     ratio = ratios(shape, oversubscription)
     down = min(plan.nodes, Sizing(shape, ports, 2, ratio).ports(1)[0])
@@ -153,14 +165,14 @@ def rail_only(
         If a number is out of range, or three tiers do not reach that many nodes.
     """
     shape = "rail_only"
-    plan = _plan(shape, nodes, npus_per_node, link, rail_link, nic_link, inside, lanes)
+    plan = _Plan(shape, nodes, npus_per_node, link, rail_link, nic_link, inside, lanes)
     ports = border.whole(radix, f"{shape}: radix", least=2, most=MOST_PORTS)
     builder = Builder()
     npus, ends = _add_nodes(builder, plan, forwards=True)
     if plan.nodes > 1:
         tree = _rail_tree(shape, ports, plan.nodes)
         for rail in range(plan.npus_per_node):
-            layers = [plan.rail_link] * 3
+            layers = [link_type(plan.rail_link)] * 3
             wire(builder, ends[rail :: plan.npus_per_node], tree, layers, plane=rail, tier=2)
     return _finish(builder, plan, npus, radix=ports)
 
@@ -192,32 +204,6 @@ def _rail_tree(shape: str, radix: int, nodes: int) -> Tree:
     if nodes <= two.most(two.ports(1)[0]):
         return two.tree(nodes)
     return Sizing(shape, radix, 3, (1.0, 1.0)).tree(nodes)
-
-
-def _plan(
-    shape: str,
-    nodes: object,
-    npus_per_node: object,
-    link: LinkLike,
-    rail_link: LinkLike,
-    nic_link: LinkLike | None,
-    inside: str,
-    lanes: object,
-) -> _Plan:
-    border.choice(inside, f"{shape}: inside", _INSIDE)
-    count = border.whole(nodes, f"{shape}: nodes")
-    each = border.whole(npus_per_node, f"{shape}: npus_per_node")
-    border.afford(shape, count * each, count * each * (each - 1) if inside == "mesh" else 0)
-    return _Plan(
-        shape,
-        count,
-        each,
-        link_type(link),
-        link_type(rail_link),
-        None if nic_link is None else link_type(nic_link),
-        inside,
-        border.whole(lanes, f"{shape}: lanes"),
-    )
 
 
 def _add_nodes(

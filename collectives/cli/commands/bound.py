@@ -98,7 +98,8 @@ def _checked(machine: Supernode, arguments: Namespace) -> Answer:
 def _proven(machine: Supernode, proof: Certificate) -> str:
     asked = [getattr(need, "collective", "uneven exchange") for need in proof.needs]
     names = " and ".join(dict.fromkeys(name.replace("_", "-") for name in asked)) or "nothing"
-    who = f"{names} on {len({r for need in proof.needs for r in need.ranks}):,} ranks"
+    ranks = {rank for need in proof.needs for rank in need.ranks}
+    who = f"{names} on {counted(len(ranks), 'rank')}"
     if not proof.claim:
         return f"The proof holds on {machine.name}: it claims nothing for {who}."
     rate = units.format_rate(1 / proof.claim)

@@ -11,7 +11,7 @@ from topology.formats import write
 from topology.registry import plugin_faults
 from topology.systems import system_names
 from topology.systems.catalogue import SYSTEMS, default_entry
-from topology.text import Table
+from topology.text import Table, counted
 
 
 @command("list", "the machines of the catalogue")
@@ -45,6 +45,7 @@ def export_command(arguments: Namespace, _: Say) -> Answer:
     machine, file = arguments.system, arguments.output
     write(machine, file)
     npus, nodes, edges = len(machine.npus), len(machine.graph), machine.graph.number_of_edges()
-    said = f"{file} holds {machine.name}: {npus:,} NPUs, {nodes:,} nodes, {edges:,} directed links"
+    counts = ((npus, "NPU"), (nodes, "node"), (edges, "directed link"))
+    said = f"{file} holds {machine.name}: {', '.join(counted(*one) for one in counts)}"
     data = {"file": file, "name": machine.name, "npus": npus, "nodes": nodes, "edges": edges}
     return Answer([said], data)

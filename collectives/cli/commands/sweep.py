@@ -12,7 +12,7 @@ from collectives.cli.commands.answer import Answer, Say, argument, command
 from collectives.cli.commands.arguments import MODEL, SYSTEMS, model, split
 from topology import border, units
 from topology.errors import SupernodeError
-from topology.text import Table
+from topology.text import Table, counted
 
 _SHOWN = 40
 _MOST_JOBS = 1024
@@ -63,7 +63,7 @@ def sweep_command(arguments: Namespace, say: Say) -> Answer:
                 file.write(rows)
                 file.flush()
     order = {machine.name: at for at, machine in enumerate(machines)}
-    records.sort(key=lambda r: (order[r.system], r.collective, r.algorithm, r.ranks, r.size_B))
+    records.sort(key=lambda r: (order[r.system], r.collective, r.ranks, r.size_B, r.algorithm))
     return _answer(records, path)
 
 
@@ -78,8 +78,8 @@ def _sizes(arguments: Namespace) -> list[float]:
 
 def _answer(records: list[SweepRecord], path: str | None) -> Answer:
     failed = sum(bool(record.error) for record in records)
-    first = f"{len(records)} analyses"
-    first += f", {failed} of which do not fit" if failed else ""
+    first = counted(len(records), "analysis", "analyses")
+    first += f", {failed} of which {'does' if failed == 1 else 'do'} not fit" if failed else ""
     first += f", in {path}" if path else ""
     rows = [_row(record) for record in records[:_SHOWN]]
     headers = ("system", "collective", "algorithm", "ranks", "size", "time", "busbw", "bottleneck")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 import collectives
 import topology
+from collectives.analysis.explain import shortly
 from tests.strategies import networks, supernodes
 from topology import Supernode
 from topology.units import GB, KiB, MiB
@@ -49,6 +52,28 @@ def test_phases_that_differ_are_told_in_turn() -> None:
     assert " and then " in found.bottleneck.sentence
     assert "of the transfer time" in found.bottleneck.sentence
     assert set(found.bottleneck.shares) >= {"NPU→NVSwitch", "NIC→leaf"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "kind", "algorithm"),
+    [
+        (topology.dgx_h100(4), "all_reduce", "recursive_doubling"),
+        (topology.dgx_h100(4), "all_reduce", "hierarchical"),
+        (topology.ironwood((4, 4, 8)), "all_reduce", "bucket"),
+        (topology.nvl72_superpod(), "all_reduce", "three_level_direct"),
+    ],
+)
+def test_sentence_and_row_say_the_same_shares(
+    machine: Supernode, kind: str, algorithm: str
+) -> None:
+    """What limits at the same time is named together: the shares of a sentence make up 100 %."""
+    found = collectives.analyze(machine, kind, 1e9, algorithm=algorithm).bottleneck
+    told = re.findall(r"\(([\d.]+) % of the transfer time\)", found.sentence)
+    assert sum(map(float, told)) == pytest.approx(100, abs=0.05 * len(told))
+    row = re.fullmatch(rf"{re.escape(found.name)} ([\d.]+) %", shortly(found))
+    assert row
+    assert float(row[1]) == pytest.approx(100 * found.shares[found.name], abs=0.05)
+    assert float(row[1]) >= float(told[0]) - 1e-9
 
 
 @settings(max_examples=20)
@@ -103,5 +128,6 @@ def test_every_class_is_counted_once_in_the_shares(machine: Supernode) -> None:
     found = collectives.analyze(machine, "all_reduce", 1e9, algorithm="ring")
     shares = found.bottleneck.shares
     assert shares
+    assert sum(share for _, share in found.bottleneck.share_of) == pytest.approx(1)
     assert all(0 < share <= 1 + 1e-9 for share in shares.values())
     assert max(np.array(list(shares.values()))) <= 1 + 1e-9

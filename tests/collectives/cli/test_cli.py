@@ -76,7 +76,7 @@ def test_list_names_every_machine(capsys: pytest.CaptureFixture[str]) -> None:
         (["analyze", "dgx-h100", "all-reduce", "1MiB", "--ranks", "a"], "0-31"),
         (["analyze", "dgx-h100:nodes", "all-reduce", "1MiB"], "key=value"),
         (["analyze", "dgx-h100:nodes=x", "all-reduce", "1MiB"], "nodes is 'x'"),
-        (["analyze", "dgx-h100:sides=2", "all-reduce", "1MiB"], "sides"),
+        (["analyze", "dgx-h100:sides=2", "all-reduce", "1MiB"], "'sides'; it takes nodes="),
         (["analyze", "dgx-h100", "all-reduce", "1MiB", "--group-size", "x"], "group-size"),
         (["analyze", "dgx-h100"], "required"),
         (["analize"], "did you mean analyze"),

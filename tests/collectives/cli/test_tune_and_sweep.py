@@ -67,6 +67,12 @@ def test_sweep_writes_what_it_says(capsys: pytest.CaptureFixture[str], tmp_path:
     assert text.startswith("32 analyses, 16 of which do not fit")
 
 
+def test_a_sweep_rises_with_the_size_whatever_wins(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = _json(capsys, "sweep", "mi250", "--collectives", "all-reduce")["records"]
+    assert len({row["algorithm"] for row in rows}) > 2
+    assert [row["size_B"] for row in rows] == sorted(row["size_B"] for row in rows)
+
+
 def test_moe(capsys: pytest.CaptureFixture[str]) -> None:
     data = _json(capsys, "moe", "dgx-h100:nodes=4", "--dedup", "node", "--tokens", "64")
     same = analyze_moe(topology.dgx_h100(4), deepseek_v3(64), dedup="node")
