@@ -32,9 +32,9 @@ class NodeGroup:
     count
         How many.
     ports
-        The most lanes one of them has in the network (see `network_arcs`).
+        Lanes of one in the network (see `network_arcs`), the fewest and the most.
     capacity
-        The most bytes/s one of them can send into the network.
+        Bytes/s that one can send into the network, the least and the most.
     racks
         In how many racks they are; 0 where the machine does not say.
     """
@@ -44,8 +44,8 @@ class NodeGroup:
     tier: int
     device: str
     count: int
-    ports: int
-    capacity: float
+    ports: tuple[int, int]
+    capacity: tuple[float, float]
     racks: int
 
 
@@ -68,7 +68,7 @@ class LinkGroup:
     length
         Metres, the shortest and the longest.
     per_npu
-        Bytes/s an NPU sends into them, the mean over all NPUs; 0 where no end is an NPU.
+        Bytes/s an NPU can send into them, the least and the most of all NPUs.
     modules
         Pluggable transceivers on all of them, both ends.
     duplex
@@ -83,7 +83,7 @@ class LinkGroup:
     rate: tuple[float, float]
     capacity: float
     length: tuple[float, float]
-    per_npu: float
+    per_npu: tuple[float, float]
     modules: float
     duplex: bool
 
@@ -189,8 +189,8 @@ def _node_groups(
         NodeGroup(
             *key,
             count=len(nodes),
-            ports=int(ports[nodes].max()),
-            capacity=float(capacity[nodes].max()),
+            ports=(int(ports[nodes].min()), int(ports[nodes].max())),
+            capacity=(float(capacity[nodes].min()), float(capacity[nodes].max())),
             racks=len({attributes[i]["rack"] for i in nodes if "rack" in attributes[i]}),
         )
         for key, nodes in members.items()
@@ -230,8 +230,7 @@ def _link_group(fabric: Fabric, arcs: IntArray, ends: str, kind: str, medium: st
     rate = fabric.capacity[arcs] / lanes
     lengths = [fabric.links[i].length for i in np.unique(fabric.link[arcs])]
     modules = np.array([link.modules for link in fabric.links])[fabric.link[arcs]]
-    is_npu = np.zeros(size, dtype=bool)
-    is_npu[fabric.npus] = True
+    sent = np.bincount(tail, fabric.capacity[arcs], minlength=size)[fabric.npus]
     return LinkGroup(
         ends=ends,
         type=kind,
@@ -241,7 +240,7 @@ def _link_group(fabric: Fabric, arcs: IntArray, ends: str, kind: str, medium: st
         rate=(float(rate.min()), float(rate.max())),
         capacity=float(fabric.capacity[arcs][first].sum()),
         length=(min(lengths), max(lengths)),
-        per_npu=float(fabric.capacity[arcs][is_npu[tail]].sum()) / len(fabric.npus),
+        per_npu=(float(sent.min()), float(sent.max())),
         modules=float((modules * lanes)[first].sum()),
         duplex=bool((times == 2).all()),
     )
@@ -271,8 +270,8 @@ def _node_row(group: NodeGroup) -> tuple[str, ...]:
         str(group.tier),
         group.device or "unspecified",
         f"{group.count:,}",
-        f"{group.ports}" + (f" of {radix.value:g}" if radix else ""),
-        units.format_rate(group.capacity),
+        span(*group.ports, str) + (f" of {radix.value:g}" if radix else ""),
+        span(*group.capacity, units.format_rate),
         str(group.racks) if group.racks else "",
     )
 
@@ -286,6 +285,6 @@ def _link_row(group: LinkGroup) -> tuple[str, ...]:
         f"{group.lanes:,}",
         span(*group.rate, units.format_rate),
         units.format_rate(group.capacity),
-        units.format_rate(group.per_npu) if group.per_npu else "",
+        span(*group.per_npu, units.format_rate) if group.per_npu[1] else "",
         span(*group.length, lambda value: f"{value:.3g} m"),
     )

@@ -81,6 +81,11 @@ class Supernode(Printed):
         """The graph compiled to arrays, once."""
         return compile_fabric(self.graph, self.npus)
 
+    @property
+    def title(self) -> str:
+        """Return the name and what has been done to it since: "mi250 (without 1 node)"."""
+        return f"{self.name} ({'; '.join(self.history)})" if self.history else self.name
+
     def __repr__(self) -> str:
         nodes, edges = self.graph.number_of_nodes(), self.graph.number_of_edges()
         counts = ((len(self.npus), "NPU"), (nodes, "node"), (edges, "edge"))
@@ -128,8 +133,9 @@ class Supernode(Printed):
         graph.remove_edges_from(gone)
         graph.remove_nodes_from(gone_nodes)
         npus = tuple(npu for npu in self.npus if npu not in gone_nodes)
-        said = f"without {len(gone_nodes)} node(s) and {len(gone)} directed link(s)"
-        return self._changed(graph, npus, said)
+        taken = ((len(gone_nodes), "node"), (len(gone), "directed link"))
+        said = [counted(*one) for one in taken if one[0]]
+        return self._changed(graph, npus, f"without {' and '.join(said)}") if said else self
 
     def degrade(
         self, *, links: Iterable[Edge], factor: float, both_directions: bool = True
@@ -150,7 +156,8 @@ class Supernode(Printed):
         graph = nx.DiGraph(self.graph)
         for edge in chosen:
             graph.edges[edge]["capacity"] *= factor
-        return self._changed(graph, self.npus, f"{len(chosen)} directed link(s) at x{factor:g}")
+        said = f"{counted(len(chosen), 'directed link')} at x{factor:g}"
+        return self._changed(graph, self.npus, said) if chosen else self
 
     def _changed(self, graph: nx.DiGraph, npus: tuple[str, ...], said: str) -> Supernode:
         history = (*self.history, said)

@@ -13,7 +13,7 @@ from html import escape
 from itertools import zip_longest
 from shutil import get_terminal_size
 from textwrap import wrap
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 _WIDTH = 80
 _BETWEEN, _EDGES = 3, 2
@@ -74,7 +74,7 @@ def counted(count: float, word: str, words: str = "") -> str:
     return f"{said} {word if said == '1' else words or f'{word}s'}"
 
 
-def span(low: float, high: float, printer: Callable[[float], str]) -> str:
+def span(low: float, high: float, printer: Callable[[Any], str]) -> str:
     """Return a range as printed, "100 GB/s to 125 GB/s"; one figure where the ends print alike."""
     few, many = printer(low), printer(high)
     return many if few == many else f"{few} to {many}"

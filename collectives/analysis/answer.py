@@ -142,7 +142,7 @@ class Analysis(Printed):
     def asked(self) -> str:
         """Return the question in words."""
         return explain.asked(
-            self.supernode.name, len(self.supernode.npus), self.algorithm,
+            self.supernode.title, len(self.supernode.npus), self.algorithm,
             [(job.asked(self.size * self.question.share(job)), [len(np.asarray(row))
               for row in job.groups]) for job in self.jobs],
         )  # fmt: skip

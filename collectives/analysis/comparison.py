@@ -256,7 +256,7 @@ def compare(
                     tuple(answer.bottleneck.sentence for answer in answers),
                 )
             )
-    return Comparison(tuple(m.name for m in machines), published, computed, tuple(timings))
+    return Comparison(tuple(m.title for m in machines), published, computed, tuple(timings))
 
 
 def _published(machines: Sequence[Supernode]) -> tuple[Row, ...]:

@@ -135,7 +135,7 @@ class FailureTable(Printed):
     def sentence(self) -> str:
         """Say what the worst single failure costs."""
         if not self.rows:
-            return f"{self.before.supernode.name} has no {self.kind} that could fail"
+            return f"{self.before.supernode.title} has no {self.kind} that could fail"
         unit, count, found = self.worst
         many = f", one of {count:,} alike," if count > 1 else ""
         if found.why:

@@ -171,7 +171,7 @@ class Question(Printed):
 
     def parts(self) -> list[Part]:
         """Return what people read: the machine, then what runs."""
-        return [f"on {self.supernode.name}: {'; '.join(map(str, self.jobs))}"]
+        return [f"on {self.supernode.title}: {'; '.join(map(str, self.jobs))}"]
 
     @property
     def size(self) -> float:

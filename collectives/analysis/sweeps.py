@@ -117,7 +117,7 @@ def _run(task: _Task) -> list[SweepRecord]:
             machine, task.kind, task.sizes, algorithm=task.algorithm, ranks=ranks, **task.choices
         )
     except SupernodeError as error:
-        blank = (machine.name, collective(task.kind).name, task.algorithm, count)
+        blank = (machine.title, collective(task.kind).name, task.algorithm, count)
         return [SweepRecord(*blank, size, error=str(error)) for size in task.sizes]
     return [_record(one) for one in found]
 
@@ -125,7 +125,7 @@ def _run(task: _Task) -> list[SweepRecord]:
 def _record(found: Analysis) -> SweepRecord:
     limit = found.bottleneck
     return SweepRecord(
-        system=found.supernode.name,
+        system=found.supernode.title,
         collective=found.collective.name,
         algorithm=found.algorithm,
         ranks=len(found.ranks),

@@ -99,7 +99,7 @@ class TunerTable(Printed):
             f"{name} from {units.format_size(round(lo))}" if at else name
             for at, (lo, _, name) in enumerate(self.ranges())
         ]
-        who = f"{self.collective.title} on {counted(self.ranks, 'rank')} of {self.supernode.name}"
+        who = f"{self.collective.title} on {counted(self.ranks, 'rank')} of {self.supernode.title}"
         first = f"{who}: {', then '.join(said)}"
         if not self.collective.moves:
             times = [(a, units.format_time(t)) for a, (t,) in zip(self.algorithms, self.times,

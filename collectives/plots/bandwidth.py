@@ -16,7 +16,7 @@ from collectives.analysis.answer import Analysis
 from collectives.analysis.crossovers import Crossover, changes_of_fastest
 from collectives.analysis.selection import of_plan
 from collectives.plots.frame import Plot, framed
-from collectives.plots.words import machine, routing
+from collectives.plots.words import routing
 from topology import border, units
 from topology.drawing.style import LINE_STYLES, MARKERS, DrawStyle
 from topology.errors import SupernodeError
@@ -105,7 +105,7 @@ def _curve(analysis: Analysis, sizes: FloatArray) -> Curve:
     times = np.array([analysis.plan.time(size) for size in sizes.tolist()])
     busbw = factor * sizes / np.where(times > 0, times, np.inf)
     return Curve(
-        machine=machine(analysis),
+        machine=analysis.supernode.title,
         collective=analysis.collective.title,
         algorithm=analysis.algorithm,
         ranks=len(analysis.ranks),
@@ -138,7 +138,7 @@ def crossovers(
     """
     groups: dict[tuple[str, str, int], list[Analysis]] = {}
     for one in _listed(analyses):
-        key = (machine(one), one.collective.name, len(one.ranks))
+        key = (one.supernode.title, one.collective.name, len(one.ranks))
         groups.setdefault(key, []).append(one)
     found = []
     for members in groups.values():

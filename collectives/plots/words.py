@@ -7,12 +7,7 @@ from collectives.analysis.answer import Analysis
 
 def asked(analysis: Analysis) -> str:
     """Return what was asked, what was done to the machine, and the routing."""
-    return ", ".join((analysis.asked, *analysis.supernode.history, routing(analysis)))
-
-
-def machine(analysis: Analysis) -> str:
-    """Return the machine's name and what was done to it."""
-    return ", ".join((analysis.supernode.name, *analysis.supernode.history))
+    return f"{analysis.asked}, {routing(analysis)}"
 
 
 def routing(analysis: Analysis) -> str:

@@ -146,7 +146,7 @@ def _machine_section(machine: Supernode, kinds: Sequence[str], size: float, styl
     slug = re.sub(r"\W+", "-", machine.name)
     notes = (note for analysis in found for note in analysis.assumptions)
     return _section(
-        ", ".join((machine.name, *machine.history)),
+        machine.title,
         map(_sentence, found),
         [(words, inline_svg(figure, f"{slug}-{k}")) for k, (words, figure) in enumerate(figures)],
         [part for analysis in found for part in analysis.parts() if isinstance(part, Table)],

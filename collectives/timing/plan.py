@@ -102,7 +102,7 @@ class Plan(Printed):
         end, schedule = self.endpoint, self.schedule
         return [
             f"{schedule.collective.title} {schedule.name} on {counted(len(self.ranks), 'rank')} of "
-            f"{self.supernode.name}",
+            f"{self.supernode.title}",
             f"{self.router.words}; {self.rate} rate",
             f"α {units.format_time(end.alpha)} a step, {units.format_time(end.message)} a message",
         ]

@@ -101,7 +101,7 @@ class MoEAnalysis(Printed):
             f"EP{self.ep} takes {both}, dispatch {rows[0][1]} and combine {rows[1][1]}: "
             f"{self.dispatch.bottleneck.sentence}",
             f"{layer.tokens} tokens of {layer.hidden} on each of {counted(self.ep, 'rank')} of "
-            f"{self.dispatch.supernode.name}, {self.dispatch.algorithm}",
+            f"{self.dispatch.supernode.title}, {self.dispatch.algorithm}",
             Table("", headers, rows),
             Table("", ("", ""), facts),
             self.dispatch.assumption_table,
@@ -256,7 +256,7 @@ class Scaling(Printed):
         used = [
             (name, *(_utilisation(found.dispatch, name) for found in self.steps)) for name in names
         ]
-        machine = first.dispatch.supernode.name
+        machine = first.dispatch.supernode.title
         return [
             f"EP{first.ep} → EP{last.ep} on {machine}: dispatch "
             f"{units.format_time(first.dispatch.time)} → {units.format_time(last.dispatch.time)}, "

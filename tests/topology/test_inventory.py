@@ -34,7 +34,7 @@ def test_the_lanes_of_a_class_add_up_to_the_ports_of_its_ends(supernode: Superno
         most = max(sum(data["lanes"] for _, _, data in graph.out_edges(n, data=True))
                    for n in members)  # fmt: skip
         if sum(g.kind == group.kind for g in inventory(supernode).nodes) == 1:
-            assert group.ports == most
+            assert group.ports[1] == most
 
 
 def test_cloudmatrix_by_class() -> None:
@@ -55,11 +55,21 @@ def test_a_one_way_link_is_told_apart() -> None:
     graph.add_edge(1, 2, capacity=GB)
     graph.add_edge(2, 0, capacity=GB)
     (group,) = inventory(topology.from_networkx(graph, npus=range(3))).links
-    assert (group.links, group.duplex, group.per_npu) == (3, False, GB)
+    assert (group.links, group.duplex, group.per_npu) == (3, False, (GB, GB))
+
+
+def test_what_differs_in_a_row_is_a_range() -> None:
+    """One worn link of a star: neither the most nor a mean stands for all."""
+    star = topology.star(4, link=GB)
+    found = inventory(star.degrade(links=[("npu/3", "switch/0")], factor=0.25))
+    npus = next(group for group in found.nodes if group.kind == "npu")
+    assert npus.capacity == (0.25 * GB, GB)
+    assert found.links[0].per_npu == (0.25 * GB, GB)
+    assert "250 MB/s to" in str(found)
 
 
 def test_host_links_use_no_port_of_the_network() -> None:
     found = inventory(topology.gb200_nvl72())
     npus = next(group for group in found.nodes if group.kind == "npu")
-    assert npus.ports == 18
-    assert npus.capacity == pytest.approx(900 * GB)
+    assert npus.ports == (18, 18)
+    assert npus.capacity == pytest.approx((900 * GB, 900 * GB))

@@ -101,9 +101,9 @@ def _proven(machine: Supernode, proof: Certificate) -> str:
     ranks = {rank for need in proof.needs for rank in need.ranks}
     who = f"{names} on {counted(len(ranks), 'rank')}"
     if not proof.claim:
-        return f"The proof holds on {machine.name}: it claims nothing for {who}."
+        return f"The proof holds on {machine.title}: it claims nothing for {who}."
     rate = units.format_rate(1 / proof.claim)
-    return f"The proof holds on {machine.name}: {who} is not faster than {rate}, by {proof.words}."
+    return f"The proof holds on {machine.title}: {who} is not faster than {rate}, by {proof.words}."
 
 
 def _parts(machine: Supernode, found: Bound, worth: Sequence[Worth]) -> list[Part]:
@@ -123,7 +123,7 @@ def _parts(machine: Supernode, found: Bound, worth: Sequence[Worth]) -> list[Par
     ]
     kind, size = found.collective, found.size
     what = kind.title if size is None else kind.of(size)
-    who = f"{what} on {counted(found.ranks, 'rank')} of {machine.name}"
+    who = f"{what} on {counted(found.ranks, 'rank')} of {machine.title}"
     said: list[Part] = [f"{who}: {_limit(found)}", Table("", ("", ""), facts)]
     if large := _for_large_sizes(found):
         said.append(Table("for large sizes", ("", ""), large))

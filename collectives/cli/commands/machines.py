@@ -46,6 +46,6 @@ def export_command(arguments: Namespace, _: Say) -> Answer:
     write(machine, file)
     npus, nodes, edges = len(machine.npus), len(machine.graph), machine.graph.number_of_edges()
     counts = ((npus, "NPU"), (nodes, "node"), (edges, "directed link"))
-    said = f"{file} holds {machine.name}: {', '.join(counted(*one) for one in counts)}"
+    said = f"{file} holds {machine.title}: {', '.join(counted(*one) for one in counts)}"
     data = {"file": file, "name": machine.name, "npus": npus, "nodes": nodes, "edges": edges}
     return Answer([said], data)

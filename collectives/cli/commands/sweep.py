@@ -62,7 +62,7 @@ def sweep_command(arguments: Namespace, say: Say) -> Answer:
                 _, rows = to_csv(batch).split("\n", 1)  # the header is there already
                 file.write(rows)
                 file.flush()
-    order = {machine.name: at for at, machine in enumerate(machines)}
+    order = {machine.title: at for at, machine in enumerate(machines)}
     records.sort(key=lambda r: (order[r.system], r.collective, r.ranks, r.size_B, r.algorithm))
     return _answer(records, path)
 

@@ -215,6 +215,21 @@ def test_what_sends_nothing_beside_others_has_their_size(kind: str, size: float)
         found.bound.certificate.check(machine)
 
 
+def test_every_answer_says_what_was_done_to_the_machine() -> None:
+    whole = topology.mi250()
+    sick = whole.without(nodes=["gcd/0"]).degrade(links=[("gcd/1", "gcd/2")], factor=0.5)
+    told = "mi250 (without 1 node; 2 directed links at x0.5)"
+    assert sick.title == told
+    assert topology.mi250().title == "mi250"
+    found = collectives.analyze(sick, "all_gather", MiB)
+    machines = collectives.compare([whole, sick], sizes=[MiB])
+    said: list[object] = [found.asked, found.plan, collectives.tune(sick, "barrier"),
+                          *machines.names[1:], collectives.failures(sick, "barrier").sentence,
+                          collectives.sweep([sick], ["all_gather"], [MiB])[0].system]  # fmt: skip
+    for one in said:
+        assert told in " ".join(str(one).split())
+
+
 def test_a_broken_algorithm_is_not_left_out_in_silence() -> None:
     @collectives.algorithm("all_gather", "broken_for_the_test")
     def broken(_: object) -> collectives.Schedule:
