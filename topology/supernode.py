@@ -87,18 +87,16 @@ class Supernode(Printed):
         return f"{self.name} ({'; '.join(self.history)})" if self.history else self.name
 
     def __repr__(self) -> str:
-        nodes, edges = self.graph.number_of_nodes(), self.graph.number_of_edges()
-        counts = ((len(self.npus), "NPU"), (nodes, "node"), (edges, "edge"))
-        return f"<Supernode {self.name}: {', '.join(counted(*one) for one in counts)}>"
+        sizes = (len(self.npus), len(self.graph), self.graph.number_of_edges())
+        said = map(counted, sizes, ("NPU", "node", "edge"))
+        return f"<Supernode {self.title}: {', '.join(said)}>"
 
     def parts(self) -> list[Part]:
         """Return what a person reads: what there is of each kind, changes, links and sources."""
         counts = Counter(self.fabric.kind)
         words = {"npu": "NPU", "switch": "switch chip", "cpu": "CPU", "nic": "NIC"}
         said = (counted(counts[kind], word) for kind, word in words.items() if counts[kind])
-        changes = (f"changed: {change}" for change in self.history)
-        links = self.fabric.parts()[1:]
-        return [f"{self.name}: {', '.join(said)}", *changes, *links, *self.sources]
+        return [f"{self.title}: {', '.join(said)}", *self.fabric.parts()[1:], *self.sources]
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "fabric"}
@@ -160,12 +158,10 @@ class Supernode(Printed):
         return self._changed(graph, self.npus, said) if chosen else self
 
     def _changed(self, graph: nx.DiGraph, npus: tuple[str, ...], said: str) -> Supernode:
-        history = (*self.history, said)
-        return replace(self, graph=graph, npus=npus, history=history, copies=0)
+        return replace(self, graph=graph, npus=npus, history=(*self.history, said), copies=0)
 
     def _known_nodes(self, nodes: Iterable[Hashable]) -> set[str]:
-        if isinstance(nodes, str):
-            nodes = [nodes]
+        nodes = [nodes] if isinstance(nodes, str) else nodes
         known = {node_id(node) for node in border.members(nodes, "nodes")}
         absent = natural_sort(node for node in known if node not in self.graph)
         if absent:

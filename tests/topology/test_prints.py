@@ -14,7 +14,7 @@ NVLINK = topology.link_type("nvlink5")
 HBM = topology.device("h100").figure("hbm")
 assert HBM is not None
 RESULTS = [
-    (MACHINE, ["16 NPUs", "changed: without 1 node", "NPU→NVSwitch", "100 GB/s to 125 GB/s"]),
+    (MACHINE, ["16 NPUs", "without 1 node", "NPU→NVSwitch", "100 GB/s to 125 GB/s"]),
     (MACHINE.fabric, ["16 ranks, 48 nodes", "leaf→spine", "optical"]),
     (MACHINE.fabric.classes[-1], ["spine→leaf, optical: 8 directed links"]),
     (inventory(MACHINE), ["16 NPUs", "transceivers", "quantum2", "NIC–leaf"]),
