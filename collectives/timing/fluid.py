@@ -7,7 +7,7 @@ last byte has left (cut-through).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
@@ -17,22 +17,12 @@ from collectives.model.schedule import IntArray, ScheduleError
 from collectives.timing.fair import fair_rates
 from collectives.timing.ledger import Ledger
 from collectives.timing.program import Program
-from collectives.timing.trace import Record, Trace
+from collectives.timing.trace import Trace
+from collectives.timing.turns import STUCK, TIE, joined_changes, whole_ticks
 from topology.fabric import FloatArray
 
-_TIE = 1e-12  # of the time: events nearer than this are at once
 _KNOWN = 256  # sets of messages under way whose rates are remembered
-_CELLS = 20_000_000  # times of messages and actors that are kept
 _START, _ARRIVE = 0, 1
-_STUCK = "simulation: messages are under way on links that carry nothing"
-
-
-def whole_ticks(seconds: FloatArray, tick: float) -> FloatArray:
-    """Return durations cut to whole ticks; as they are where there are none."""
-    if not tick:
-        return seconds
-    cut: FloatArray = np.floor(seconds / tick + 1e-6) * tick
-    return cut
 
 
 class Shared:
@@ -69,23 +59,19 @@ class Shared:
             self._share()
         if self.arrived < self.all:
             raise ScheduleError("simulation: messages are left that nothing lets start")
-        changes = (
-            np.repeat([t for t, _, _ in self.changes], [len(m) for _, m, _ in self.changes]),
-            np.concatenate([np.zeros(0, dtype=np.int64), *(m for _, m, _ in self.changes)]),
-            np.concatenate([np.zeros(0), *(by for _, _, by in self.changes)]),
-        )
+        changes = joined_changes(self.changes)
         return Trace(self.program, self.ledger.records(), changes)
 
     def _advance(self) -> None:
         """Go on to the next event."""
         if not self.events and not (self.rate > 0).any():
-            raise ScheduleError(_STUCK)
+            raise ScheduleError(STUCK)
         with np.errstate(divide="ignore", invalid="ignore"):
             ends = self.now + np.where(self.left > 0, self.left / self.rate, 0.0)
         first = float(ends.min(initial=np.inf))
         then = min(first, self.events[0][0]) if self.events else first
         gone = np.where(np.isfinite(self.rate), self.rate * (then - self.now), self.left)
-        self.left = np.where(ends <= then * (1 + _TIE), 0.0, self.left - gone)
+        self.left = np.where(ends <= then * (1 + TIE), 0.0, self.left - gone)
         self.now = then
 
     def _leave(self) -> None:
@@ -124,7 +110,7 @@ class Shared:
     def _push(self, times: FloatArray, kind: int, turn: int, messages: IntArray) -> None:
         order = np.argsort(times, kind="stable")
         times, messages = times[order], messages[order]
-        bounds = np.flatnonzero(np.diff(times, prepend=-1.0) > _TIE * times)
+        bounds = np.flatnonzero(np.diff(times, prepend=-1.0) > TIE * times)
         for lo, hi in zip(bounds.tolist(), [*bounds[1:].tolist(), len(times)], strict=True):
             entry = float(times[lo]), next(self.order), kind, turn, messages[lo:hi]
             heappush(self.events, entry)
@@ -132,7 +118,7 @@ class Shared:
     def _due(self) -> list[tuple[int, IntArray]]:
         """Carry out the events of now; return what starts, by turn."""
         starting = []
-        limit = self.now * (1 + _TIE)
+        limit = self.now * (1 + TIE)
         while self.events and self.events[0][0] <= limit:
             _, _, kind, turn, messages = heappop(self.events)
             if kind == _START:
@@ -168,59 +154,3 @@ class Shared:
         changed = np.flatnonzero(self.rate != before)
         if len(changed):
             self.changes.append((self.now, self.message[changed], (self.rate - before)[changed]))
-
-
-def uncontended(program: Program, tick: float) -> Trace:
-    """Carry out a program in which no message can slow another down, turn by turn.
-
-    Once all that take part in a step are done with it a constant later than with its repetition
-    before, they are so in all that follow: those are counted and not gone through. Latencies and
-    overheads add up and the last of several counts, whatever constant is added to all.
-    """
-    took = np.zeros(len(program.bytes))
-    sent = program.bytes > 0
-    if (program.peak[sent] <= 0).any():
-        raise ScheduleError(_STUCK)
-    took[sent] = program.bytes[sent] / program.peak[sent]
-    whole = whole_ticks(took + program.streams.latency, tick)
-    records: list[Record] = []
-    cells = 0
-    for turn, done in _chained(program, records):
-        on = program.at(turn)
-        end = program.parts[program.part[turn]].endpoint
-        handed = done + on.messages * end.message + end.alpha
-        here = slice(on.first, on.first + on.size)
-        start = np.zeros(on.size)
-        np.maximum.at(start, on.senders[0], handed[on.senders[1]])
-        arrival = start + whole[here]
-        after = done.copy()
-        for message, actor in (on.senders, on.receivers):
-            np.maximum.at(after, actor, arrival[message])
-        record = Record(turn, start, start + took[here], arrival, after)
-        cells += 3 * on.size + len(done)
-        if cells > _CELLS:
-            record.start = record.sent = record.arrival = np.zeros(0)
-        later = (after - done)[on.ends > 0]
-        if len(later) and np.ptp(later) <= _TIE * float(after.max()):
-            record.repeat = 1 + _again(program, turn)
-            record.period = float(later.mean())
-        records.append(record)
-    return Trace(program, tuple(records))
-
-
-def _again(program: Program, turn: int) -> int:
-    """Return how many of the next turns repeat this one's step, if the turn before did."""
-    key = program.part * (int(program.step.max()) + 1) + program.step
-    last = int(np.searchsorted(key, key[turn], side="right")) - 1
-    return last - turn if turn and key[turn - 1] == key[turn] else 0
-
-
-def _chained(program: Program, records: list[Record]) -> Iterator[tuple[int, FloatArray]]:
-    """Yield each turn that is to be gone through, and when each actor is done with those before."""
-    turn = 0
-    while turn < len(program.pattern):
-        done = np.zeros(program.actors)
-        if program.needs[turn]:
-            done = records[-1].last(program.at(turn - 1).ends > 0)
-        yield turn, done
-        turn += records[-1].repeat

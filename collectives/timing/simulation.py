@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from collectives.timing.fluid import Shared, uncontended
+from collectives.timing.fluid import Shared
 from collectives.timing.hops import Stored
 from collectives.timing.program import Program
 from collectives.timing.trace import Trace
+from collectives.timing.turns import turn_by_turn
 from topology.fabric import FloatArray
 
 
@@ -37,6 +38,7 @@ def carry_out(
     """
     if stored is not None:
         return Stored(program, stored, window, tick, progress).run()
-    if window is None and program.uncontended:
-        return uncontended(program, tick)
+    trace = turn_by_turn(program, tick) if window is None else None
+    if trace is not None:
+        return trace
     return Shared(program, window, tick, progress).run()

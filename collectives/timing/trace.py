@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from topology.approximation import Approximation
 from topology.fabric import FloatArray
 
 _NONE = -1
+
+
+Changes: TypeAlias = tuple[FloatArray, IntArray, FloatArray]
+"""Seconds, messages, and by how much the rate of each changed, bytes/s."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class Record:
         empty where there was no room to keep them.
     done
         Seconds at which each actor was done with the turn, shape (actors,).
+    changes
+        Changes of its messages' rates; None where each moved at one rate.
     """
 
     turn: int
@@ -75,6 +82,7 @@ class Record:
     done: FloatArray
     repeat: int = 1
     period: float = 0.0
+    changes: Changes | None = None
 
     def last(self, part: BoolArray) -> FloatArray:
         """Return seconds at which each actor was done with the last of its turns.
@@ -98,8 +106,7 @@ class Trace:
     records
         By turn.
     changes
-        Seconds, messages, and by how much their rates changed, of every change of rates; None
-        where messages moved at one rate throughout.
+        Every change of rates; None where the records tell them.
     hops
         Arc, and seconds from when to when it was busy, of every hop of a message that was stored
         and forwarded; None where messages flow over all their links at once.
@@ -109,7 +116,7 @@ class Trace:
 
     program: Program
     records: tuple[Record, ...]
-    changes: tuple[FloatArray, IntArray, FloatArray] | None = field(default=None, repr=False)
+    changes: Changes | None = field(default=None, repr=False)
     hops: tuple[IntArray, FloatArray, FloatArray] | None = field(default=None, repr=False)
     legs: tuple[Leg, ...] | None = field(default=None, repr=False)
 
@@ -178,17 +185,21 @@ class Trace:
                     record.arrival + later,
                 )  # fmt: skip
 
-    def rate_changes(self) -> tuple[FloatArray, IntArray, FloatArray]:
-        """Return seconds, message, and change of its rate, of every change, in order of time."""
+    def rate_changes(self) -> Changes:
+        """Return every change of a message's rate, in order of time."""
         if self.changes is not None:
             return self.changes
-        times, messages, by = [np.zeros(0)], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
-        for _, first, start, sent, _ in self.moves():
+        parts: list[Changes] = [(np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0))]
+        for turn, first, start, sent, _ in self.moves():
+            record, later = self.at(turn)
+            if record.changes is not None:
+                time, message, by = record.changes
+                parts.append((time + later, message, by))
+                continue
             moving = np.flatnonzero(sent > start)
             rate = self.program.bytes[first + moving] / (sent[moving] - start[moving])
-            times += [start[moving], sent[moving]]
-            messages += [first + moving] * 2
-            by += [rate, -rate]
-        time = np.concatenate(times)
+            parts.append((start[moving], first + moving, rate))
+            parts.append((sent[moving], first + moving, -rate))
+        time, message, by = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.argsort(time, kind="stable")
-        return time[order], np.concatenate(messages)[order], np.concatenate(by)[order]
+        return time[order], message[order], by[order]
