@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from collectives.bounds.certificates import Lengths, Need, PairsNeed
+from collectives.bounds.certificates import CollectiveNeed, Lengths, Need
 from collectives.bounds.describe import length_words
 from collectives.bounds.dual import Amounts, by_length, needed
 from collectives.bounds.frank_wolfe import Search, approximate
@@ -264,10 +264,12 @@ def proof_of(supernode: Supernode, net: Network, prices: Prices, need: Need) -> 
 
 
 def amounts_of(need: Need) -> Amounts:
-    """Return the demand of a need; the same for all pairs unless it says which."""
-    if not isinstance(need, PairsNeed):
-        return Amounts()
-    matrix = need.table.toarray()
+    """Return the demand of a need in which every byte is for one rank: nobody copies or adds."""
+    if isinstance(need, CollectiveNeed) and not need.kind.rooted:
+        return Amounts()  # the same for all pairs, without a table of them
+    matrix = need.rows(np.arange(len(need.ranks)), copied=False)
+    if matrix is None:
+        raise SupernodeError(f"lengths do not bound {need}: its data may be copied or added up")
     apart = ~np.eye(len(matrix), dtype=bool)
     even = len(matrix) > 1 and bool((matrix[apart] == 1 / len(matrix)).all())
     return Amounts() if even else Amounts(matrix)
@@ -283,8 +285,10 @@ def marked(net: Network, amounts: Amounts) -> Network:
     """Return a network whose ranks are told apart where the demand tells them apart."""
     if amounts.matrix is None:
         return net
+    alike: dict[tuple[bytes, bytes], int] = {}
     mark = np.zeros(len(net.fabric.nodes), dtype=np.int64)
-    mark[net.fabric.npus] = 1 + np.arange(net.ranks)
+    for node, row, column in zip(net.fabric.npus, amounts.matrix, amounts.matrix.T, strict=True):
+        mark[node] = alike.setdefault((row.tobytes(), column.tobytes()), 1 + len(alike))
     return net.marked(mark)
 
 

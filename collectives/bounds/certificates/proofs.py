@@ -256,8 +256,9 @@ class Lengths(Certificate):
 
     def needed(self, machine: Machine) -> float:
         """Return Σ demand · distance."""
-        nodes = machine.graph.nodes(data=True)
-        helped = any(data.get("multicasts") or data.get("reduces") for _, data in nodes)
+        nodes, passes = machine.graph.nodes(data=True), _carrier(machine, self)
+        helps = (node for node, data in nodes if data.get("multicasts") or data.get("reduces"))
+        helped = any(passes(node, None) for node in helps)
         far = _Distances(machine, self)
         total = []
         for need in self.needs:

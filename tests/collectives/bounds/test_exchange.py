@@ -138,6 +138,35 @@ def test_any_demand(built: Supernode, data: st.DataObject) -> None:
     assert found.seconds_per_byte * found.size == pytest.approx(1e9 / rate, rel=1e-7)
 
 
+@settings(max_examples=20)
+@given(networks(), st.sampled_from(["broadcast", "reduce"]), st.data())
+def test_a_root_alone_serves_all_where_no_one_relays(
+    built: Supernode, kind: str, data: st.DataObject
+) -> None:
+    """Every rank's copy is its own, so the bound is one flow from the root, or to it."""
+    chosen = data.draw(rank_choices(len(built.npus)))
+    root, *others = ids = [built.npus[rank] for rank in chosen]
+    graph = nx.DiGraph(reference.carrying(built, ids))
+    graph = graph.reverse() if kind == "reduce" else graph
+    idle = [u for u in graph if u != root and not graph.nodes[u]["forwards"]]
+    graph.remove_edges_from(list(graph.out_edges(idle)))
+    rate = reference.exchange_rate(graph, {(root, other): 1.0 for other in others})
+    found = bound(built, kind, chosen, relay=False)
+    assert found.certificate.check(built)
+    assert found.algbw == pytest.approx(rate, rel=1e-9)
+
+
+def test_a_helper_that_passes_nothing_on_helps_no_one() -> None:
+    graph = nx.DiGraph(topology.star(4, link=GB).graph)
+    graph.add_node("idle", kind="switch", forwards=False, multicasts=True, reduces=True)
+    graph.add_edge("npu/0", "idle", capacity=GB)
+    built = topology.from_networkx(graph)
+    for kind in ("broadcast", "reduce", "all_gather"):
+        found = bound(built, kind, relay=False)
+        assert found.certificate.check(built)
+        assert found.algbw == pytest.approx(GB / 3 if kind != "all_gather" else 4 * GB / 3)
+
+
 def test_an_even_demand_is_an_all_to_all() -> None:
     built = topology.cloudmatrix384(2)
     plain = bound(built, "all_to_all", range(8)).at(8e6)
