@@ -21,29 +21,41 @@ from topology.routing import Pairs, Uniform
 if TYPE_CHECKING:
     from collectives import Schedule, Step
 
-Distance = tuple[int, int]
-"""(NICs entered, hops), compared in that order."""
+Distance = tuple[int, int, int]
+"""(NICs entered, groups entered, hops), compared in that order."""
 
 
-def distances_to(graph: nx.DiGraph, target: str) -> dict[str, Distance]:
+def _beyond(graph: nx.DiGraph, node: str, after: str, rest: Distance, *, grouped: bool) -> Distance:
+    """Return the distance of a node from that of the next; groups count only where asked."""
+    groups = [graph.nodes[end].get("group") for end in (node, after)]
+    crossed = grouped and None not in groups and groups[0] != groups[1]
+    nics, entered, hops = rest
+    return nics + (graph.nodes[after]["kind"] == "nic"), entered + crossed, hops + 1
+
+
+def distances_to(graph: nx.DiGraph, target: str, *, grouped: bool = False) -> dict[str, Distance]:
     """Return the distance of every node that reaches a target through forwarding nodes."""
     found: dict[str, Distance] = {}
-    waiting: list[tuple[Distance, str]] = [((0, 0), target)]
+    waiting: list[tuple[Distance, str]] = [((0, 0, 0), target)]
     while waiting:
-        (nics, hops), node = heappop(waiting)
+        distance, node = heappop(waiting)
         if node in found:
             continue
-        found[node] = (nics, hops)
+        found[node] = distance
         if node != target and not graph.nodes[node]["forwards"]:
             continue
-        entered = nics + (graph.nodes[node]["kind"] == "nic")
         for before in graph.pred[node]:
-            heappush(waiting, ((entered, hops + 1), before))
+            heappush(waiting, (_beyond(graph, before, node, distance, grouped=grouped), before))
     return found
 
 
 def next_hops(
-    graph: nx.DiGraph, distance: dict[str, Distance], node: str, target: str
+    graph: nx.DiGraph,
+    distance: dict[str, Distance],
+    node: str,
+    target: str,
+    *,
+    grouped: bool = False,
 ) -> list[str]:
     """Return the nodes that follow on shortest paths to a target."""
     return [
@@ -51,20 +63,21 @@ def next_hops(
         for after in graph.adj[node]
         if after in distance
         and (after == target or graph.nodes[after]["forwards"])
-        and distance[node]
-        == (distance[after][0] + (graph.nodes[after]["kind"] == "nic"), distance[after][1] + 1)
+        and distance[node] == _beyond(graph, node, after, distance[after], grouped=grouped)
     ]
 
 
-def route_pair(graph: nx.DiGraph, source: str, target: str) -> dict[tuple[str, str], float]:
+def route_pair(
+    graph: nx.DiGraph, source: str, target: str, *, grouped: bool = False
+) -> dict[tuple[str, str], float]:
     """Return the share of a pair's traffic on every link it uses."""
-    distance = distances_to(graph, target)
+    distance = distances_to(graph, target, grouped=grouped)
     arriving = defaultdict(float, {source: 1.0})
     shares: dict[tuple[str, str], float] = {}
     for node in sorted(distance, key=lambda n: distance[n], reverse=True):
         if node == target or not arriving[node]:
             continue
-        onward = next_hops(graph, distance, node, target)
+        onward = next_hops(graph, distance, node, target, grouped=grouped)
         total = sum(graph.edges[node, after]["capacity"] for after in onward)
         for after in onward:
             share = arriving[node] * graph.edges[node, after]["capacity"] / total
@@ -84,11 +97,14 @@ def as_triples(count: int, demand: Pairs | Uniform | None) -> list[tuple[int, in
     return [(u, v, amount) for u, v, amount in rows if u != v]
 
 
-def loads(supernode: Supernode, demand: Pairs | Uniform | None = None) -> FloatArray:
+def loads(
+    supernode: Supernode, demand: Pairs | Uniform | None = None, *, grouped: bool = False
+) -> FloatArray:
     """Return the load of every arc, pair by pair, in the order of ``fabric.arcs``."""
     total: dict[tuple[str, str], float] = defaultdict(float)
     for u, v, amount in as_triples(len(supernode.npus), demand):
-        shares = route_pair(supernode.graph, supernode.npus[u], supernode.npus[v])
+        ends = supernode.npus[u], supernode.npus[v]
+        shares = route_pair(supernode.graph, *ends, grouped=grouped)
         for link, share in shares.items():
             total[link] += share * amount
     return np.array([total[arc] for arc in supernode.fabric.arcs])

@@ -246,6 +246,16 @@ def fat_trees(draw: st.DrawFn) -> Supernode:
 
 
 @st.composite
+def dragonflies(draw: st.DrawFn) -> Supernode:
+    """Draw a Dragonfly of 2 to 5 groups of 2 routers, or a Dragonfly+; links may differ."""
+    link, far = draw(capacities), draw(capacities)
+    sizes = {"h": 2, "groups": draw(st.integers(2, 5)), "link": link, "global_link": far}
+    if draw(st.booleans()):
+        return topology.dragonfly_plus(1, 2, 2, **sizes)
+    return topology.dragonfly(draw(st.integers(1, 2)), 2, **sizes)
+
+
+@st.composite
 def byte_matrices(draw: st.DrawFn, ranks: int | None = None) -> FloatArray:
     """Draw bytes from each of 1 to 12 ranks to each; nothing to some."""
     p = draw(st.integers(1, 12)) if ranks is None else ranks

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from topology import units
 from topology.errors import RoutingError
 from topology.hardware.media import Link
-from topology.naming import label, natural_sort
+from topology.naming import label, natural_sort, numbered
 from topology.text import Part, Printed, Table, counted, span
 
 IntArray = npt.NDArray[np.int64]
@@ -89,6 +89,8 @@ class Fabric(Printed):
         Which nodes add up, or copy, what passes through them, shape (n,).
     coords
         Place of each node in the machine's grid, if any has one.
+    groups
+        Number of each node's group, as of a Dragonfly, shape (n,), -1 without one; if any has one.
     """
 
     nodes: tuple[str, ...]
@@ -108,6 +110,7 @@ class Fabric(Printed):
     reduces: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     multicasts: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     coords: tuple[tuple[int, ...] | None, ...] | None = None
+    groups: IntArray | None = None
 
     def parts(self) -> list[Part]:
         """Return what a person reads: how many nodes and links of each sort there are."""
@@ -271,12 +274,21 @@ def compile_fabric(graph: nx.DiGraph, npus: Sequence[str]) -> Fabric:
         reduces=np.array([bool(d.get("reduces", False)) for d in attributes], dtype=bool),
         multicasts=np.array([bool(d.get("multicasts", False)) for d in attributes], dtype=bool),
         coords=_coords([d.get("coord") for d in attributes]),
+        groups=_groups([d.get("group") for d in attributes]),
     )
 
 
 def _coords(found: list[Any]) -> tuple[tuple[int, ...] | None, ...] | None:
     places = tuple(tuple(one) if isinstance(one, tuple | list) else None for one in found)
     return places if any(places) else None
+
+
+def _groups(found: list[Any]) -> IntArray | None:
+    given = [str(group) for group in found if group is not None]
+    if not given:
+        return None
+    numbers = iter(numbered(given)[1].tolist())
+    return np.array([-1 if group is None else next(numbers) for group in found], dtype=np.int64)
 
 
 def _column(values: list[Any]) -> FloatArray:

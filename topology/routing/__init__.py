@@ -1,6 +1,8 @@
 """Which way traffic goes: a demand in, link loads and paths out."""
 
 from topology.calls import check_calls
+from topology.routing.adaptive import MinimalAdaptive as MinimalAdaptive
+from topology.routing.adaptive import Optimal as Optimal
 from topology.routing.demand import Demand as Demand
 from topology.routing.demand import DemandLike as DemandLike
 from topology.routing.demand import Pairs as Pairs
@@ -13,6 +15,7 @@ from topology.routing.dimension_order import DimensionOrder as DimensionOrder
 from topology.routing.ecmp import Ecmp as Ecmp
 from topology.routing.ecmp import EcmpFlow as EcmpFlow
 from topology.routing.ecmp import ecmp as ecmp
+from topology.routing.flow import PairFlow as PairFlow
 from topology.routing.flow import RoutedFlow as RoutedFlow
 from topology.routing.flow import Router as Router
 from topology.routing.flow import Slowest as Slowest
@@ -35,5 +38,7 @@ from topology.routing.policies import routing as routing
 from topology.routing.policies import routing_names as routing_names
 from topology.routing.static import DModK as DModK
 from topology.routing.static import SModK as SModK
+from topology.routing.ugal import Ugal as Ugal
+from topology.routing.valiant import Valiant as Valiant
 
 check_calls(__name__)

@@ -15,7 +15,7 @@ from scipy import sparse
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, Pairs, Uniform
-from topology.routing.flow import RoutedFlow, Router, Slowest
+from topology.routing.flow import PairFlow, Router, Slowest
 from topology.routing.quotient import expand
 from topology.routing.streams import Streams, streams_on_links
 
@@ -91,7 +91,7 @@ def join_ways(parts: Sequence[tuple[int, Ways]]) -> Ways:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PathFlow(RoutedFlow):
+class PathFlow(PairFlow):
     """A demand on explicit paths.
 
     Attributes
@@ -109,11 +109,6 @@ class PathFlow(RoutedFlow):
     pairs: Pairs
     ways: Ways
     _router: PathRouter
-
-    @property
-    def words(self) -> str:
-        """Say which way the traffic goes."""
-        return self._router.words
 
     @cached_property
     def _amount(self) -> FloatArray:
@@ -152,16 +147,15 @@ class PathFlow(RoutedFlow):
 
     def _met(self, held: FloatArray, node_busy: FloatArray) -> Slowest:
         """Return what each pair meets where its hops are held for so long, shape (hops,)."""
-        pairs, npus = self.pairs, self.fabric.npus
         latency, most = np.zeros(0), np.zeros(0)
-        if len(pairs.src):
+        if len(self.pairs.src):
             passed = node_busy[self.fabric.head[self.ways.arcs]]
             passed[self.ways.starts[1:] - 1] = 0.0
             first = np.flatnonzero(np.diff(self.ways.pair, prepend=-1))
             latency = np.maximum.reduceat(self._latency, first)
             worst = np.maximum.reduceat(np.maximum(held, passed), self.ways.starts[:-1])
             most = np.maximum.reduceat(worst, first)
-        return Slowest(latency, most, npus[pairs.src], npus[pairs.dst])
+        return self.slowest_of(latency, most)
 
     @cached_property
     def _latency(self) -> FloatArray:
@@ -176,14 +170,9 @@ class PathFlow(RoutedFlow):
         """Return the arcs of the path of a pair with the highest latency."""
         return self.ways.way(max(self.ways.of(at), key=lambda path: self._latency[path]))
 
-    def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
-        """Yield the paths from rank to rank, each with its share."""
-        found = np.flatnonzero((self.pairs.src == src) & (self.pairs.dst == dst))
-        if not len(found):
-            one = Pairs(np.array([src]), np.array([dst]), np.ones(1)).checked(len(self.fabric.npus))
-            yield from self._router.spread(one).paths(src, dst) if len(one.src) else ()
-            return
-        for path in self.ways.of(int(found[0])):
+    def ways_of(self, at: int) -> Iterator[tuple[float, list[int]]]:
+        """Yield the paths of a pair, each with its share."""
+        for path in self.ways.of(at):
             yield float(self.ways.share[path]), self.ways.way(path)
 
     def streams(self) -> Streams:
