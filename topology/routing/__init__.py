@@ -15,7 +15,6 @@ from topology.routing.dimension_order import DimensionOrder as DimensionOrder
 from topology.routing.ecmp import Ecmp as Ecmp
 from topology.routing.ecmp import EcmpFlow as EcmpFlow
 from topology.routing.ecmp import ecmp as ecmp
-from topology.routing.flow import PairFlow as PairFlow
 from topology.routing.flow import RoutedFlow as RoutedFlow
 from topology.routing.flow import Router as Router
 from topology.routing.flow import Slowest as Slowest
@@ -29,6 +28,7 @@ from topology.routing.in_network import InNetworkFlow as InNetworkFlow
 from topology.routing.in_network import in_network_trees as in_network_trees
 from topology.routing.one_path import OnePath as OnePath
 from topology.routing.one_path import OwnRouting as OwnRouting
+from topology.routing.pair_flow import PairFlow as PairFlow
 from topology.routing.paths import PathFlow as PathFlow
 from topology.routing.paths import PathRouter as PathRouter
 from topology.routing.paths import Ways as Ways

@@ -15,7 +15,8 @@ from scipy import sparse
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, Pairs, Uniform
-from topology.routing.flow import PairFlow, Router, Slowest
+from topology.routing.flow import Router, Slowest
+from topology.routing.pair_flow import PairFlow
 from topology.routing.quotient import expand
 from topology.routing.streams import Streams, streams_on_links
 

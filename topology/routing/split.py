@@ -11,8 +11,9 @@ import numpy as np
 from topology.approximation import Approximation
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Pairs
-from topology.routing.flow import PairFlow, Router, Slowest
+from topology.routing.flow import Router, Slowest
 from topology.routing.hops import Hops, shortest_hops
+from topology.routing.pair_flow import PairFlow
 
 
 @dataclass(frozen=True, eq=False)

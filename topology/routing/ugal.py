@@ -22,7 +22,8 @@ from topology.approximation import Approximation
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.routing.balanced import Rooms
 from topology.routing.demand import Pairs, Uniform
-from topology.routing.flow import PairFlow, Router, Slowest
+from topology.routing.flow import Router, Slowest
+from topology.routing.pair_flow import PairFlow
 from topology.routing.paths import listed
 from topology.routing.policies import routing
 from topology.routing.split import SplitFlow, Spray

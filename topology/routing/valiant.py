@@ -24,8 +24,9 @@ import numpy as np
 from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Pairs, Uniform
-from topology.routing.flow import PairFlow, Router, Slowest
+from topology.routing.flow import Router, Slowest
 from topology.routing.hops import FAR, costs, nics_entered, shortest_hops
+from topology.routing.pair_flow import PairFlow
 from topology.routing.paths import listed
 from topology.routing.policies import routing
 from topology.routing.split import Spray, Targets
