@@ -332,4 +332,4 @@ def all_to_all_v(matrix: npt.ArrayLike, *, groups: npt.ArrayLike | None = None) 
         raise ScheduleError(
             f"all-to-all-v: groups must be equal rows that hold each position 0 to {p - 1} once"
         )
-    return uneven(hierarchical_all_to_all(Team(p, rows.astype(np.int64))), matrix)
+    return uneven(hierarchical_all_to_all("pxn", Team(p, rows.astype(np.int64))), matrix)

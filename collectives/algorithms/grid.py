@@ -1,4 +1,4 @@
-"""Collectives along the axes of a grid of positions, one axis after the other.
+"""Collectives along the axes of a grid of positions, one axis after the other: by any algorithm.
 
 Nodes and the ranks in them are a grid; so are a torus, and racks of nodes of ranks. A
 reduce-scatter along the first axis leaves each rank a part of the vector, the next axis works on
@@ -8,78 +8,68 @@ that part only, and so on; the all-gather goes the other way round.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import gcd, lcm, prod
+from typing import NamedTuple
 
 import numpy as np
 
 from collectives.algorithms.compose import Steps
-from collectives.model.schedule import IntArray, Step, Transfers, permutation
+from collectives.model.schedule import IntArray, Schedule, Step, Transfers
+from collectives.model.traffic import on_rows
 from topology.routing import Uniform
 
 
-def along(
-    grid: IntArray,
-    words: Sequence[str],
-    *,
-    reduce: bool,
-    direct: bool = False,
-    backwards: bool = False,
-) -> Steps:
-    """Return a reduce-scatter along the axes of a grid, or an all-gather, the last axis first.
+class Stage(NamedTuple):
+    """A schedule that all rows along one axis of a grid run at once, and a word for it."""
+
+    axis: int
+    made: Schedule
+    word: str
+
+
+def pieces_of(grid: IntArray, stages: Sequence[Stage]) -> int:
+    """Return into how many chunks a position's block is cut, for stages that all fit."""
+    return lcm(1, *(s.made.chunks // gcd(s.made.chunks, grid.shape[s.axis]) for s in stages))
+
+
+def staged(grid: IntArray, stages: Sequence[Stage], pieces: int) -> Steps:
+    """Return stages one after the other; rows are along the stage's axis.
+
+    The vector of a row is what belongs to the positions that share its coordinates on earlier
+    axes, in order of the coordinate on its own axis: a reduce-scatter along the first axis leaves
+    each position the part that those with its coordinate there need.
 
     Parameters
     ----------
     grid
         Position at each point; block b ends or begins at position b.
-    words
-        Words for the axes: "in the node".
-    reduce
-        Whether it is the reduce-scatter.
-    direct
-        One step an axis in which everyone sends to everyone, instead of a ring.
-    backwards
-        Rings run towards smaller indices.
+    stages
+        What is run.
+    pieces
+        Chunks of a block: a multiple of `pieces_of`.
     """
-    what = "reduce-scatter" if reduce else "all-gather"
-    make = _direct_step if direct else _ring_step
-    steps = []
-    for axis in range(grid.ndim) if reduce else reversed(range(grid.ndim)):
-        if grid.shape[axis] > 1:
-            # points on earlier axes, on this one, on later ones
-            block = grid.reshape(prod(grid.shape[:axis]), grid.shape[axis], -1)
-            block = block[:, ::-1] if backwards else block
-            steps.append(make(block, f"{what} {words[axis]}".rstrip(), reduce=reduce))
-    return tuple(steps)
+    return tuple(_on_rows(grid, s, step, pieces) for s in stages for step in s.made.steps)
 
 
-def _ring_step(block: IntArray, phase: str, *, reduce: bool) -> Step:
-    _, width, later = block.shape
-    src, dst = block.reshape(-1), np.roll(block, -1, axis=1).reshape(-1)
+def _on_rows(grid: IntArray, stage: Stage, step: Step, pieces: int) -> Step:
+    axis, width = stage.axis, grid.shape[stage.axis]
+    # points on earlier axes, on this one, on later ones
+    block = grid.reshape(prod(grid.shape[:axis]), width, -1)
+    each = width * pieces // stage.made.chunks
 
     def transfers(t: int) -> Transfers:
-        part = np.roll(block, t + (1 if reduce else 0), axis=1)
-        chunk = np.repeat(part[:, :, None], later, axis=2)
-        return Transfers(
-            np.repeat(src, later), np.repeat(dst, later), chunk.reshape(-1), reduce=reduce
-        )
-
-    return Step(transfers, permutation(src, dst, later / block.size), width - 1, phase)
-
-
-def _direct_step(block: IntArray, phase: str, *, reduce: bool) -> Step:
-    _, width, later = block.shape
-
-    def transfers(_: int) -> Transfers:
-        here, there = np.nonzero(~np.eye(width, dtype=bool))
-        src, dst = block[:, here].reshape(-1), block[:, there].reshape(-1)
-        part = block[:, there if reduce else here]
-        chunk = np.repeat(part[:, :, None], later, axis=2)
-        return Transfers(
-            np.repeat(src, later), np.repeat(dst, later), chunk.reshape(-1), reduce=reduce
-        )
+        moved = step.transfers(t)
+        place, piece = np.divmod(moved.chunk[:, None] * each + np.arange(each), pieces)
+        chunk = block[:, place] * pieces + piece[:, :, None]  # (earlier, moved, piece, later)
+        src, dst, adds, chunk = np.broadcast_arrays(
+            block[:, moved.src, :, None, None], block[:, moved.dst, :, None, None],
+            moved.adds[:, None, None, None], chunk[:, :, None],
+        )  # fmt: skip
+        return Transfers(*(part.reshape(-1) for part in (src, dst, chunk, adds)))
 
     rows = block.transpose(0, 2, 1).reshape(-1, width)
-    return Step(transfers, Uniform(rows, later / block.size), 1, phase)
+    traffic = on_rows(step.traffic, rows).scaled(1 / len(block))
+    return Step(transfers, traffic, step.repeat, f"{step.phase} {stage.word}".rstrip())
 
 
 def grid_steps(grid: IntArray, phases: Sequence[str] | None = None) -> tuple[Step, ...]:

@@ -12,22 +12,27 @@ hierarchical schemes that follow it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
-from collectives.algorithms.compose import in_parallel
-from collectives.algorithms.grid import along, grid_steps
-from collectives.algorithms.halves import Half, Part, halves
+from collectives.algorithms.compose import Steps
+from collectives.algorithms.grid import grid_steps
+from collectives.algorithms.levels import Levels, levels_schedule
 from collectives.algorithms.neighbours import direct_lanes
+from collectives.algorithms.rails import rail_places
 from collectives.algorithms.registry import algorithm
+from collectives.algorithms.segments import in_segments
 from collectives.algorithms.tiers import tiers_of
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
     IntArray,
     Schedule,
+    Step,
     Team,
+    Transfers,
     as_team,
     require_groups,
 )
@@ -36,47 +41,62 @@ from topology.routing import Uniform
 _WORDS = ["in the node", "along the rails"]
 
 
-def _levels(grid: IntArray, words: Sequence[str], *, direct: bool = False) -> Half:
-    return lambda reduce: Part(along(grid, words, reduce=reduce, direct=direct), grid.size)
-
-
-@halves("hierarchical")
-def hierarchical(team: Team) -> Half:
-    """Run rings in the node and rings along the rails.
+def hierarchical(
+    kind: str,
+    name: str,
+    team: Team,
+    *,
+    inner: str = "ring",
+    outer: str = "ring",
+    segments: int | None = None,
+) -> Schedule:
+    """Run an algorithm in the node and another along the rails, segment after segment.
 
     An all-reduce is a reduce-scatter in the node, an all-reduce of S/g along each rail and an
-    all-gather in the node: 2(g-1)/g · S/B_i + 2(m-1)/m · (S/g)/B_e + 2(g-1)α_i + 2(m-1)α_e; its
-    halves take half of it.
+    all-gather in the node. By rings and one segment that is 2(g-1)/g · S/B_i + 2(m-1)/m ·
+    (S/g)/B_e + 2(g-1)α_i + 2(m-1)α_e, directly the same with 2α_i + 2α_e; its halves take half of
+    it. Of many segments the node has one while the rails have another: the longer of the two
+    terms in S.
+
+    Parameters
+    ----------
+    kind, name
+        Of the collective and of the algorithm.
+    team
+        Who takes part, in equal groups.
+    inner, outer
+        Algorithms by name: of the reduce-scatter and all-gather in the node, and of the collective
+        along the rails.
+    segments
+        How many; by default the best for the team's size S.
     """
-    return _levels(require_groups(team, "hierarchical").T, _WORDS)
+    rows = require_groups(team, name)
+    places = rail_places(team) or rows
+    levels = Levels(np.array(places).T, _WORDS, [inner, outer])
+    return levels_schedule(kind, name, team, [levels], segments)
 
 
-@halves("hierarchical_direct")
-def hierarchical_direct(team: Team) -> Half:
-    """Exchange directly in the node and directly along the rails, a step each.
-
-    The bandwidth terms of `hierarchical` with 2α_i + 2α_e.
-    """
-    return _levels(require_groups(team, "hierarchical_direct").T, _WORDS, direct=True)
-
-
-@halves("three_level")
-def three_level(team: Team) -> Half:
-    """Run rings in three tiers of the fabric: a reduce-scatter in the innermost first.
+def three_level(
+    kind: str,
+    name: str,
+    team: Team,
+    *,
+    algorithms: Sequence[str] = ("ring", "ring", "ring"),
+    segments: int | None = None,
+) -> Schedule:
+    """Run algorithms in three tiers of the fabric: a reduce-scatter in the innermost first.
 
     With g ranks in each of m nodes in each of n racks (or what the fabric's switches join), an
-    all-reduce takes 2(g-1)/g · S/B_1 + 2(m-1)/m · (S/g)/B_2 + 2(n-1)/n · (S/(gm))/B_3.
+    all-reduce takes 2(g-1)/g · S/B_1 + 2(m-1)/m · (S/g)/B_2 + 2(n-1)/n · (S/(gm))/B_3 in one
+    segment, and the longest of the three terms in many.
+
+    Parameters
+    ----------
+    kind, name, team, segments
+        As in `hierarchical`.
+    algorithms
+        Of the three tiers, by name.
     """
-    return _levels(*_three_tiers(team, "three_level"))
-
-
-@halves("three_level_direct", "all_reduce")
-def three_level_direct(team: Team) -> Half:
-    """All-reduce in three tiers, each by direct exchange: six steps."""
-    return _levels(*_three_tiers(team, "three_level_direct"), direct=True)
-
-
-def _three_tiers(team: Team, name: str) -> tuple[IntArray, list[str]]:
     grid, words = tiers_of(team)
     if grid.ndim < 3:
         raise DoesNotFitError(
@@ -85,34 +105,37 @@ def _three_tiers(team: Team, name: str) -> tuple[IntArray, list[str]]:
         )
     while grid.ndim > 3:  # more tiers than three: the outer ones count as one
         grid = grid.reshape(*grid.shape[:-2], -1)
-    return grid, words[: grid.ndim]
+    return levels_schedule(kind, name, team, [Levels(grid, words, algorithms)], segments)
 
 
-@halves("rotated")
-def rotated(team: Team) -> Half:
+def rotated(kind: str, name: str, team: Team, *, segments: int | None = None) -> Schedule:
     """Exchange directly in tiers, every tier with links of its own at work at once.
 
     Where k tiers are full meshes (UB-Mesh: the node, and the nodes of the rack), k copies with
     a part of the data each go through them from the i-th on, round and round, and then together
-    through the other tiers. The bytes of `three_level_direct`, but k times as many links.
+    through the other tiers. The bytes of `three_level` by direct exchange, but k times as many
+    links.
+
+    Parameters
+    ----------
+    kind, name, team, segments
+        As in `hierarchical`.
     """
     grid, words = tiers_of(team)
-    lanes = direct_lanes(team, "rotated")
+    lanes = direct_lanes(team, name)
     meshes = [axis for axis in range(grid.ndim) if _is_mesh(lanes, np.moveaxis(grid, axis, -1))]
     if len(meshes) < 2:
         raise DoesNotFitError(
-            f"rotated needs two tiers or more that are full meshes of direct links; these "
+            f"{name} needs two tiers or more that are full meshes of direct links; these "
             f"{grid.size} ranks have {len(meshes)}: use 'three_level_direct'"
         )
     rest = [axis for axis in range(grid.ndim) if axis not in meshes]
     orders = [[*meshes[i:], *meshes[:i], *rest] for i in range(len(meshes))]
-    turned = [(grid.transpose(order), [words[axis] for axis in order]) for order in orders]
-
-    def half(*, reduce: bool) -> Part:
-        copies = [along(*each, reduce=reduce, direct=True) for each in turned]
-        return Part(in_parallel(copies, grid.size, grid.size), len(copies) * grid.size)
-
-    return half
+    direct = ["direct"] * grid.ndim
+    turned = [
+        Levels(grid.transpose(order), [words[axis] for axis in order], direct) for order in orders
+    ]
+    return levels_schedule(kind, name, team, turned, segments)
 
 
 def _is_mesh(lanes: sparse.csr_array, rows: IntArray) -> bool:
@@ -121,14 +144,66 @@ def _is_mesh(lanes: sparse.csr_array, rows: IntArray) -> bool:
     return len(sent.src) > 0 and bool((lanes[sent.src, sent.dst] > 0).all())
 
 
-@algorithm("all_to_all", "hierarchical")
-def hierarchical_all_to_all(team: Team | int) -> Schedule:
+for _kind in ("reduce_scatter", "all_gather", "all_reduce"):
+    for _name, _made in (
+        ("hierarchical", hierarchical),
+        ("hierarchical_direct", partial(hierarchical, inner="direct", outer="direct")),
+        ("three_level", three_level),
+        ("three_level_direct", partial(three_level, algorithms=("direct", "direct", "direct"))),
+        ("rotated", rotated),
+    ):
+        algorithm(_kind, _name)(partial(_made, _kind, _name))
+
+
+def hierarchical_all_to_all(
+    name: str, team: Team | int, *, segments: int | None = None
+) -> Schedule:
     """All-to-all in two steps: to the neighbour on the right rail, then along that rail.
 
     Every rank first gives each neighbour what is meant for that neighbour's place on any node,
     S/g each; then sends S/m to every node along its own rail. Messages between nodes are g
-    times larger and stay on their rail: (g-1)/g · S/B_i + (m-1)/m · S/B_e + 2α.
+    times larger and stay on their rail (NCCL's PXN): (g-1)/g · S/B_i + (m-1)/m · S/B_e + 2α in one
+    segment, and the longer of the two terms in many.
+
+    Parameters
+    ----------
+    name
+        Of the algorithm.
+    team
+        Who takes part, in groups; where these differ in size, a rank's rail in a smaller one is
+        its own modulo the size.
+    segments
+        How many; by default the best for the team's size S.
     """
-    rails = require_groups(as_team(team), "hierarchical").T
-    steps = grid_steps(rails, ["to the rail", "along the rail"])
-    return Schedule("hierarchical", collective("all_to_all"), rails.size, rails.size**2, steps)
+    made, words = as_team(team), ["to the rail", "along the rail"]
+    if made.groups is None or len({len(row) for row in made.groups}) == 1:
+        rows = require_groups(made, name)
+        steps = grid_steps(np.array(rail_places(made) or rows).T, words)
+    else:
+        steps = _over_rails(rail_places(made) or made.groups, words)
+    whole = Schedule(name, collective("all_to_all"), made.size, made.size**2, steps)
+    return in_segments(made, whole, segments)
+
+
+def _over_rails(rows: Sequence[IntArray] | IntArray, words: Sequence[str]) -> Steps:
+    """Return the two steps of an all-to-all by rails, for rows of different lengths."""
+    p = sum(len(row) for row in rows)
+    home, place = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
+    for number, row in enumerate(rows):
+        home[row], place[row] = number, np.arange(len(row))
+    relay = np.array([rows[home[o]][place % len(rows[home[o]])] for o in range(p)])
+    origin, target = np.divmod(np.arange(p * p), p)
+    relay = np.where(home[origin] == home[target], target, relay.reshape(-1))
+    hops = [(origin, relay), (relay, target)]
+    steps = []
+    for (src, dst), word in zip(hops, words, strict=True):
+        moves = np.flatnonzero(src != dst)
+        moved = Transfers(src[moves], dst[moves], moves)
+        steps += [Step(lambda _, moved=moved: moved, phase=word)] if len(moves) else []  # type: ignore[misc]
+    return tuple(steps)
+
+
+for _name in ("pxn", "hierarchical"):  # its name in NCCL, and what it is
+    algorithm("all_to_all", _name, candidate=_name == "pxn")(
+        partial(hierarchical_all_to_all, _name)
+    )

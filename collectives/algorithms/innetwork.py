@@ -19,8 +19,8 @@ from collectives.algorithms.compose import Steps
 from collectives.algorithms.direct import direct_steps, one_shot_all_reduce
 from collectives.algorithms.fan import direct_fan
 from collectives.algorithms.halves import Half, Part, halves
-from collectives.algorithms.pipeline import best_segments
 from collectives.algorithms.registry import algorithm
+from collectives.algorithms.segments import best_segments
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     UNSTATED,

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from math import sqrt
 
 import numpy as np
 
@@ -25,27 +24,22 @@ from collectives.algorithms.compose import Steps
 from collectives.algorithms.rails import rail_trees
 from collectives.algorithms.registry import algorithm
 from collectives.algorithms.rooted import check_root
+from collectives.algorithms.segments import best_segments
 from collectives.algorithms.trees import binary_tree, chain, depths, double_binary_tree
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     DoesNotFitError,
     IntArray,
     Schedule,
-    ScheduleError,
     Step,
     Team,
     Transfers,
     as_team,
 )
 from collectives.model.traffic import merged
-from topology import border
-from topology.routing import Demand, Pairs
+from topology.routing import Pairs
 from topology.text import counted
 
-UNSIZED = 16
-"""Segments where the size, or the machine, is not known."""
-
-_MOST_SEGMENTS = 4096
 _MOST_DIFFERENT = 1024
 
 
@@ -129,48 +123,6 @@ def _window(edges: Edges, lo: int, hi: int, segments: int, chunks: int, phase: s
 
     traffic = merged([Pairs(src, dst, np.full(len(src), 1 / chunks))])
     return Step(transfers, traffic, hi - lo, phase)
-
-
-def best_segments(
-    team: Team,
-    fill: int,
-    traffic: Demand,
-    segments: int | None = None,
-    *,
-    share: float = 1.0,
-    ramp: float = 1.0,
-) -> int:
-    """Return how many segments make (fill + m)·α + (ramp·fill + m)·T·S/m smallest.
-
-    α is the endpoints' and the slowest path's, and T what the most loaded link needs for the
-    traffic of all segments, as the machine routes it.
-
-    Parameters
-    ----------
-    team
-        Who; its size S and the time of a step say what is best; without them it is `UNSIZED`.
-    fill
-        Steps that are needed besides one for each segment.
-    traffic
-        What every pair of positions exchanges at full flow, as a fraction of a segment.
-    segments
-        What the caller asked for, if anything.
-    share
-        What all segments that an edge carries are of S.
-    ramp
-        How busy the links are while the pipeline fills and empties.
-    """
-    if segments is not None:
-        return border.whole(segments, "segments", most=_MOST_SEGMENTS, error=ScheduleError)
-    if team.volume is None or team.step_time is None or team.size == 1:
-        return UNSIZED
-    alpha, per_byte = team.step_time(traffic)
-    serial = per_byte * share * team.volume
-    if alpha <= 0:
-        return _MOST_SEGMENTS
-    best = sqrt(max(fill, 0) * ramp * serial / alpha)
-    near = [max(1, min(_MOST_SEGMENTS, int(best) + i)) for i in (0, 1)]
-    return min(near, key=lambda m: (fill + m) * alpha + (ramp * fill + m) * serial / m)
 
 
 def full_flow(parts: Sequence[Edges]) -> Pairs:

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from collectives.algorithms.alltoall import grid_of
-from collectives.algorithms.compose import in_parallel
-from collectives.algorithms.grid import along
 from collectives.algorithms.halves import Half, Part, halves
+from collectives.algorithms.levels import Levels, levels_steps
 from collectives.model.schedule import DoesNotFitError, IntArray, Team
 
 
@@ -37,15 +36,15 @@ def bucket(team: Team, *, dims: Sequence[int] | None = None) -> Half:
     grid = torus_grid(team, "bucket", dims)
     grid = grid.reshape([n for n in grid.shape if n > 1] or [1])
     orders = [np.roll(np.arange(grid.ndim), -first) for first in range(grid.ndim)]
+    words = [f"along dimension {axis}" for axis in range(grid.ndim)]
+    turned = [
+        Levels(way.transpose(order), [words[axis] for axis in order], ["ring"] * grid.ndim)
+        for order in orders
+        for way in (grid, np.flip(grid))
+    ]
 
     def half(*, reduce: bool) -> Part:
-        copies = [
-            along(grid.transpose(order), [f"along dimension {axis}" for axis in order],
-                  reduce=reduce, backwards=backwards)
-            for order in orders
-            for backwards in (False, True)
-        ]  # fmt: skip
-        return Part(in_parallel(copies, grid.size, grid.size), len(copies) * grid.size)
+        return Part(*levels_steps("reduce_scatter" if reduce else "all_gather", team, turned))
 
     return half
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from collectives.algorithms.team import team_of
 from collectives.bounds import Bound, CollectiveNeed, Need, bound_needs
 from collectives.model.collective import Collective, collective
-from collectives.model.schedule import IntArray, Progress, Schedule, ScheduleError, Team
+from collectives.model.schedule import IntArray, Progress, Schedule, ScheduleError, StepTime, Team
 from collectives.timing import Endpoint, Plan, arc_rates, endpoint_of, plan
 from collectives.timing.stepwise import Race, route_traffic
 from topology import border
@@ -165,9 +165,7 @@ class Question(Printed):
     group_size: int | None = None
     exact: bool = False
     progress: Progress = field(default=silent, repr=False)
-    _measured: dict[object, tuple[float, float]] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    _measured: dict[object, StepTime] = field(default_factory=dict, init=False, repr=False)
 
     def parts(self) -> list[Part]:
         """Return what people read: the machine, then what runs."""
@@ -225,14 +223,16 @@ class Question(Printed):
         team = team_of(self.supernode, row, self.group_size)
         return replace(team, volume=size, step_time=self._step_time(np.asarray(team.ranks)))
 
-    def _step_time(self, ranks: IntArray) -> Callable[[Demand], tuple[float, float]]:
-        def measure(demand: Demand) -> tuple[float, float]:
+    def _step_time(self, ranks: IntArray) -> Callable[[Demand], StepTime]:
+        def measure(demand: Demand) -> StepTime:
             placed = demand.placed(ranks)
             if placed.key not in self._measured:
                 on = route_traffic(self.router.route(placed), self.rates)
                 sent = int(demand.messages().max(initial=0)) * self.endpoint.message
                 farthest = float(on.slowest.latency.max(initial=0.0))
-                self._measured[placed.key] = self.endpoint.alpha + sent + farthest, on.most
+                empty = self.endpoint.alpha + sent + farthest
+                busy = np.concatenate([on.flow.busy(self.rates), on.flow.node_busy()])
+                self._measured[placed.key] = StepTime(empty, sent, busy)
             return self._measured[placed.key]
 
         return measure

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -285,6 +285,29 @@ def _from(transfers: Callable[[int], Transfers], first: int) -> Callable[[int], 
     return transfers if first == 0 else lambda t: transfers(first + t)
 
 
+class StepTime(NamedTuple):
+    """What a step takes.
+
+    Attributes
+    ----------
+    empty
+        Seconds it takes without data.
+    messages
+        Seconds of these that a rank's software is busy with its messages.
+    busy
+        Seconds per byte of S that each link and switch is busy, shape (links and switches,).
+    """
+
+    empty: float
+    messages: float
+    busy: FloatArray
+
+    @property
+    def per_byte(self) -> float:
+        """Return seconds per byte of S of the busiest."""
+        return float(self.busy.max(initial=0.0))
+
+
 @dataclass(frozen=True, eq=False)
 class Team:
     """The ranks that take part, as an algorithm sees them.
@@ -303,8 +326,7 @@ class Team:
     volume
         The size S in bytes, where it is known: pipelines choose their segments by it.
     step_time
-        Returns seconds that a step with some traffic takes when it is empty, and seconds per
-        byte of S of its busiest link, as the machine routes it; where that is known.
+        Returns what a step with some traffic takes, as the machine routes it; where that is known.
     """
 
     size: int
@@ -312,7 +334,7 @@ class Team:
     supernode: Supernode | None = None
     ranks: IntArray | None = None
     volume: float | None = None
-    step_time: Callable[[Demand], tuple[float, float]] | None = None
+    step_time: Callable[[Demand], StepTime] | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from topology.routing import Pairs
+from topology.fabric import IntArray
+from topology.routing import Demand, Pairs, Uniform, add_demands
 
 
 def merged(parts: Sequence[Pairs]) -> Pairs:
@@ -24,6 +25,27 @@ def merged(parts: Sequence[Pairs]) -> Pairs:
     keys, at = np.unique(src * width + dst, return_inverse=True)
     total = np.bincount(at.reshape(-1), amount, minlength=len(keys)).astype(float)
     return Pairs(keys // width, keys % width, total)
+
+
+def on_rows(traffic: Demand, rows: IntArray) -> Demand:
+    """Return what each of several rows of ranks sends, position i of all at ``rows[:, i]``.
+
+    Parameters
+    ----------
+    traffic
+        Among positions.
+    rows
+        Ranks, shape (rows, positions).
+    """
+    if len(rows) == 1:
+        return traffic.placed(rows[0])
+    if isinstance(traffic, Uniform):
+        return Uniform(rows[:, traffic.rows].reshape(-1, traffic.rows.shape[1]), traffic.amount)
+    if traffic.in_network:
+        return add_demands([traffic.placed(row) for row in rows])
+    sent = traffic.pairs()
+    src, dst = rows[:, sent.src].reshape(-1), rows[:, sent.dst].reshape(-1)
+    return Pairs(src, dst, np.tile(sent.amount, len(rows)))
 
 
 def same_traffic(a: Pairs, b: Pairs) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import networkx as nx
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collectives
 import topology
-from collectives import DoesNotFitError, ScheduleError
+from collectives import DoesNotFitError, Schedule, ScheduleError, verify
+from collectives.algorithms import algorithm_names, find_algorithm
+from collectives.algorithms.team import team_of
 from collectives.model.checking import check_traffic
-from tests.collectives.algorithms.teams import meshes, prove
+from tests.collectives.algorithms.teams import meshes, prove, racks, rails
 from tests.strategies import sizes, two_levels
 from topology import Supernode
 from topology.routing import Pairs, Uniform
@@ -30,8 +33,14 @@ def _levels(machine: Supernode) -> tuple[int, int, float, float]:
     return m, len(machine.npus) // m, inner, outer
 
 
+def _whole(machine: Supernode, kind: str, name: str) -> Schedule:
+    """Return the schedule in one segment."""
+    return find_algorithm(kind, name)(team_of(machine), segments=1)
+
+
 def _time(machine: Supernode, kind: str, size: float, name: str) -> float:
-    return collectives.analyze(machine, kind, size, algorithm=name, alpha=A, message=O).time
+    whole = _whole(machine, kind, name)
+    return collectives.analyze(machine, kind, size, algorithm=whole, alpha=A, message=O).time
 
 
 def _wire(m: int, g: int, inner: float, outer: float, size: float) -> float:
@@ -75,10 +84,12 @@ def test_on_a_traditional_cluster(nodes: int) -> None:
     """Rails of 50 GB/s under NVSwitches of 450 GB/s, latency aside."""
     machine = topology.dgx_h100(nodes)
     size = 64e6
-    found = collectives.analyze(machine, "all_reduce", size, algorithm="hierarchical")
+    whole = _whole(machine, "all_reduce", "hierarchical")
+    found = collectives.analyze(machine, "all_reduce", size, algorithm=whole)
     expected = _wire(nodes, 8, 450 * GB, 50 * GB, size)
     assert found.latency.serialisation == pytest.approx(expected, rel=1e-12)
-    exchange = collectives.analyze(machine, "all_to_all", size, algorithm="hierarchical")
+    whole = _whole(machine, "all_to_all", "hierarchical")
+    exchange = collectives.analyze(machine, "all_to_all", size, algorithm=whole)
     expected = 7 / 8 * size / 450e9 + (nodes - 1) / nodes * size / 50e9
     assert exchange.latency.serialisation == pytest.approx(expected, rel=1e-12)
 
@@ -95,7 +106,7 @@ def test_rails_keep_off_the_spines_and_flat_exchange_does_not() -> None:
 def test_uneven_nodes_are_told_and_group_size_mends_it() -> None:
     machine = topology.cloudmatrix384(2)
     ranks = [0, 1, 2, 8]
-    with pytest.raises(ScheduleError, match="groups of equal size"):
+    with pytest.raises(ScheduleError, match=r"groups of equal size.*have groups of 1 to 3"):
         collectives.analyze(machine, "all_reduce", 1e6, algorithm="hierarchical", ranks=ranks)
     mended = collectives.analyze(
         machine, "all_reduce", 1e6, algorithm="hierarchical", ranks=ranks, group_size=2
@@ -162,3 +173,77 @@ def test_rotated_needs_two_meshes() -> None:
     with pytest.raises(DoesNotFitError, match="these 8 ranks have 1"):
         collectives.make_schedule(topology.shapes.full_mesh(8, link=GB), "all_reduce",
                                   algorithm="rotated")  # fmt: skip
+
+
+NAMES = ["ring", "direct", "halving_doubling", "tree", "bruck", "chain"]
+
+
+@pytest.mark.parametrize("kind", ["all_reduce", "reduce_scatter", "all_gather"])
+@pytest.mark.parametrize(("m", "g"), [(2, 3), (3, 2), (4, 4), (1, 3), (5, 1)])
+def test_any_algorithm_inside_and_any_other_between(kind: str, m: int, g: int) -> None:
+    team = team_of(rails(*[g] * m))
+    outer = [name for name in NAMES if name in algorithm_names(kind)]
+    for i, name in enumerate(outer):
+        inner = ("ring", "direct", "bruck")[i % 3]
+        schedule = find_algorithm(kind, "hierarchical")(team, inner=inner, outer=name, segments=3)
+        prove(schedule)
+        check_traffic(schedule)
+
+
+@pytest.mark.parametrize("names", [("ring", "bruck", "tree"), ("direct", "ring", "chain")])
+def test_three_levels_of_different_algorithms(names: tuple[str, str, str]) -> None:
+    team = team_of(racks(2, 3, 2))
+    schedule = find_algorithm("all_reduce", "three_level")(team, algorithms=names, segments=2)
+    prove(schedule)
+    check_traffic(schedule)
+
+
+def test_levels_are_not_limited_to_two() -> None:
+    """What runs along the rails may be hierarchical itself; here it has no groups."""
+    team = team_of(rails(2, 2, 2, 2))
+    with pytest.raises(DoesNotFitError, match="groups of equal size"):
+        find_algorithm("all_reduce", "hierarchical")(team, outer="hierarchical")
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e9])
+@pytest.mark.parametrize("name", ["hierarchical", "hierarchical_direct"])
+@pytest.mark.parametrize("kind", ["all_reduce", "all_gather"])
+def test_the_number_of_segments_is_as_good_as_any(kind: str, name: str, size: float) -> None:
+    machine = topology.dgx_h100(4)
+    found = collectives.analyze(machine, kind, size, algorithm=name).time
+    make = find_algorithm(kind, name)
+    others = [
+        collectives.plan(machine, make(team_of(machine), segments=m)).time(size)
+        for m in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+    ]
+    assert found <= min(others) * 1.03
+
+
+@pytest.mark.parametrize("nodes", [2, 4, 16])
+def test_levels_at_once_reach_the_slower_of_the_two(nodes: int) -> None:
+    """95 % of what 8 NICs carry, or of what the NVLinks do: 231 of 400 GB/s one after the other."""
+    machine, size, p = topology.dgx_h100(nodes), 2**30, 8 * nodes
+    for kind, times in (("all_reduce", 2), ("all_gather", 1), ("reduce_scatter", 1)):
+        found = collectives.analyze(machine, kind, size, algorithm="hierarchical_direct")
+        inside = times * 7 / 8 * size / (450 * GB)
+        between = times * (nodes - 1) / nodes * size / (400 * GB)
+        assert found.time >= max(inside, between)
+        assert found.time <= max(inside, between) / 0.95
+        assert found.busbw >= 0.95 * 400 * GB * min(1, (p - 1) / p * nodes / (nodes - 1))
+
+
+@pytest.mark.parametrize("sizes", [(1, 3), (3, 2, 4), (2, 2, 2), (1,), (4,), (1, 1, 5)])
+def test_all_to_all_over_rails_of_unequal_nodes(sizes: tuple[int, ...]) -> None:
+    """Between nodes all stay on their rail where both nodes have it."""
+    machine = rails(*sizes)
+    team = team_of(machine)
+    for segments in (1, 3):
+        schedule = find_algorithm("all_to_all", "pxn")(team, segments=segments)
+        verify(schedule)
+        check_traffic(schedule)
+    slot = np.array([machine.graph.nodes[npu]["slot"] for npu in machine.npus])
+    home = np.array([machine.graph.nodes[npu]["node"] for npu in machine.npus])
+    for moved in schedule.transfers():
+        across = home[moved.src] != home[moved.dst]
+        width = np.array(sizes)[home[moved.src]]
+        assert (slot[moved.dst] % width == slot[moved.src])[across].all()

@@ -48,7 +48,9 @@ def test_small_messages_are_limited_by_latency() -> None:
 
 
 def test_phases_that_differ_are_told_in_turn() -> None:
-    found = collectives.analyze(topology.dgx_h100(4), "all_reduce", 1e9, algorithm="hierarchical")
+    cluster = topology.dgx_h100(4)
+    whole = collectives.make_schedule(cluster, "all_reduce", algorithm="hierarchical")
+    found = collectives.analyze(cluster, "all_reduce", 1e9, algorithm=whole)
     assert " and then " in found.bottleneck.sentence
     assert "of the transfer time" in found.bottleneck.sentence
     assert set(found.bottleneck.shares) >= {"NPU→NVSwitch", "NIC→leaf"}
@@ -67,7 +69,8 @@ def test_sentence_and_row_say_the_same_shares(
     machine: Supernode, kind: str, algorithm: str
 ) -> None:
     """What limits at the same time is named together: the shares of a sentence make up 100 %."""
-    found = collectives.analyze(machine, kind, 1e9, algorithm=algorithm).bottleneck
+    whole = collectives.make_schedule(machine, kind, algorithm=algorithm)  # phases in turn
+    found = collectives.analyze(machine, kind, 1e9, algorithm=whole).bottleneck
     told = re.findall(r"\(([\d.]+) % of the transfer time\)", found.sentence)
     assert sum(map(float, told)) == pytest.approx(100, abs=0.05 * len(told))
     row = re.fullmatch(rf"{re.escape(found.name)} ([\d.]+) %", shortly(found))

@@ -89,13 +89,14 @@ def test_a_dead_link_of_a_mesh_leaves_every_algorithm_that_goes_round_it() -> No
 def test_groups_of_ranks_are_an_order_that_symmetry_does_not_keep() -> None:
     """Links with the same load may join ranks of one group or of two: they are not alike."""
     machine = topology.trainium2()
-    options = {"units": "link", "algorithm": "hierarchical_direct", "group_size": 2}
+    whole = collectives.make_schedule(
+        machine, "all_reduce", algorithm="hierarchical_direct", group_size=2
+    )
+    options = {"units": "link", "algorithm": whole}
     assert collectives.failures(machine, "all_reduce", MiB, **options).approximations
     exact = collectives.failures(machine, "all_reduce", MiB, **options, exact=True)
     before = exact.before.time
     for unit, count, left in exact.rows:
         damaged = fail(machine, unit)
-        again = collectives.analyze(
-            damaged, "all_reduce", MiB, algorithm="hierarchical_direct", group_size=2
-        )
+        again = collectives.analyze(damaged, "all_reduce", MiB, algorithm=whole)
         assert (count, left.left) == (1, pytest.approx(before / again.time))
