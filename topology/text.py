@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 _WIDTH = 80
 _BETWEEN, _EDGES = 3, 2
 """Columns of text between the cells of a row, and at its two ends together."""
+_FIGURE = 40
+"""A cell with more letters is text, though it may begin with a number."""
 _TIE = "\N{NO-BREAK SPACE}"
 _TIED = re.compile(r"(?<=\d) (?=[^\W\d_]|%)|(?<=[≈×]) (?=\d)|(?<=\d) (?=[×→] )|(?<= [×→]) (?=\d)")
 
@@ -215,8 +217,8 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _figures(cells: Sequence[str]) -> bool:
-    """Tell whether most cells of a column begin with a digit."""
-    begun = sum(str(cell).lstrip("-≈<>×")[:1].isdigit() for cell in cells if cell)
+    """Tell whether most cells of a column are short and begin with a digit."""
+    begun = sum(cell.lstrip("-≈<>×")[:1].isdigit() and len(cell) <= _FIGURE for cell in cells)
     return 2 * begun >= sum(bool(cell) for cell in cells) > 0
 
 

@@ -70,7 +70,7 @@ def analyze(
     supernode
         The machine.
     kind
-        The collective: "all_reduce", "all_to_all", "all_gather", "reduce_scatter".
+        The collective: one of `collective_names`.
     size
         S in bytes, or a string with a unit; what S means is in `Collective.size`.
     algorithm

@@ -111,7 +111,7 @@ class Comparison(Printed):
             Table("what limits", ("collective", "machine", "sizes", "sentence"), self._limits()),
             Table(
                 "sources",
-                ("quantity", "machine", "figure", "confidence", "source"),
+                ("of", "figure", "confidence", "source"),
                 self._sources(),
             ),
         ]
@@ -177,7 +177,7 @@ class Comparison(Printed):
             for name, cell in zip(self.names, row.cells, strict=True):
                 title = row.title.removesuffix(_ANOTHER)
                 if cell.source:
-                    seen[title, name, cell.text, cell.confidence, cell.source] = None
+                    seen[f"{title}, {name}", cell.text, cell.confidence, cell.source] = None
         return list(seen)
 
     def to_dict(self) -> dict[str, Any]:

@@ -119,6 +119,6 @@ def _conclusion(analysis: Analysis, found: list[Distribution]) -> str:
     if worst.imbalance < 1 + 1e-6:
         return "Every class of links is used evenly: the highest is the mean"
     return (
-        f"{worst.name} is used least evenly: its busiest link carries {worst.imbalance:.3g} times "
-        f"the mean"
+        f"{worst.name} is used least evenly: its busiest link is in use "
+        f"{worst.imbalance:.3g} times as long as the mean"
     )

@@ -20,7 +20,7 @@ from topology.drawing.style import DrawStyle
 
 _MOST_ROWS = 28
 _EARLY, _LATE = 0.3, 0.75  # of the time
-_INSTANT = 1e-30  # seconds
+_INSTANT = 1e-9  # seconds on the axis where nothing takes any
 _HATCHES = {
     "endpoint": "", "serialisation": "", "switches": "///", "propagation": "...",
     "transceivers": "xx", "fec": "\\\\\\", "waiting": "--",
@@ -143,7 +143,7 @@ def plot_latency(
     waits = critical_waits(analysis)
     labels = list(dict.fromkeys(wait.label for wait in waits))
     scale, unit = time_unit(analysis.time)
-    total = max(analysis.time, _INSTANT)
+    total = analysis.time or _INSTANT
     plot = framed(
         style, ax, 6.4, 0.25 + 0.26 * max(4, len(labels)), left=3.6, right=1.0, legend=1,
         ylim=(len(labels) - 0.4, -0.6), xlim=(0, total * scale * 1.02), xlabel=f"time, {unit}",
@@ -186,8 +186,9 @@ def time_unit(seconds: float) -> tuple[float, str]:
 
 
 def _conclusion(analysis: Analysis) -> str:
-    parts = sorted(_parts(analysis.latency), key=lambda item: -item[1])
-    total = max(analysis.time, _INSTANT)
+    if not analysis.time:
+        return first_capital(analysis.bottleneck.sentence)
+    parts, total = sorted(_parts(analysis.latency), key=lambda item: -item[1]), analysis.time
     first, second = parts[0], parts[1]
     words = {"serialisation": "moving the bytes", "endpoint": "endpoint software", "fec": "FEC"}
     one, two = (words.get(part, part) for part, _ in (first, second))

@@ -17,6 +17,7 @@ from topology import units
 from topology.drawing.style import DrawStyle
 from topology.fabric import FloatArray, IntArray
 from topology.naming import numbered
+from topology.routing.in_network import InNetwork
 from topology.supernode import Supernode
 
 _MOST = 64
@@ -54,7 +55,7 @@ def traffic_matrix(analysis: Analysis) -> Traffic:
     Parameters
     ----------
     analysis
-        What ran where. Where switches add or copy, what each rank hands to the network counts.
+        What ran where. What switches add or copy counts as if the ranks sent it to each other.
     """
     by, labels, place = _groups(analysis.supernode, analysis.ranks)
     sent = np.zeros((len(labels), len(labels)))
@@ -113,6 +114,8 @@ def plot_traffic(
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda v, _: units.format_size(_round(v))))
     said = f"{asked(analysis)}; bytes sent, log scale; blank: none"
+    helped = any(isinstance(step.traffic, InNetwork) for step in analysis.schedule.steps)
+    said += "; what switches add or copy counts for every pair" if helped else ""
     return plot.titled(_conclusion(found), said)
 
 
@@ -125,7 +128,5 @@ def _conclusion(found: Traffic) -> str:
     if total == 0:
         return "Nothing is sent"
     unit = found.by.removesuffix(" from")
-    return (
-        f"{units.format_size(_round(total))} are sent; {units.format_percent(found.inside)} of "
-        f"it stays within its own {unit}"
-    )
+    size, inside = units.format_size(_round(total)), units.format_percent(found.inside)
+    return f"{size} go from rank to rank; {inside} of it stays within its own {unit}"

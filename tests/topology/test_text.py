@@ -70,6 +70,14 @@ def test_columns_that_say_the_same_in_every_row_name_none() -> None:
     assert shown.count("machine") == shown.count("ranks") == 1
 
 
+def test_figures_are_set_to_the_right_and_sentences_are_not() -> None:
+    rows = [("a", "9 GB/s", "2 × what the guide of the machine says, as quoted somewhere"),
+            ("b", "12 GB/s", "no guide")]  # fmt: skip
+    first, second = plain(Table("", ("of", "rate", "source"), rows), width=100).splitlines()[3:5]
+    assert first.index("9 GB/s") == second.index("12 GB/s") + 1
+    assert first.index("2 ×") == second.index("no guide")
+
+
 @pytest.mark.parametrize(
     ("count", "said"),
     [(0, "0 hops"), (1, "1 hop"), (1.0, "1 hop"), (1.001, "1 hop"), (1.25, "1.25 hops"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from collectives.cli.commands.answer import argument
+from collectives.model.collective import collective_names
 from topology import border
 from topology.formats import read, suffixes
 from topology.routing import routing_names
@@ -45,7 +46,7 @@ SYSTEM = argument("system", metavar="SYSTEM", help=_TOLD, read=load_system)
 SYSTEMS = argument(
     "systems", nargs="+", metavar="SYSTEM", help=_TOLD, read=lambda all_: [*map(load_system, all_)]
 )
-COLLECTIVE = argument("collective", help="all-reduce, all-to-all, all-gather, reduce-scatter")
+COLLECTIVE = argument("collective", help=", ".join(collective_names()).replace("_", "-"))
 ALGORITHM = argument("--algorithm", default="auto", help="by default the fastest")
 STYLE = argument("--style", default="light", help="light, dark or print", read=_style)
 RANKS = argument(

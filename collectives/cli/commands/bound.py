@@ -16,7 +16,7 @@ from collectives.bounds import (
     sensitivity,
 )
 from collectives.cli.commands.answer import Answer, Say, argument, command, takes_only
-from collectives.cli.commands.arguments import EXACT, RANKS, SYSTEM, size_argument
+from collectives.cli.commands.arguments import COLLECTIVE, EXACT, RANKS, SYSTEM, size_argument
 from collectives.model.collective import collective
 from topology import files, units
 from topology.errors import SupernodeError
@@ -32,7 +32,7 @@ _KINDS = {
     "bound",
     "what no algorithm can beat on a machine, with a certificate",
     SYSTEM,
-    argument("collective", nargs="?", help="all-gather, all-to-all, all-reduce, broadcast, ..."),
+    argument("collective", nargs="?", help=COLLECTIVE.options["help"]),
     RANKS,
     size_argument("--size", help="with a unit: 64MiB; by default for large sizes"),
     argument("--no-relay", action="store_true", help="NPUs pass nothing on"),

@@ -225,3 +225,20 @@ def test_titles_say_collective_size_ranks_and_routing() -> None:
         said = words(plot(analysed("dgx", "all_reduce", "hierarchical", 64 * KiB))[0])
         for part in ("all-reduce", "64 KiB", "32 ranks", "ECMP"):
             assert part in said.replace("\n", " "), f"{plot.__name__} does not say {part}"
+
+
+def test_one_rank_waits_for_nothing() -> None:
+    found = collectives.analyze(topology.star(1, link=GB), "all_reduce", MiB)
+    said = words(collectives.plot_latency(found)[0])
+    assert "moves nothing" in said
+    assert "e−" not in said
+
+
+def test_copies_of_switches_are_said_to_count() -> None:
+    """A multicast hands 1 MiB to the network; the matrix has a copy for each of 7 others."""
+    machine = topology.dgx_h100(1)
+    note = "what switches add or copy"
+    helped = collectives.analyze(machine, "broadcast", MiB, algorithm="multicast")
+    plain = collectives.analyze(machine, "broadcast", MiB, algorithm="binomial_tree")
+    assert note in words(collectives.plot_traffic(helped)[0]).replace("\n", " ")
+    assert note not in words(collectives.plot_traffic(plain)[0]).replace("\n", " ")
