@@ -23,6 +23,7 @@ Placement: TypeAlias = tuple[Schedule, IntArray]
 
 _ANY_SIZE = -1.0  # what a schedule for every size is kept under
 _MOST_WORK = 20e6  # next hops looked at for pairs: some ten seconds, if no race is lost before
+_A_STEP = 10_000  # of them take as long as what any different step takes besides
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,8 @@ class Candidate:
         Whether ``algorithm="auto"`` tries it.
     race
         As ``route``, but raises `TooSlowError` once the schedule must lose a race.
+    work
+        Returns how many next hops have to be looked at to route a schedule, roughly.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Candidate:
     floor: Callable[[Placement, float], float] = field(default=lambda _, __: 0.0)
     tried: bool = True
     race: Callable[[Schedule, IntArray, Race], Plan] | None = None
+    work: Callable[[Schedule], float] = field(default=lambda _: 0.0)
     _made: dict[float, Placement] = field(default_factory=dict, repr=False)
     _plans: dict[float, Plan] = field(default_factory=dict, repr=False)
     _times: dict[float, float] = field(default_factory=dict, repr=False)
@@ -67,6 +71,11 @@ class Candidate:
     def placement(self, size: float) -> Placement:
         """Return the schedule at a size, and the rank at each position."""
         return self._made[self._key(size)]
+
+    def takes_long(self, size: float, sizes: int = 1) -> bool:
+        """Tell whether it takes long to route it at so many sizes, one of which is given."""
+        schedule = self.placement(size)[0]
+        return self.work(schedule) * (sizes if schedule.sized else 1) > _MOST_WORK
 
     def plan(self, size: float) -> Plan:
         """Return the plan at a size; the same for all where the schedule is."""
@@ -213,7 +222,11 @@ class Selection:
 
 
 def candidates(
-    question: Question, job: Job | None = None, names: Iterable[str] | None = None
+    question: Question,
+    job: Job | None = None,
+    names: Iterable[str] | None = None,
+    *,
+    sizes: int = 1,
 ) -> Selection:
     """Return the algorithms that fit a job, and for the others why they do not.
 
@@ -225,6 +238,8 @@ def candidates(
         One of its jobs; by default the first.
     names
         Algorithms; by default those that "auto" tries, or the one the job asks for.
+    sizes
+        At how many sizes all of them will be timed.
 
     Raises
     ------
@@ -241,33 +256,21 @@ def candidates(
     fitting: list[Candidate] = []
     long: list[Candidate] = []
     refused: dict[str, str] = {}
-    most = np.inf if question.exact else _MOST_WORK
     chosen = list(candidate_names(wanted.collective) if names is None else names)
     for at, name in enumerate(chosen):
         question.progress(f"{wanted.kind.title} by {name}", at / len(chosen))
         candidate = _candidate(question, wanted, name)
         try:
-            work = _work(question, candidate.placement(wanted.bytes)[0])
+            dear = candidate.takes_long(wanted.bytes, sizes) and not question.exact
         except (DoesNotFitError, RoutingError) as error:
             refused[name] = str(error)
         else:
-            (fitting if work <= most else long).append(candidate)
+            (long if dear else fitting).append(candidate)
     if not fitting and not long:
         raise ScheduleError(f"no algorithm for {wanted.kind.title} fits: {refused}")
     if not fitting:
         return Selection(tuple(long), refused)
     return Selection(tuple(fitting), refused, tuple(long))
-
-
-def _work(question: Question, schedule: Schedule) -> float:
-    """Return how many next hops have to be looked at to route a schedule, roughly.
-
-    Uniform and in-network traffic is routed by symmetry and trees, which is quick.
-    """
-    fabric = question.supernode.fabric
-    each = len(fabric.tail) / max(1, len(fabric.nodes))
-    distinct = {step.traffic.key: step.traffic for step in schedule.steps}
-    return each * sum(t.listed for t in distinct.values())
 
 
 def _candidate(question: Question, job: Job, name: str) -> Candidate:
@@ -278,8 +281,15 @@ def _candidate(question: Question, job: Job, name: str) -> Candidate:
         schedule, ranks = placement
         return floor_time(schedule, question.router, ranks, question.endpoint, question.rates, size)
 
+    def work(schedule: Schedule) -> float:
+        fabric = question.supernode.fabric
+        each = len(fabric.tail) / max(1, len(fabric.nodes))
+        distinct = {step.traffic.key: step.traffic for step in schedule.steps}.values()
+        # Uniform and in-network traffic is routed by symmetry and trees, which is quick.
+        return sum(_A_STEP * (t.listed > 0) + each * t.listed for t in distinct)
+
     tried = name in candidate_names(job.collective)
-    return Candidate(name, make, question.plan, floor, tried, question.plan)
+    return Candidate(name, make, question.plan, floor, tried, question.plan, work)
 
 
 def _schedule(question: Question, job: Job, name: str, row: object, size: float) -> Schedule:

@@ -181,7 +181,7 @@ def tune(
     lo, hi = (as_size(end) for end in (low, high))
     sizes = size_grid(lo, hi) if collective(kind).moves else np.zeros(1)
     question = one_group(supernode, kind, hi, progress=progress, **choices)
-    found = candidates(question, names=algorithms).routed(question.size)
+    found = candidates(question, names=algorithms, sizes=len(sizes)).routed(question.size)
     times = []
     for done, candidate in enumerate(found.fitting):
         question.progress(candidate.name, done / len(found.fitting))
@@ -205,11 +205,14 @@ class AlgorithmTable(Printed):
         Where the fastest changes, over the sizes around: `tune`.
     refused
         Why the other algorithms do not fit, by name.
+    not_compared
+        Which the crossovers leave out, as they take long to time at every size.
     """
 
     analyses: tuple[Analysis, ...]
     crossovers: tuple[Crossover, ...]
     refused: dict[str, str]
+    not_compared: tuple[str, ...] = ()
 
     @property
     def best(self) -> Analysis:
@@ -239,8 +242,9 @@ class AlgorithmTable(Printed):
         ]
         kind = best.collective.name
         left = [a.algorithm for a in self.analyses if a.algorithm not in candidate_names(kind)]
-        if left:
-            parts.append(f'"auto" and the crossovers leave out {", ".join(left)}')
+        for what, names in (('"auto" leaves', left), ("the crossovers leave", self.not_compared)):
+            if names:
+                parts.append(f"{what} out {', '.join(names)}")
         if changes:
             columns = ("size", "below it", "from it on", "both take")
             parts.append(Table("crossovers of the fastest", columns, changes))
@@ -307,10 +311,12 @@ def analyze_all(
     rows.sort(key=lambda one: one.time)
     question.progress("crossovers", len(found.fitting) / (len(found.fitting) + 1))
     changes: tuple[Crossover, ...] = ()
-    quick = [candidate for candidate in found.fitting if candidate.tried]
     wide = border.number(around, "around", least=1, error=ScheduleError)
     ends = max(amount / wide, 1 / border.MOST), min(amount * wide, border.MOST)
-    if wide > 1 and amount > 0 and quick and ends[0] < ends[1]:
-        sizes = size_grid(*ends, _COARSE)
-        changes = tuple(changes_of_fastest(quick, sizes.tolist()))
-    return AlgorithmTable(tuple(rows), changes, found.not_shown)
+    left: tuple[str, ...] = ()
+    if wide > 1 and amount > 0 and ends[0] < ends[1]:
+        sizes = size_grid(*ends, _COARSE).tolist()
+        quick = [c for c in found.fitting if c.tried and not c.takes_long(amount, len(sizes))]
+        left = tuple(c.name for c in found.fitting if c not in quick)
+        changes = tuple(changes_of_fastest(quick, sizes)) if quick else ()
+    return AlgorithmTable(tuple(rows), changes, found.not_shown, left)

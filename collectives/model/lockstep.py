@@ -36,22 +36,16 @@ def at_once(placed: Sequence[Placed]) -> tuple[Schedule, IntArray]:
 
     In lockstep the first steps of all go together, then the second ones, and so on; one that has
     fewer steps is done earlier. Where a schedule has an order of its own, steps that are equal in
-    all of them are one; if they differ, each schedule keeps its own. The chunks of each follow
-    those of the one before.
+    all of them are one; if they differ, each schedule keeps its own. One whose transfers overlap
+    goes step by step here. The chunks of each follow those of the one before.
 
     Raises
     ------
     ScheduleError
-        If there is none, or one moves chunks from neighbour to neighbour without steps.
+        If there is none.
     """
     if not placed:
         raise ScheduleError("at_once: give one schedule or more")
-    for one in placed:
-        if one.schedule.overlaps:
-            raise ScheduleError(
-                f"at_once: the steps of {one.schedule.name!r} overlap, so it cannot go in "
-                "lockstep with others; choose another algorithm"
-            )
     ranks = np.unique(np.concatenate([np.asarray(one.ranks) for one in placed]))
     runs, offset = [], 0
     for one in placed:

@@ -6,16 +6,18 @@ sends on the piece that another brings.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
-from typing import Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from collectives.algorithms.compose import Steps
 from collectives.model.schedule import IntArray, Schedule, Step, Transfers
-from collectives.timing import plan
+from collectives.timing import Plan, plan
 from topology.routing import Pairs
 from topology.supernode import Supernode
 
@@ -26,6 +28,9 @@ _NEAR = 1.001
 _MOST_HOPS = 50_000
 _MOST_SLOTS = 4_000
 _MOST_TRANSFERS = 4_000_000
+
+_LAID_OUT: WeakKeyDictionary[Any, dict[tuple[Any, ...], tuple[list[Plan], Iterator[Plan]]]]
+_LAID_OUT = WeakKeyDictionary()  # the schedules of some hops, as far as any size asked for them
 
 
 class Hops(Protocol):
@@ -93,10 +98,21 @@ def quickest(
         Whether every hop is over a link of its own: then timetables are tried, else lockstep.
     """
     made: list[tuple[float, Schedule]] = []
-    laid_out = _timetables(supernode, ranks, hops, make) if neighbours else _locksteps(hops, make)
-    for synchronous in laid_out:
-        schedule = replace(synchronous, overlaps=neighbours)
-        made.append((plan(supernode, schedule, ranks=ranks).time(size), schedule))
+    known = _LAID_OUT.setdefault(hops, {})
+    key = id(supernode.fabric), ranks.tobytes(), make
+    if key not in known:
+        tried = _timetables(supernode, ranks, hops, make) if neighbours else _locksteps(hops, make)
+        known[key] = (
+            [],
+            (plan(supernode, replace(each, overlaps=neighbours), ranks=ranks) for each in tried),
+        )
+    plans, more = known[key]
+    for at in itertools.count():
+        if at == len(plans):
+            plans.extend(itertools.islice(more, 1))
+        if at == len(plans):
+            break
+        made.append((plans[at].time(size), plans[at].schedule))
         if not neighbours and len(made) > 2 and made[-1][0] > made[-2][0] > made[-3][0]:
             break
     least = min(time for time, _ in made)

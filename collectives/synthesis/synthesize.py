@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
+from weakref import WeakKeyDictionary
 
 import networkx as nx
 import numpy as np
@@ -43,6 +44,7 @@ from collectives.synthesis.steady import SteadyState, busy_of, near_bound
 from collectives.synthesis.trees import Moves, Tree, grow, moves_of
 from topology import border
 from topology.errors import RoutingError, UnreachableError
+from topology.fabric import Fabric
 from topology.routing import Ecmp, Uniform, chosen_ranks, ecmp
 from topology.solvers.linear import least_level
 from topology.supernode import Supernode
@@ -56,6 +58,9 @@ _MOST_PIECES = 2_048
 _MOST_RANKS = 64
 _MOST_WORK = 16_384
 _MOST_PACKED = 512
+
+_FOUND: WeakKeyDictionary[Fabric, dict[tuple[bytes, int | None, int], Synthesis]]
+_FOUND = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,7 +92,11 @@ class Synthesis(SteadyState):
 
 
 def find_forest(
-    supernode: Supernode, ranks: npt.ArrayLike | None = None, *, trees: int | None = None
+    supernode: Supernode,
+    ranks: npt.ArrayLike | None = None,
+    *,
+    trees: int | None = None,
+    pack: int = _MOST_RANKS,
 ) -> Synthesis:
     """Return the best forest found for an all-gather.
 
@@ -99,17 +108,27 @@ def find_forest(
         Who takes part; by default all.
     trees
         How many trees a root has; by default as many as the optimum needs, 64 at most.
+    pack
+        Up to how many ranks trees are packed one by one where no regular ones reach the bound.
     """
     chosen = chosen_ranks(ranks, len(supernode.npus))
     if trees is not None:
         border.whole(trees, "trees", most=_MOST_GIVEN, error=ScheduleError)
+    known = _FOUND.setdefault(supernode.fabric, {})
+    key = chosen.tobytes(), trees, pack
+    if key not in known:
+        known[key] = _find_forest(supernode, chosen, trees, pack)
+    return known[key]
+
+
+def _find_forest(supernode: Supernode, chosen: IntArray, trees: int | None, pack: int) -> Synthesis:
     limit = bound(supernode, "all_gather", chosen).seconds_per_byte
     best: Synthesis | None = None
     for found in _candidates(supernode, chosen, trees, limit):
         best = found if found.better_than(best) else best
         if found.optimal:
             break
-    if (best is None or not best.optimal) and len(chosen) <= _MOST_RANKS:
+    if (best is None or not best.optimal) and len(chosen) <= pack:
         packed = _packed(supernode, chosen, trees, limit)
         best = packed if packed and packed.better_than(best) else best
     if best is None:
@@ -253,6 +272,7 @@ def synthesize(
     ranks: npt.ArrayLike | None = None,
     trees: int | None = None,
     size: float = 256 * MiB,
+    pack: int = _MOST_RANKS,
 ) -> Schedule:
     """Return a schedule that reaches the bandwidth bound where one is found.
 
@@ -269,6 +289,8 @@ def synthesize(
         many pieces of a block may take ways of their own.
     size
         Bytes the pipelining is tuned for.
+    pack
+        As in `find_forest`.
 
     Raises
     ------
@@ -283,20 +305,22 @@ def synthesize(
         return Schedule("forest", collective(wanted), 1, 1, ())
     if wanted == "all_to_all":
         return exchange_schedule(supernode, find_exchange(supernode, chosen, pieces=trees), size)
-    down = up = _gathered(supernode, chosen, trees, size)
+    down = up = _gathered(supernode, chosen, trees, size, pack)
     if wanted != "all_gather":
         back = _reversed(supernode)
         if back is not supernode:
-            up = _gathered(back, chosen, trees, size)
+            up = _gathered(back, chosen, trees, size, pack)
         if trees is None and lcm(up.chunks, down.chunks) > _MOST_PIECES * len(chosen):
-            return synthesize(supernode, kind, ranks=chosen, trees=_FEW_TREES, size=size)
+            return synthesize(supernode, kind, ranks=chosen, trees=_FEW_TREES, size=size, pack=pack)
     made = down if wanted == "all_gather" else reducing(wanted, up, down)
     return replace(made, notes=(_near(supernode, made, chosen),))
 
 
-def _gathered(supernode: Supernode, ranks: IntArray, trees: int | None, size: float) -> Schedule:
+def _gathered(
+    supernode: Supernode, ranks: IntArray, trees: int | None, size: float, pack: int
+) -> Schedule:
     """Return an all-gather down the best forest found."""
-    found = find_forest(supernode, ranks, trees=trees)
+    found = find_forest(supernode, ranks, trees=trees, pack=pack)
     neighbours = found.neighbours and found.forest.depth > 1
     return quickest(supernode, ranks, found.forest, gathering, size, neighbours=neighbours)
 

@@ -208,3 +208,32 @@ def test_a_schedule_that_overlaps_needs_neighbours():
     schedule = synthesize(topology.ring(8, link=_LINK), "all_gather")
     with pytest.raises(ScheduleError, match="are not neighbours"):
         collectives.analyze(topology.star(8, link=_LINK), "all_gather", MiB, algorithm=schedule)
+
+
+def test_auto_takes_the_forest_where_it_is_the_fastest() -> None:
+    machine = topology.system("mi250")
+    found = collectives.analyze(machine, "all_gather", GiB)
+    assert found.algorithm == "forest"
+    named = collectives.analyze(machine, "all_gather", GiB, algorithm="forest")
+    assert named.time == pytest.approx(found.time)
+    large = collectives.analyze(topology.star(300, link="nvlink5"), "all_gather", GiB)
+    assert large.algorithm != "forest"
+    with pytest.raises(collectives.DoesNotFitError, match=r"300 ranks.*collectives\.synthesize"):
+        collectives.analyze(large.supernode, "all_gather", GiB, algorithm="forest")
+    with pytest.raises(collectives.DoesNotFitError, match="use 'direct'"):
+        collectives.analyze(topology.star(8, link="nvlink5"), "all_gather", GiB, algorithm="forest")
+
+
+def test_a_forest_is_laid_out_anew_for_every_size_and_found_once() -> None:
+    machine = topology.torus((3, 4), link="nvlink5")
+    sizes = [KiB, MiB, GiB]
+    times = [
+        collectives.analyze(machine, "all_gather", s, algorithm="forest", alpha=1e-6).time
+        for s in sizes
+    ]
+    for size, time in zip(sizes, times, strict=True):
+        anew = collectives.synthesize(
+            topology.torus((3, 4), link="nvlink5"), "all_gather", size=size
+        )
+        again = collectives.analyze(machine, "all_gather", size, algorithm=anew, alpha=1e-6)
+        assert again.time == pytest.approx(time)
