@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from collectives.plots import plot_distribution as plot_distribution
     from collectives.plots import plot_fabric as plot_fabric
     from collectives.plots import plot_failures as plot_failures
+    from collectives.plots import plot_gantt as plot_gantt
     from collectives.plots import plot_latency as plot_latency
     from collectives.plots import plot_loads as plot_loads
     from collectives.plots import plot_machines as plot_machines

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.analysis import explain
-from collectives.analysis.answer import verified
+from collectives.analysis.answer import Analysis, verified
 from collectives.analysis.question import Job, Question, ask, one_group
 from collectives.analysis.selection import candidates
-from collectives.analysis.simulation import JobRun, Simulation
+from collectives.analysis.simulation import JobRun, Simulation, TwoWays
 from collectives.model.collective import Collective
 from collectives.model.schedule import Progress, Schedule, ScheduleError
 from collectives.timing.chunked import chunked
@@ -22,7 +22,7 @@ from collectives.timing.program import Part, lay_out
 from collectives.timing.simulation import carry_out
 from collectives.timing.trace import Trace
 from topology import border
-from topology.approximation import require_exact
+from topology.approximation import Approximation, require_exact
 from topology.routing import RoutingLike
 from topology.supernode import Supernode
 
@@ -60,14 +60,14 @@ class Terms:
         )  # fmt: skip
 
 
-def _terms(
-    forwarding: str,
-    window: int | None,
-    injection: float | None,
-    ejection: float | None,
-    tick: float,
+def terms_of(
+    forwarding: str = FORWARDING[0],
+    window: int | None = None,
+    injection: float | None = None,
+    ejection: float | None = None,
+    tick: float = 0.0,
 ) -> Terms:
-    """Return terms that are checked."""
+    """Return terms that are checked; see `simulate`."""
     how = border.choice(forwarding, "forwarding", FORWARDING, ScheduleError)
     ports = {
         name: border.number(value, name, above=0, unit="bytes/s", error=ScheduleError)
@@ -146,7 +146,7 @@ def simulate(
         "routing": routing, "group_size": group_size, "rate": rate, "alpha": alpha,
         "message": message, "exact": exact, "algorithm": algorithm, "ranks": ranks,
     }  # fmt: skip
-    terms = _terms(forwarding, window, injection, ejection, tick)
+    terms = terms_of(forwarding, window, injection, ejection, tick)
     return run(_question(supernode, what, size, progress, choices), terms)
 
 
@@ -195,6 +195,35 @@ def run(question: Question, terms: Terms | None = None) -> Simulation:
         said.append(explain.choice(name, selection.names, pick.excluded, auto=auto))
         schedule, ranks = pick.candidate.placement(job.bytes)
         parts.append(Part(schedule, ranks, job.bytes, question.endpoint))
+    return _told(question, parts, said, tuple(notes), terms)
+
+
+def both_ways(analysis: Analysis, terms: Terms | None = None) -> TwoWays:
+    """Return an analysis beside the simulation of the schedule that it chose.
+
+    Parameters
+    ----------
+    analysis
+        Of one job.
+    terms
+        How messages move; see `run`.
+    """
+    question, end = analysis.question, analysis.plan.endpoint
+    if len(question.jobs) > 1:
+        return TwoWays(analysis, run(question, terms))
+    part = Part(analysis.schedule, analysis.ranks, analysis.size, end)
+    said = [note for note in analysis.assumptions if note.startswith("algorithm: ")]
+    return TwoWays(analysis, _told(question, [part], said, (), terms or Terms()))
+
+
+def _told(
+    question: Question,
+    parts: list[Part],
+    said: list[str],
+    more: tuple[Approximation, ...],
+    terms: Terms,
+) -> Simulation:
+    """Return what happens when schedules run at once, and what it stands on."""
     trace = _carried_out(question, parts, terms)
     alone = [trace.finish(0)] if len(parts) == 1 else [
         _carried_out(question, [part], terms).finish(0) for part in parts
@@ -205,8 +234,8 @@ def run(question: Question, terms: Terms | None = None) -> Simulation:
     )
     limit = question.bound.at(question.size)
     words = trace.words or question.router.words
-    notes += [*trace.approximations(question.rates), *limit.approximations]
-    approximations = tuple(dict.fromkeys(notes))
+    found = trace.approximations(question.rates)
+    approximations = tuple(dict.fromkeys((*more, *found, *limit.approximations)))
     if question.exact:
         require_exact(approximations)
     end = question.endpoint
@@ -215,7 +244,7 @@ def run(question: Question, terms: Terms | None = None) -> Simulation:
         *explain.conditions(question.rate, end.alpha, end.message, end.source,
                             words=words, order="simulated"),
         *terms.words,
-        *(explain.VERIFIED for job in question.jobs if job.given and not notes),
+        *(explain.VERIFIED for job in question.jobs if job.given and not more),
         *(note for job in question.jobs for note in job.notes),
     )  # fmt: skip
     return Simulation(question, jobs, trace, limit, assumptions, approximations)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from collectives.analysis.answer import Analysis
 from collectives.analysis.question import Job, Question
 from collectives.bounds import Bound
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
@@ -21,6 +22,7 @@ from topology.supernode import Supernode
 from topology.text import Part, Printed, Table
 
 _SHOWN = 12
+_SAME = 5e-4  # what a percentage with one digit would not show
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -257,10 +259,10 @@ class Simulation(Printed):
     def parts(self) -> list[Part]:
         """Return what people read, the answer first."""
         limit = self.bound
+        rates = [(name, units.format_rate(getattr(self, name))) for name in ("algbw", "busbw")]
         facts = [
             ("time", units.format_time(self.time)),
-            ("algbw", units.format_rate(self.algbw)),
-            ("busbw", units.format_rate(self.busbw)),
+            *(rates if self.size > 0 else []),
             ("bound", f"{units.format_time(limit.time)}, by {limit.words}"),
             ("bound / time", units.format_percent(self.efficiency)),
         ]  # fmt: skip
@@ -275,11 +277,12 @@ class Simulation(Printed):
         ]  # fmt: skip
 
     def _first_line(self) -> str:
-        names = " with ".join(dict.fromkeys(job.job.title for job in self.jobs))
+        names = " with ".join(dict.fromkeys(run.job.asked(run.job.bytes) for run in self.jobs))
         finish = np.concatenate([job.finish for job in self.jobs])
         first = f"; the first rank is done after {units.format_time(float(finish.min()))}"
         spread = first if finish.min() < self.time * (1 - 1e-9) else ""
-        return f"{names} by {self.algorithm} takes {units.format_time(self.time)}{spread}"
+        where = f"on {self.supernode.title}, {self.algorithm}"
+        return f"{names} {where} takes {units.format_time(self.time)}{spread}"
 
     def _path_table(self) -> list[Table]:
         """Return the critical path, equal legs in a row as one."""
@@ -319,4 +322,43 @@ class Simulation(Printed):
             "links": [list(ends) for ends in self.program.fabric.arcs],
             "assumptions": list(self.assumptions),
             "approximations": [asdict(note) for note in self.approximations],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TwoWays(Printed):
+    """The same question answered by the closed form and by simulation.
+
+    Attributes
+    ----------
+    analysis, simulation
+        The answers.
+    """
+
+    analysis: Analysis
+    simulation: Simulation
+
+    @property
+    def ratio(self) -> float:
+        """Return simulated time / time of the closed form; 1 where both are nothing."""
+        estimate, simulated = self.analysis.time, self.simulation.time
+        return simulated / estimate if estimate > 0 else 1.0
+
+    def parts(self) -> list[Part]:
+        """Return what people read: both times and by how much they differ, then each answer."""
+        off = self.ratio - 1
+        differ = "the same" if abs(off) < _SAME else (
+            f"{units.format_percent(abs(off))} {'longer' if off > 0 else 'shorter'}"
+        )  # fmt: skip
+        said = (
+            f"simulated {units.format_time(self.simulation.time)}, {differ}: closed form "
+            f"{units.format_time(self.analysis.time)}"
+        )
+        return [said, *self.analysis.parts(), "Simulated:", *self.simulation.parts()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return both as plain data."""
+        return {
+            **self.analysis.to_dict(), "simulation": self.simulation.to_dict(),
+            "simulated_over_estimate": self.ratio,
         }  # fmt: skip

@@ -12,6 +12,10 @@ from collectives.plots.fabric import plot_fabric as plot_fabric
 from collectives.plots.failures import Failures as Failures
 from collectives.plots.failures import failure_curves as failure_curves
 from collectives.plots.failures import plot_failures as plot_failures
+from collectives.plots.gantt import Span as Span
+from collectives.plots.gantt import gantt_conclusion as gantt_conclusion
+from collectives.plots.gantt import gantt_spans as gantt_spans
+from collectives.plots.gantt import plot_gantt as plot_gantt
 from collectives.plots.latency import Wait as Wait
 from collectives.plots.latency import critical_waits as critical_waits
 from collectives.plots.latency import plot_latency as plot_latency

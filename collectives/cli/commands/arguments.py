@@ -35,6 +35,12 @@ def split(text: str) -> list[str]:
     return text.split(",")
 
 
+def drawable(file: str) -> str:
+    """Return the name of a file for a picture, checked before the work begins."""
+    import_module("topology.drawing").check_format(file)
+    return file
+
+
 def _style(name: str) -> str:
     """Return the name of a style, if there is such a one."""
     import_module("topology.drawing").draw_style(name)

@@ -13,7 +13,15 @@ from collectives.analysis.answer import Analysis
 from collectives.analysis.comparison import compare
 from collectives.analysis.tuning import analyze_all
 from collectives.cli.commands.answer import Answer, Say, argument, command, takes_only
-from collectives.cli.commands.arguments import MODEL, RANKS, STYLE, SYSTEMS, model, size_argument
+from collectives.cli.commands.arguments import (
+    MODEL,
+    RANKS,
+    STYLE,
+    SYSTEMS,
+    drawable,
+    model,
+    size_argument,
+)
 from topology.errors import SupernodeError, unknown_name
 from topology.supernode import Supernode
 from topology.text import counted
@@ -25,12 +33,6 @@ PICTURES = (
 """What can be drawn, by name."""
 
 Drawn = tuple[Any, str]  # a figure, and what it concludes; matplotlib is loaded to draw only
-
-
-def _drawable(file: str) -> str:
-    """Return the name of a file, checked before the work begins."""
-    import_module("topology.drawing").check_format(file)
-    return file
 
 
 def _picture(kind: str) -> str:
@@ -49,7 +51,7 @@ def _picture(kind: str) -> str:
     ),
     argument(
         "-o", "--output", required=True, metavar="FILE", help="ends in .png, .svg or .pdf",
-        read=_drawable,
+        read=drawable,
     ),
     SYSTEMS,
     argument("--collective", help="what to run: all-reduce, all-to-all, ..."),

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collectives.analysis.analyze import analyze_sizes
 from collectives.analysis.comparison import SIZES, compare
 from collectives.analysis.failures import failures
+from collectives.analysis.simulate import both_ways
 from collectives.analysis.tuning import analyze_all, tune
 from collectives.cli.commands.answer import Result, Say, argument, command
 from collectives.cli.commands.arguments import (
@@ -32,6 +33,7 @@ from topology.units import parse_size
     size_argument("size"),
     ALGORITHM,
     argument("--all", action="store_true", help="every algorithm, and where one overtakes another"),
+    argument("--simulate", action="store_true", help="also event by event, and how they differ"),
     *MODEL,
     RANKS,
 )
@@ -41,9 +43,11 @@ def analyze_command(arguments: Namespace, say: Say) -> Result:
     choices = {"ranks": arguments.ranks, "progress": say, **model(arguments)}
     if not arguments.all:
         algorithm = arguments.algorithm
-        return analyze_sizes(machine, kind, [arguments.size], algorithm=algorithm, **choices)[0]
-    if arguments.algorithm != "auto":
-        raise SupernodeError("--all takes every algorithm; leave out --algorithm")
+        sizes = [arguments.size]
+        found = analyze_sizes(machine, kind, sizes, algorithm=algorithm, **choices)[0]
+        return both_ways(found) if arguments.simulate else found
+    if arguments.algorithm != "auto" or arguments.simulate:
+        raise SupernodeError("--all takes every algorithm; leave out --algorithm and --simulate")
     return analyze_all(machine, kind, arguments.size, **choices)
 
 
