@@ -47,7 +47,7 @@ def test_where_all_is_alike_the_time_is_that_of_the_closed_form(name: str, kind:
         both = both_ways(analysis)
         assert both.ratio == pytest.approx(1, abs=1e-9), algorithm
         tried += 1
-    assert tried >= 3
+    assert tried >= 2
 
 
 def _simulated(machine: Supernode, kind: str, size: float, algorithm: str) -> Simulation | None:
