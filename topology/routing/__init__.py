@@ -3,6 +3,8 @@
 from topology.calls import check_calls
 from topology.routing.adaptive import MinimalAdaptive as MinimalAdaptive
 from topology.routing.adaptive import Optimal as Optimal
+from topology.routing.deadlock import Deadlock as Deadlock
+from topology.routing.deadlock import deadlock as deadlock
 from topology.routing.demand import Demand as Demand
 from topology.routing.demand import DemandLike as DemandLike
 from topology.routing.demand import Pairs as Pairs

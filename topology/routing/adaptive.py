@@ -27,6 +27,7 @@ from topology.routing.hops import Hops
 from topology.routing.paths import listed
 from topology.routing.policies import routing
 from topology.routing.split import SplitFlow, Targets
+from topology.routing.turns import Turns
 from topology.solvers.linear import UnfinishedError
 
 _MOST_VARIABLES = 20_000
@@ -91,6 +92,10 @@ class MinimalAdaptive(Adaptive):
         "adaptive over shortest paths (of the fewest groups, if there are any), split so that the "
         "worst link is the least loaded"
     )
+
+    def turns(self, pairs: Pairs) -> Turns:
+        """Return which hop may follow which: on any of the shortest paths, crowded or not."""
+        return Targets.of(self.fabric, pairs).shortest(self.fabric).turns()
 
     def allowed(self, targets: Targets, shortest: Hops) -> tuple[IntArray, IntArray, IntArray]:
         """Return the hops on shortest paths."""

@@ -29,6 +29,7 @@ from topology.routing.flow import RoutedFlow, Router, Slowest
 from topology.routing.pair_streams import pair_streams
 from topology.routing.policies import router, routing
 from topology.routing.quotient import Quotient, quotient, twin_groups
+from topology.routing.split import Targets
 from topology.routing.spreading import (
     Blocks,
     Sources,
@@ -39,6 +40,7 @@ from topology.routing.spreading import (
     worst_of,
 )
 from topology.routing.streams import Streams, classes_as_resources
+from topology.routing.turns import Turns
 from topology.supernode import Supernode
 from topology.symmetry import codes, numbered
 
@@ -306,6 +308,11 @@ class Ecmp(Router):
         column_of[ranks] = np.arange(len(ranks))
         targets = q.group[self.fabric.npus[ranks]]
         return Distances(distances(q, targets), q.group, column_of)
+
+    def turns(self, pairs: Pairs) -> Turns:
+        """Return which hop may follow which on shortest paths of some pairs."""
+        by_hops = replace(self.fabric, groups=None)
+        return Targets.of(by_hops, pairs).shortest(by_hops).turns()
 
     def least_busy(self, demand: Demand, capacity: FloatArray, tried: int = 0) -> float:
         """Return what pairs that are linked directly need: their link is the one shortest path."""

@@ -14,6 +14,7 @@ from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Demand, DemandLike, Pairs, Uniform, as_demand, join_pairs
 from topology.routing.streams import Streams, join_streams
+from topology.routing.turns import Turns
 from topology.text import Part, Printed, counted
 
 
@@ -97,6 +98,10 @@ class RoutedFlow(Printed, ABC):
             "cannot be simulated; a policy on explicit paths (`PathRouter`, `OnePath`) can"
         )
 
+    def turns(self) -> Turns:
+        """Return which hop follows which on its paths; raise `RoutingError` if it cannot."""
+        raise RoutingError(f"{self.words}: the policy does not say which link follows which")
+
     def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
         """Return in which ways `slowest` is not exact at some rates of the arcs; none here."""
         del capacity
@@ -173,6 +178,10 @@ class Router(Printed, ABC):
     def apart(self) -> Router:
         """Return the same policy, with no transfers merged as alike; itself, if it merges none."""
         return self
+
+    def turns(self, pairs: Pairs) -> Turns:
+        """Return which hop may follow which where some pairs of ranks send, each to another."""
+        return self.spread(pairs).turns()
 
     def least_busy(self, demand: Demand, capacity: FloatArray, tried: int = 0) -> float:
         """Return seconds some link is busy at least, without routing all: 0 if that is not clear.

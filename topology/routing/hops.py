@@ -21,6 +21,7 @@ import numpy as np
 from topology.errors import RoutingError, UnreachableError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.quotient import expand
+from topology.routing.turns import Turns, afford_turns
 
 FAR = 2**62
 """A cost beyond that of any path."""
@@ -59,11 +60,14 @@ class Hops:
         return len(self.fabric.nodes) * self.width
 
     @cached_property
+    def _out(self) -> IntArray:
+        """How many hops leave each state, shape (states,)."""
+        return np.bincount(self.tail, minlength=self.states)
+
+    @cached_property
     def _by_tail(self) -> tuple[IntArray, IntArray]:
         order = np.argsort(self.tail, kind="stable")
-        return order, np.concatenate(
-            ([0], np.cumsum(np.bincount(self.tail, minlength=self.states)))
-        )
+        return order, np.concatenate(([0], np.cumsum(self._out)))
 
     def from_states(self, states: IntArray) -> tuple[IntArray, IntArray]:
         """Return the hops out of some states: which state, and which hop."""
@@ -130,6 +134,12 @@ class Hops:
             kept[lo:hi] = there[self.tail[lo:hi]]
             there[self.head[lo:hi][kept[lo:hi]]] = True
         return kept
+
+    def turns(self) -> Turns:
+        """Return which hop may follow which."""
+        afford_turns(int(self._out[self.head].sum()))
+        before, after = self.from_states(self.head)
+        return Turns(self.arc, before, after)
 
     def ways(self, state: int, share: FloatArray) -> Iterator[tuple[float, list[int], int]]:
         """Yield the paths from a state: share, arcs, and the state where it ends."""

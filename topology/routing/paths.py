@@ -19,6 +19,7 @@ from topology.routing.flow import Router, Slowest
 from topology.routing.pair_flow import PairFlow
 from topology.routing.quotient import expand
 from topology.routing.streams import Streams, streams_on_links
+from topology.routing.turns import Turns
 
 HopArray = npt.NDArray[np.int32]
 
@@ -193,13 +194,12 @@ class PathFlow(PairFlow):
             senders=np.stack([kinds, pairs.src]), receivers=np.stack([kinds, pairs.dst]),
         )  # fmt: skip
 
-    def turns(self) -> IntArray:
-        """Return which arc follows which on any path: first · arcs + second, sorted."""
-        arcs = self.ways.arcs.astype(np.int64)
-        inside = np.ones(len(arcs), dtype=bool)
-        inside[self.ways.starts[1:] - 1] = False
-        at = np.flatnonzero(inside)
-        return np.unique(arcs[at] * len(self.fabric.tail) + arcs[at + 1])
+    def turns(self) -> Turns:
+        """Return which hop follows which: the next of its path."""
+        follows = np.ones(len(self.ways.arcs), dtype=bool)
+        follows[self.ways.starts[1:] - 1] = False
+        before = np.flatnonzero(follows)
+        return Turns(self.ways.arcs.astype(np.int64), before, before + 1)
 
 
 class PathRouter(Router):

@@ -14,6 +14,7 @@ from topology.routing.demand import Pairs
 from topology.routing.flow import Router, Slowest
 from topology.routing.hops import Hops, shortest_hops
 from topology.routing.pair_flow import PairFlow
+from topology.routing.turns import Turns
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +163,10 @@ class SplitFlow(PairFlow):
         spray = self.spray
         for share, arcs, _ in spray.hops.ways(int(self.targets.state[at]), spray.share):
             yield share, arcs
+
+    def turns(self) -> Turns:
+        """Return which hop follows which."""
+        return self.spray.hops.turns()
 
     def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
         """Return in which ways the loads are not the best."""

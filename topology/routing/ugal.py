@@ -26,7 +26,8 @@ from topology.routing.flow import Router, Slowest
 from topology.routing.pair_flow import PairFlow
 from topology.routing.paths import listed
 from topology.routing.policies import routing
-from topology.routing.split import SplitFlow, Spray
+from topology.routing.split import SplitFlow, Spray, Targets
+from topology.routing.turns import Turns, join_turns
 from topology.routing.valiant import Detour, DetourFlow, Valiant, matrix
 from topology.solvers.linear import least_level
 
@@ -129,6 +130,11 @@ class Ugal(Router):
             DetourFlow(self.fabric, loads[1].sum(axis=0), pairs, detour, valiant),
         )
         return MixedFlow(self.fabric, total, pairs, parts, share, notes, self)
+
+    def turns(self, pairs: Pairs) -> Turns:
+        """Return which hop may follow which, on shortest paths and on detours."""
+        shortest = Targets.of(self.fabric, pairs).shortest(self.fabric).turns()
+        return join_turns(shortest, Valiant(self.fabric).turns(pairs))
 
     def _best(self, loads: FloatArray) -> FloatArray:
         """Return the share of each run that takes shortest paths, shape (runs,).

@@ -30,6 +30,7 @@ from topology.routing.pair_flow import PairFlow
 from topology.routing.paths import listed
 from topology.routing.policies import routing
 from topology.routing.split import Spray, Targets
+from topology.routing.turns import Turns, afford_turns, join_turns
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,6 +245,22 @@ class DetourFlow(PairFlow):
                 turn = end // detour.groups * width + column
                 for part, then, _ in back.hops.ways(turn, back.share):
                     yield share * part / detour.groups, first + then
+
+    def turns(self) -> Turns:
+        """Return which hop follows which, on both halves of the way and where they meet.
+
+        Where a detour of a rank would lead back to it, that counts too.
+        """
+        detour = self.detour
+        out, back = detour.out.hops, detour.back.hops
+        home = np.full(out.states, -1)
+        home[detour.station * detour.groups + detour.group] = np.arange(len(detour.station))
+        last = np.flatnonzero(home[out.head] >= 0)
+        states = detour.leave[home[out.head[last]]]
+        before = np.repeat(last, states.shape[1])
+        which, after = back.from_states(states.reshape(-1))
+        afford_turns(len(which))
+        return join_turns(out.turns(), back.turns(), before[which], after)
 
 
 @routing("valiant")
