@@ -19,7 +19,8 @@ from collectives.bounds import Bound, CollectiveNeed, Need, bound_needs
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import IntArray, Progress, Schedule, ScheduleError, StepTime, Team
 from collectives.timing import Endpoint, Plan, arc_rates, endpoint_of, plan
-from collectives.timing.stepwise import Race, route_traffic
+from collectives.timing.routed import Routes
+from collectives.timing.stepwise import Race
 from topology import border
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
@@ -165,7 +166,6 @@ class Question(Printed):
     group_size: int | None = None
     exact: bool = False
     progress: Progress = field(default=silent, repr=False)
-    _measured: dict[object, StepTime] = field(default_factory=dict, init=False, repr=False)
 
     def parts(self) -> list[Part]:
         """Return what people read: the machine, then what runs."""
@@ -206,6 +206,11 @@ class Question(Printed):
         """Bytes/s of each arc, shape (arcs,)."""
         return arc_rates(self.supernode.fabric, self.rate)
 
+    @cached_property
+    def routes(self) -> Routes:
+        """All traffic that has been routed for it."""
+        return Routes(self.router, self.rates)
+
     def plan(self, schedule: Schedule, ranks: IntArray, race: Race | None = None) -> Plan:
         """Return a schedule on its paths; raise `TooSlowError` if it must lose a race."""
 
@@ -215,7 +220,7 @@ class Question(Printed):
         return plan(
             self.supernode, schedule, ranks=ranks, routing=self.router, rate=self.rate,
             alpha=self.alpha, message=self.message, exact=self.exact, progress=say,
-            race=race,
+            race=race, routes=self.routes,
         )  # fmt: skip
 
     def team(self, row: npt.ArrayLike, size: float) -> Team:
@@ -225,15 +230,11 @@ class Question(Printed):
 
     def _step_time(self, ranks: IntArray) -> Callable[[Demand], StepTime]:
         def measure(demand: Demand) -> StepTime:
-            placed = demand.placed(ranks)
-            if placed.key not in self._measured:
-                on = route_traffic(self.router.route(placed), self.rates)
-                sent = int(demand.messages().max(initial=0)) * self.endpoint.message
-                farthest = float(on.slowest.latency.max(initial=0.0))
-                empty = self.endpoint.alpha + sent + farthest
-                busy = np.concatenate([on.flow.busy(self.rates), on.flow.node_busy()])
-                self._measured[placed.key] = StepTime(empty, sent, busy)
-            return self._measured[placed.key]
+            on = self.routes.find(demand.placed(ranks))
+            sent = int(demand.messages().max(initial=0)) * self.endpoint.message
+            farthest = float(on.slowest.latency.max(initial=0.0))
+            empty = self.endpoint.alpha + sent + farthest
+            return StepTime(empty, sent, np.concatenate([on.busy(), on.node_busy()]))
 
         return measure
 

@@ -17,7 +17,8 @@ import numpy as np
 from collectives.model.schedule import Schedule
 from collectives.timing.cost import Latency, StepCost, split_path
 from collectives.timing.fair import fair_rates
-from collectives.timing.stepwise import RoutedTraffic, Stepwise
+from collectives.timing.routed import RoutedTraffic
+from collectives.timing.stepwise import Stepwise
 from topology.approximation import Approximation
 from topology.fabric import FloatArray
 
@@ -99,7 +100,7 @@ class Overlapped:
             count[: len(traffic.messages())] = traffic.messages()
             mean = np.divide(sent, count, out=np.zeros(len(sent)), where=count > 0)
             message.append(float(mean.max(initial=0.0)))
-            columns.append(np.concatenate([on.flow.busy(on.rates), on.flow.node_busy()]))
+            columns.append(np.concatenate([on.busy(), on.node_busy()]))
         busy = np.stack(columns, axis=1)
         scale = 10.0 ** np.floor(np.log10(np.maximum(busy.max(initial=0.0), 1e-300)))
         rows = np.unique(np.round(busy / scale, _DIGITS), axis=0) * scale
@@ -119,8 +120,8 @@ class Overlapped:
         for kind, (step, _) in zip(of_step, steps, strict=True):
             times[kind] += step.repeat
         for kind, on in enumerate(found):
-            busy += times[kind] * on.flow.busy(on.rates)
-            inside += times[kind] * on.flow.node_busy()
+            busy += times[kind] * on.busy()
+            inside += times[kind] * on.node_busy()
         most = max(float(busy.max(initial=0.0)), float(inside.max(initial=0.0)))
         split, _ = self._critical(size)
         return (

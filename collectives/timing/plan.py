@@ -14,6 +14,7 @@ from collectives.timing.cost import Cost, StepCost
 from collectives.timing.endpoint import Endpoint, arc_rates, endpoint_of
 from collectives.timing.overlapped import Overlapped
 from collectives.timing.pipelined import pipelined
+from collectives.timing.routed import Routes
 from collectives.timing.stepwise import Race, stepwise
 from topology import border, units
 from topology.approximation import Approximation
@@ -120,6 +121,7 @@ def plan(
     exact: bool = False,
     progress: Callable[[float], None] | None = None,
     race: Race | None = None,
+    routes: Routes | None = None,
 ) -> Plan:
     """Route every distinct step of a schedule once.
 
@@ -143,6 +145,8 @@ def plan(
         Called with the fraction done.
     race
         A size and a time: routing stops with `TooSlowError` once the schedule must take longer.
+    routes
+        What has been routed already with this routing at this rate; more is added to it.
 
     Raises
     ------
@@ -162,7 +166,9 @@ def plan(
         engine = pipelined(fabric, schedule, chosen, endpoint, rates)
     else:
         limit = race if schedule.lockstep else None
-        engine = stepwise(policy, schedule.steps, chosen, endpoint, rates, progress, limit)
+        engine = stepwise(
+            routes or Routes(policy, rates), schedule.steps, chosen, endpoint, progress, limit
+        )
         if not schedule.lockstep:
             engine = Overlapped(schedule, engine)
     return Plan(supernode, schedule, chosen, rate, endpoint, policy, engine)

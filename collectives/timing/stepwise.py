@@ -8,91 +8,17 @@ the way at that one's rate. Equal steps are routed once and counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-
-import numpy as np
+from dataclasses import dataclass
 
 from collectives.model.schedule import IntArray, ScheduleError, Step
 from collectives.timing.cost import Latency, StepCost, split_path
 from collectives.timing.endpoint import Endpoint
 from collectives.timing.lower_bound import step_floors
+from collectives.timing.routed import RoutedTraffic, Routes
 from topology import border
 from topology.approximation import Approximation
 from topology.errors import SupernodeError
-from topology.fabric import Fabric, FloatArray
-from topology.routing import RoutedFlow, Router, Slowest
-
-
-@dataclass(frozen=True, eq=False)
-class RoutedTraffic:
-    """Traffic on its paths, of all steps that have the same.
-
-    Attributes
-    ----------
-    flow
-        The paths.
-    rates
-        Bytes/s of each arc, shape (arcs,).
-    most
-        Seconds the most loaded link or switch is busy per byte of S.
-    slowest
-        Of the kinds of transfers, those that are the slowest at some size.
-    kinds
-        Their places in the flow's own list, shape (k,).
-    """
-
-    flow: RoutedFlow
-    rates: FloatArray
-    most: float
-    slowest: Slowest
-    kinds: IntArray
-    approximations: tuple[Approximation, ...]
-    _paths: dict[int, list[int]] = field(default_factory=dict, repr=False)
-
-    def at(self, size: float) -> int | None:
-        """Return which kind of transfer is the slowest at a size; None if there is none."""
-        if not len(self.kinds):
-            return None
-        return int(np.argmax(self.slowest.latency + size * self.slowest.transfer))
-
-    def time(self, size: float) -> float:
-        """Return seconds of the slowest transfer at a size."""
-        return float((self.slowest.latency + size * self.slowest.transfer).max(initial=0.0))
-
-    def path(self, kind: int) -> list[int]:
-        """Return the arcs of the slowest path of a kind."""
-        if kind not in self._paths:
-            self._paths[kind] = self.flow.path(int(self.kinds[kind]))
-        return self._paths[kind]
-
-
-def route_traffic(flow: RoutedFlow, rates: FloatArray) -> RoutedTraffic:
-    """Return what a cost needs of traffic on its paths.
-
-    Parameters
-    ----------
-    flow
-        The paths.
-    rates
-        Bytes/s of each arc, shape (arcs,).
-    """
-    found, notes = flow.slowest(rates), flow.approximations(rates)
-    kinds = _slowest_at_some_size(found)
-    columns = (getattr(found, name)[kinds] for name in ("latency", "transfer", "src", "dst"))
-    most = flow.worst(rates)
-    flow.forget()
-    return RoutedTraffic(flow, rates, most, Slowest(*columns), kinds, notes)
-
-
-def _slowest_at_some_size(found: Slowest) -> IntArray:
-    """Return the kinds of transfers that no other beats in latency and in transfer, sorted."""
-    order = np.lexsort((-found.latency, -found.transfer))
-    latency = found.latency[order]
-    before = np.concatenate(([-1.0], np.maximum.accumulate(latency)[:-1]))[: len(order)]
-    kept: IntArray = order[latency > before]
-    return np.sort(kept)
-
+from topology.fabric import Fabric
 
 _ROUNDING = 1e-9
 _TRIED = 4
@@ -161,8 +87,7 @@ class Stepwise:
             split += way + Latency(serialisation=serial, propagation=longer)
         transfer = size * on.most
         return StepCost(
-            step.phase, step.repeat, split, transfer, size, partial(on.flow.busy, on.rates),
-            on.flow.node_busy,
+            step.phase, step.repeat, split, transfer, size, on.busy, on.node_busy,
         )  # fmt: skip
 
     def critical_path(self, step: int, size: float) -> list[int]:
@@ -174,11 +99,10 @@ class Stepwise:
 
 
 def stepwise(
-    router: Router,
+    routes: Routes,
     steps: Sequence[Step],
     ranks: IntArray,
     endpoint: Endpoint,
-    rates: FloatArray,
     progress: Callable[[float], None] | None = None,
     race: Race | None = None,
 ) -> Stepwise:
@@ -186,16 +110,14 @@ def stepwise(
 
     Parameters
     ----------
-    router
-        Which way traffic goes.
+    routes
+        Which way traffic goes, and what has been routed already.
     steps
         What is sent, by position.
     ranks
         Rank of each position, shape (p,).
     endpoint
         Software overheads.
-    rates
-        Bytes/s of each arc, shape (arcs,).
     progress
         Called with the fraction done.
     race
@@ -210,17 +132,17 @@ def stepwise(
     found: list[tuple[Step, RoutedTraffic]] = []
     left = []
     if race:
-        left = step_floors(steps, router, ranks, endpoint, rates, race.size, _TRIED)
+        left = step_floors(steps, routes.router, ranks, endpoint, routes.rates, race.size, _TRIED)
         race.check(sum(left))
     for done, step in enumerate(steps):
         key = step.traffic.key
         if key not in known:
             if progress is not None:
                 progress(done / len(steps))
-            known[key] = route_traffic(router.route(step.traffic.placed(ranks)), rates)
+            known[key] = routes.find(step.traffic.placed(ranks))
         found.append((step, known[key]))
         if race:
             software = endpoint.alpha + step.messages * endpoint.message
             left[done] = step.repeat * (software + known[key].time(race.size))
             race.check(sum(left))
-    return Stepwise(router.fabric, endpoint, tuple(found))
+    return Stepwise(routes.router.fabric, endpoint, tuple(found))

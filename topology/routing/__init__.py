@@ -9,7 +9,6 @@ from topology.routing.demand import Demand as Demand
 from topology.routing.demand import DemandLike as DemandLike
 from topology.routing.demand import Pairs as Pairs
 from topology.routing.demand import Uniform as Uniform
-from topology.routing.demand import as_demand as as_demand
 from topology.routing.demand import check_ranks as check_ranks
 from topology.routing.demand import chosen_ranks as chosen_ranks
 from topology.routing.demand import join_pairs as join_pairs
@@ -23,6 +22,7 @@ from topology.routing.flow import Slowest as Slowest
 from topology.routing.flow import Sum as Sum
 from topology.routing.flow import SumFlow as SumFlow
 from topology.routing.flow import add_demands as add_demands
+from topology.routing.given import as_demand as as_demand
 from topology.routing.hashed import WorstLink as WorstLink
 from topology.routing.hashed import worst_link as worst_link
 from topology.routing.in_network import InNetwork as InNetwork

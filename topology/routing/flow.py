@@ -12,7 +12,8 @@ import numpy as np
 from topology.approximation import Approximation
 from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
-from topology.routing.demand import Demand, DemandLike, Pairs, Uniform, as_demand, join_pairs
+from topology.routing.demand import Demand, DemandLike, Pairs, Uniform, join_pairs
+from topology.routing.given import as_demand
 from topology.routing.streams import Streams, join_streams
 from topology.routing.turns import Turns
 from topology.text import Part, Printed, counted

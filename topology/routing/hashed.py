@@ -20,7 +20,8 @@ import scipy
 from topology import border, units
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray, IntArray
-from topology.routing.demand import DemandLike, as_demand
+from topology.routing.demand import DemandLike
+from topology.routing.given import as_demand
 from topology.routing.paths import Heads
 from topology.routing.policies import router, routing
 from topology.routing.shortest import Choice, ShortestWalker

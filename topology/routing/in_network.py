@@ -105,6 +105,14 @@ class InNetwork(Demand):
             through=self.through * factor,
         )  # fmt: skip
 
+    def unit(self) -> tuple[Demand, float]:
+        """Return it with 1 as its largest amount, and that amount."""
+        most = float(max(self.added.max(), self.copied.max(), self.through))
+        if most <= 0:
+            return self, 1.0
+        added, copied = self.added / most, self.copied / most
+        return replace(self, added=added, copied=copied, through=self.through / most), most
+
     def reversed(self) -> InNetwork:
         """Return it with what is added copied instead, and the other way round."""
         return replace(self, added=self.copied, copied=self.added)
