@@ -96,7 +96,7 @@ class RoutedFlow(Printed, ABC):
         """
         raise RoutingError(
             f"{self.words}: the policy says what links carry and not who shares them, so it "
-            "cannot be simulated; a policy on explicit paths (`PathRouter`, `OnePath`) can"
+            "cannot be simulated; one whose flows are `PairFlow`s can"
         )
 
     def turns(self) -> Turns:

@@ -6,10 +6,12 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import sparse
 
 from topology.fabric import FloatArray
 from topology.routing.demand import Pairs
 from topology.routing.flow import RoutedFlow, Router, Slowest
+from topology.routing.streams import Streams, streams_on_links
 
 
 class PairFlow(RoutedFlow):
@@ -32,6 +34,32 @@ class PairFlow(RoutedFlow):
     @abstractmethod
     def ways_of(self, at: int) -> Iterator[tuple[float, list[int]]]:
         """Yield the paths of a pair, each with its share."""
+
+    def shares(self) -> sparse.csc_array:
+        """Return the part of each pair's traffic on each arc, shape (arcs, pairs)."""
+        cells = [
+            (arc, pair, share)
+            for pair in range(len(self.pairs.src))
+            for share, arcs in self.ways_of(pair)
+            for arc in arcs
+        ]
+        arc, pair, share = np.array(cells, dtype=float).reshape(-1, 3).T
+        shape = len(self.fabric.tail), len(self.pairs.src)
+        return sparse.csc_array((share, (arc.astype(int), pair.astype(int))), shape=shape)
+
+    def streams(self) -> Streams:
+        """Return every pair as a stream."""
+        return self.pair_streams(self.shares())
+
+    def pair_streams(self, share: sparse.csc_array) -> Streams:
+        """Return every pair as a stream, from its shares of arcs, or of lanes, shape (_, pairs)."""
+        pairs, kinds = self.pairs, np.arange(len(self.pairs.src))
+        idle, still = np.zeros(len(self.fabric.tail)), np.zeros(len(self.fabric.nodes))
+        return streams_on_links(
+            self.fabric, share, count=np.ones(len(kinds)), amount=pairs.amount,
+            latency=self.meets(idle, still).latency, senders=np.stack([kinds, pairs.src]),
+            receivers=np.stack([kinds, pairs.dst]),
+        )  # fmt: skip
 
     def paths(self, src: int, dst: int) -> Iterator[tuple[float, list[int]]]:
         """Yield the paths from rank to rank; of a pair that sends nothing, those it has alone."""

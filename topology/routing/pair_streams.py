@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from topology.errors import RoutingError
 from topology.fabric import FloatArray, IntArray
 from topology.routing.spreading import Block, Sources, Spread, worst_of
 from topology.routing.streams import Resources, Streams, with_switches
+
+_MOST_SHARES = 80_000_000  # links of all transfers together: some 2 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +113,12 @@ def _followed(
                 (value / arcs_of[row[rows]], (row[rows], columns)), shape=(links, hi - lo)
             )  # fmt: skip
             shares.append(sparse.csc_array(found))
+            shared = sum(one.nnz for one in shares) / hi * len(group)
+            if shared > _MOST_SHARES:
+                raise RoutingError(
+                    f"ECMP: {len(group):,} transfers that are not alike use some {shared:,.0f} "
+                    f"links, and {_MOST_SHARES:,} are followed at most; choose fewer ranks="
+                )
             keys = np.argsort(group[lo:hi] * (hi - lo) + np.arange(hi - lo))
             slowest = np.empty(hi - lo)
             slowest[keys] = worst_of(q, block, latency, still_arcs, still_nodes)[0]

@@ -18,7 +18,7 @@ from topology.routing.demand import Demand, Pairs, Uniform
 from topology.routing.flow import Router, Slowest
 from topology.routing.pair_flow import PairFlow
 from topology.routing.quotient import expand
-from topology.routing.streams import Streams, streams_on_links
+from topology.routing.streams import Streams
 from topology.routing.turns import Turns
 
 HopArray = npt.NDArray[np.int32]
@@ -179,20 +179,12 @@ class PathFlow(PairFlow):
 
     def streams(self) -> Streams:
         """Return every pair as a stream, on its own lanes where paths choose lanes."""
-        ways, fabric, pairs = self.ways, self.fabric, self.pairs
-        lanes = fabric.lanes.astype(np.int64)
+        ways, lanes = self.ways, self.fabric.lanes.astype(np.int64)
         first = np.cumsum(lanes) - lanes
         at = ways.arcs if ways.lane is None else first[ways.arcs] + ways.lane
-        hops = np.repeat(ways.share, ways.lengths)
-        pair = np.repeat(ways.pair, ways.lengths)
         width = len(lanes) if ways.lane is None else int(lanes.sum())
-        share = sparse.csc_array((hops, (at, pair)), shape=(width, len(pairs.src)))
-        kinds = np.arange(len(pairs.src))
-        return streams_on_links(
-            fabric, share, count=np.ones(len(kinds)), amount=pairs.amount,
-            latency=np.maximum.reduceat(self._latency, np.searchsorted(ways.pair, kinds)),
-            senders=np.stack([kinds, pairs.src]), receivers=np.stack([kinds, pairs.dst]),
-        )  # fmt: skip
+        cells = np.repeat(ways.share, ways.lengths), (at, np.repeat(ways.pair, ways.lengths))
+        return self.pair_streams(sparse.csc_array(cells, shape=(width, len(self.pairs.src))))
 
     def turns(self) -> Turns:
         """Return which hop follows which: the next of its path."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
+from scipy import sparse
 
 from topology.approximation import Approximation
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Pairs
 from topology.routing.flow import Router, Slowest
-from topology.routing.hops import Hops, shortest_hops
+from topology.routing.hops import Hops, afford, shortest_hops
 from topology.routing.pair_flow import PairFlow
 from topology.routing.turns import Turns
 
@@ -84,6 +86,25 @@ class Spray:
         """Return what each arc carries of what enters at each state, shape (arcs,)."""
         flow = self.hops.flows(entering, self.share)
         return np.bincount(self.hops.arc, flow, len(self.hops.fabric.tail)).astype(float)
+
+    def each(self, entering: sparse.csr_array) -> sparse.csc_array:
+        """Return what each arc carries of each of several things that enter, shape (arcs, k).
+
+        Parameters
+        ----------
+        entering
+            What enters at each state of each, shape (states, k).
+        """
+        hops, arcs = self.hops, len(self.hops.fabric.tail)
+        found, waiting = sparse.csr_array((arcs, entering.shape[1])), entering
+        for lo, hi in pairwise(hops.starts):
+            each, ones = np.arange(hi - lo), np.ones(hi - lo)
+            flow = sparse.diags_array(self.share[lo:hi]) @ waiting[hops.tail[lo:hi]]
+            carry = sparse.csr_array((ones, (hops.arc[lo:hi], each)), shape=(arcs, hi - lo))
+            reach = sparse.csr_array((ones, (hops.head[lo:hi], each)), (hops.states, hi - lo))
+            found, waiting = found + carry @ flow, waiting + reach @ flow
+            afford(found.nnz + waiting.nnz)
+        return sparse.csc_array(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +184,12 @@ class SplitFlow(PairFlow):
         spray = self.spray
         for share, arcs, _ in spray.hops.ways(int(self.targets.state[at]), spray.share):
             yield share, arcs
+
+    def shares(self) -> sparse.csc_array:
+        """Return the part of each pair's traffic on each arc."""
+        state, count = self.targets.state, len(self.pairs.src)
+        cells = np.ones(count), (state, np.arange(count))
+        return self.spray.each(sparse.csr_array(cells, shape=(self.spray.hops.states, count)))
 
     def turns(self) -> Turns:
         """Return which hop follows which."""

@@ -79,6 +79,14 @@ class MixedFlow(PairFlow):
             if share > 0:
                 yield from ((share * one, arcs) for one, arcs in part.ways_of(at))
 
+    def shares(self) -> sparse.csc_array:
+        """Return the part of each pair's traffic on each arc."""
+        every = [
+            part.shares() @ sparse.diags_array(share)
+            for part, share in zip(self.flows, self.share, strict=True)
+        ]
+        return sparse.csc_array(sum(every[1:], start=every[0]))
+
     def approximations(self, capacity: FloatArray | None = None) -> tuple[Approximation, ...]:
         """Return in which ways the shares are not the best."""
         del capacity

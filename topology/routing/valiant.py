@@ -20,12 +20,13 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from scipy import sparse
 
 from topology.errors import RoutingError
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
 from topology.routing.demand import Pairs, Uniform
 from topology.routing.flow import Router, Slowest
-from topology.routing.hops import FAR, costs, nics_entered, shortest_hops
+from topology.routing.hops import FAR, afford, costs, nics_entered, shortest_hops
 from topology.routing.pair_flow import PairFlow
 from topology.routing.paths import listed
 from topology.routing.policies import routing
@@ -245,6 +246,21 @@ class DetourFlow(PairFlow):
                 turn = end // detour.groups * width + column
                 for part, then, _ in back.hops.ways(turn, back.share):
                     yield share * part / detour.groups, first + then
+
+    def shares(self) -> sparse.csc_array:
+        """Return the part of each pair's traffic on each arc."""
+        detour, count = self.detour, len(self.pairs.src)
+        out, back = detour.out, detour.back
+        sender = np.searchsorted(detour.senders, self.pairs.src)
+        enter = np.repeat(np.arange(len(detour.senders)), detour.groups)
+        cells = np.full(len(enter), 1 / max(1, detour.groups)), (detour.enter.reshape(-1), enter)
+        shape = out.hops.states, len(detour.senders)
+        first = out.each(sparse.csr_array(cells, shape=shape))[:, sender]
+        afford(float(count * len(detour.station)))
+        pair, station = np.nonzero(detour.chance[sender])
+        column = detour.targets.state[pair] % max(1, len(detour.targets.ranks))
+        turn = detour.chance[sender[pair], station], (detour.leave[station, column], pair)
+        return first + back.each(sparse.csr_array(turn, shape=(back.hops.states, count)))
 
     def turns(self) -> Turns:
         """Return which hop follows which, on both halves of the way and where they meet.

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import topology
 from tests import reference
-from tests.strategies import damaged_networks, demands, small_systems, supernodes
+from tests.strategies import (
+    damaged_networks,
+    demands,
+    direct_networks,
+    small_systems,
+    stars,
+    supernodes,
+)
 from topology import Supernode
 from topology.errors import UnreachableError
 from topology.fabric import FloatArray
@@ -54,7 +61,12 @@ def test_every_pair_goes_its_own_way(machine: Supernode, data: st.DataObject) ->
         assert found.latency[k] == pytest.approx(slowest, rel=1e-12, abs=1e-18)
 
 
-@given(small_systems(), st.sampled_from(["ecmp", "hashed"]), st.data())
+@settings(max_examples=40)
+@given(
+    st.one_of(small_systems(), direct_networks(), stars()),
+    st.sampled_from(["ecmp", "hashed", "minimal_adaptive", "optimal", "valiant", "ugal"]),
+    st.data(),
+)
 def test_streams_carry_what_links_carry(
     machine: Supernode, policy: str, data: st.DataObject
 ) -> None:
