@@ -275,7 +275,10 @@ def candidates(
 
 def _candidate(question: Question, job: Job, name: str) -> Candidate:
     def make(size: float) -> Placement:
-        return _together([_schedule(question, job, name, row, size) for row in job.groups], job)
+        made = _together([_schedule(question, job, name, row, size) for row in job.groups], job)
+        if made[0].overlaps and question.router.by_pair:
+            question.plan(*made)  # refuses a routing that leaves the links
+        return made
 
     def floor(placement: Placement, size: float) -> float:
         schedule, ranks = placement
@@ -286,7 +289,9 @@ def _candidate(question: Question, job: Job, name: str) -> Candidate:
         each = len(fabric.tail) / max(1, len(fabric.nodes))
         distinct = {step.traffic.key: step.traffic for step in schedule.steps}.values()
         # Uniform and in-network traffic is routed by symmetry and trees, which is quick.
-        return sum(_A_STEP * (t.listed > 0) + each * t.listed for t in distinct)
+        by_pair = question.router.by_pair
+        pairs = [int(t.messages().sum()) if by_pair else t.listed for t in distinct]
+        return sum(_A_STEP * (count > 0) + each * count for count in pairs)
 
     tried = name in candidate_names(job.collective)
     return Candidate(name, make, question.plan, floor, tried, question.plan, work)

@@ -276,7 +276,5 @@ def _chunked(question: Question, parts: list[Part], part: Part, terms: Terms) ->
             "a time on a link; that goes with no window=, injection=, ejection= or tick=, and "
             "with no other job; choose another algorithm"
         )
-    engine = pipelined(
-        question.supernode.fabric, part.schedule, part.ranks, part.endpoint, question.rates
-    )
+    engine = pipelined(question.router, part.schedule, part.ranks, part.endpoint, question.rates)
     return chunked(engine, part)

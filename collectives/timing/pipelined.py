@@ -7,17 +7,18 @@ for the rest of a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from collectives.model.schedule import IntArray, Schedule, ScheduleError
+from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, ScheduleError
 from collectives.timing.cost import Latency, StepCost, split_path
 from collectives.timing.endpoint import Endpoint
 from topology.approximation import Approximation
 from topology.errors import RoutingError
 from topology.fabric import Fabric, FloatArray
+from topology.routing import Router
 
 _START = -1
 
@@ -204,15 +205,39 @@ class Pipelined:
         return handed
 
 
+def check_direct(router: Router, slots: Iterable[Slot], name: str) -> None:
+    """Raise `DoesNotFitError` if a routing takes transfers off their own links.
+
+    Parameters
+    ----------
+    router
+        Which way traffic goes.
+    slots
+        Transfers on their links.
+    name
+        Of the schedule, for the message.
+    """
+    fabric = router.fabric
+    arcs = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *(slot.arc for slot in slots)]))
+    rank = np.full(len(fabric.nodes), -1)
+    rank[fabric.npus] = np.arange(len(fabric.npus))
+    if len(arcs) and not router.goes_direct(rank[fabric.tail[arcs]], rank[fabric.head[arcs]]):
+        raise DoesNotFitError(
+            f"schedule {name!r} moves chunks between neighbours over the whole of their link, and "
+            f"{router.title} routing sends them otherwise; choose routing='ecmp', or a schedule "
+            "that does not overlap"
+        )
+
+
 def pipelined(
-    fabric: Fabric, schedule: Schedule, ranks: IntArray, endpoint: Endpoint, rates: FloatArray
+    router: Router, schedule: Schedule, ranks: IntArray, endpoint: Endpoint, rates: FloatArray
 ) -> Pipelined:
     """Put a schedule's transfers on links; raise `ScheduleError` if one has no link of its own.
 
     Parameters
     ----------
-    fabric
-        What it runs on.
+    router
+        Which way traffic goes: `DoesNotFitError` if that is not over the links.
     schedule
         One that overlaps.
     ranks
@@ -222,7 +247,8 @@ def pipelined(
     rates
         Bytes/s of each arc, shape (arcs,).
     """
-    slots = tuple(_slots(fabric, schedule, ranks))
+    fabric, slots = router.fabric, tuple(_slots(router.fabric, schedule, ranks))
+    check_direct(router, slots, schedule.name)
     loads = np.zeros(len(fabric.tail))
     for slot in slots:
         loads[slot.arc] += 1

@@ -163,7 +163,7 @@ def plan(
     endpoint = endpoint_of(supernode, chosen, alpha, message)
     engine: Engine
     if schedule.overlaps:
-        engine = pipelined(fabric, schedule, chosen, endpoint, rates)
+        engine = pipelined(policy, schedule, chosen, endpoint, rates)
     else:
         limit = race if schedule.lockstep else None
         engine = stepwise(

@@ -164,6 +164,7 @@ class Ecmp(Router):
         self._merges = True
 
     title = "ECMP"
+    by_pair = False
 
     @property
     def words(self) -> str:
@@ -308,6 +309,11 @@ class Ecmp(Router):
         column_of[ranks] = np.arange(len(ranks))
         targets = q.group[self.fabric.npus[ranks]]
         return Distances(distances(q, targets), q.group, column_of)
+
+    def goes_direct(self, src: IntArray, dst: IntArray) -> bool:
+        """Return True: a link is the one shortest path between its ends."""
+        del src, dst
+        return True
 
     def turns(self, pairs: Pairs) -> Turns:
         """Return which hop may follow which on shortest paths of some pairs."""

@@ -148,9 +148,12 @@ class Router(Printed, ABC):
     ----------
     fabric
         What it routes on.
+    by_pair
+        Whether it routes every pair for itself, however alike they are.
     """
 
     fabric: Fabric
+    by_pair = True
 
     def parts(self) -> list[Part]:
         """Return what people read: the way, and on what."""
@@ -179,6 +182,19 @@ class Router(Printed, ABC):
     def apart(self) -> Router:
         """Return the same policy, with no transfers merged as alike; itself, if it merges none."""
         return self
+
+    def goes_direct(self, src: IntArray, dst: IntArray) -> bool:
+        """Tell whether pairs of linked ranks keep to their link, all its lanes and no other.
+
+        Parameters
+        ----------
+        src, dst
+            Ranks, shape (k,); each has a link to its receiver.
+        """
+        npus, wanted = self.fabric.npus, np.zeros(len(self.fabric.tail))
+        np.add.at(wanted, self.fabric.arcs_between(npus[src], npus[dst]), 1.0)
+        busy = self.spread(Pairs(src, dst, np.ones(len(src)))).busy()
+        return bool(np.allclose(busy * self.fabric.capacity, wanted, rtol=1e-9, atol=1e-12))
 
     def turns(self, pairs: Pairs) -> Turns:
         """Return which hop may follow which where some pairs of ranks send, each to another."""

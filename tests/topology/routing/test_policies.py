@@ -12,7 +12,16 @@ from tests.strategies import demands, dragonflies, fat_trees, grids, networks, s
 from topology import Supernode
 from topology.errors import RoutingError, UnknownNameError
 from topology.fabric import FloatArray
-from topology.routing import Pairs, RoutedFlow, Router, Uniform, ecmp, router, routing_names
+from topology.routing import (
+    PairFlow,
+    Pairs,
+    RoutedFlow,
+    Router,
+    Uniform,
+    ecmp,
+    router,
+    routing_names,
+)
 from topology.units import GB
 
 POLICIES = [name for name in routing_names() if name != "first-path"]
@@ -38,16 +47,19 @@ def _case(data: st.DataObject, name: str) -> tuple[Supernode, Pairs]:
 def _check_paths(machine: Supernode, flow: RoutedFlow, pairs: Pairs) -> None:
     """The paths exist, pass what passes on, share all, and add up to the loads."""
     fabric, total = machine.fabric, np.zeros(len(machine.fabric.tail))
-    for src, dst, amount in zip(pairs.src, pairs.dst, pairs.amount, strict=True):
-        shares = 0.0
+    each = flow.shares().toarray() if isinstance(flow, PairFlow) else None
+    for at, (src, dst, amount) in enumerate(zip(pairs.src, pairs.dst, pairs.amount, strict=True)):
+        shares, own = 0.0, np.zeros(len(total))
         for share, arcs in flow.paths(int(src), int(dst)):
             shares += share
             assert fabric.tail[arcs[0]] == fabric.npus[src]
             assert fabric.head[arcs[-1]] == fabric.npus[dst]
             assert (fabric.head[arcs[:-1]] == fabric.tail[arcs[1:]]).all()
             assert fabric.forwards[fabric.tail[arcs[1:]]].all()
-            np.add.at(total, arcs, share * amount)
+            np.add.at(own, arcs, share)
         assert shares == pytest.approx(1, rel=1e-9)
+        total += own * amount
+        assert each is None or each[:, at] == pytest.approx(own, rel=1e-7, abs=1e-9)
     assert flow.loads == pytest.approx(total, rel=1e-7, abs=1e-9)
 
 
