@@ -53,9 +53,18 @@ def pictures(machine: Supernode) -> Iterator[tuple[str, Figure]]:
     yield "latency", plots.plot_latency(small)[0]
     yield "traffic", plots.plot_traffic(large)[0]
     yield "steps", plots.plot_steps(large)[0]
+    yield "gantt", plots.plot_gantt(simulated(machine, ranks))[0]
     yield "bandwidth", plots.plot_bandwidth(large)[0]
     if len(machine.npus) <= 384:
         yield "failures", plots.plot_failures(large)[0]
+
+
+def simulated(machine: Supernode, ranks: range) -> collectives.Simulation:
+    """Return an all-reduce and an all-to-all that share the links of a machine."""
+    jobs = [
+        collectives.Job(kind, [ranks], 64 * MiB, "direct") for kind in ("all_reduce", "all_to_all")
+    ]
+    return collectives.simulate(machine, jobs)
 
 
 def readme_pictures() -> Iterator[tuple[str, Figure]]:

@@ -29,7 +29,7 @@ def test_the_commands_it_names_are_there():
 
 
 @pytest.mark.parametrize(
-    "line", re.findall(r"`(supernode (?:analyze|compare|bound|show) [^`]+)`", _TEXT)
+    "line", re.findall(r"`(supernode (?:analyze|compare|bound|show|simulate) [^`]+)`", _TEXT)
 )
 def test_its_command_lines_parse(line: str):
     build_parser().parse_args(line.split()[1:])

@@ -19,7 +19,8 @@ _ORDER = {
     "needed": "cut-through inside the network; a step starts when those it needs have ended, and "
     "steps at work at once share links max-min fairly",
     "chunk": "store and forward; a transfer starts when its link is free and its chunk is there",
-    "simulated": "a rank goes on once its own transfers of the steps that a step needs are done",
+    "simulated": "a rank sends once its own transfers of the steps that it needs are done, whether "
+    "or not its receiver is as far",
 }
 
 

@@ -111,8 +111,10 @@ def simulate(
     """Simulate collectives on a machine: fluid flows with dependencies that share every link.
 
     Where all transfers of a step are alike the time is that of `analyze`; where they are not, a
-    rank goes on as soon as its own transfers are done, and links are shared max-min fairly
-    (Bertsekas and Gallager, Data Networks, section 6.5.2) instead of all waiting for the fullest.
+    rank goes on as soon as its own transfers are done, whether or not its receiver is as far, and
+    links are shared max-min fairly (Bertsekas and Gallager, Data Networks, section 6.5.2) instead
+    of all waiting for the fullest. It can take longer, as fair shares serve what is not urgent
+    too, and for the same reason more bytes in one step can end a later step earlier.
 
     Parameters
     ----------

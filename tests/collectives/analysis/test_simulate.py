@@ -42,12 +42,12 @@ def test_where_all_is_alike_the_time_is_that_of_the_closed_form(name: str, kind:
             analysis = collectives.analyze(machine, kind, 1 * MiB, algorithm=algorithm)
         except SupernodeError:
             continue
-        if not analysis.schedule.lockstep or algorithm in UNEVEN.get(name, set()) | TREES:
+        if algorithm in UNEVEN.get(name, set()) | TREES:
             continue
         both = both_ways(analysis)
         assert both.ratio == pytest.approx(1, abs=1e-9), algorithm
         tried += 1
-    assert tried >= 2
+    assert tried >= 4
 
 
 def _simulated(machine: Supernode, kind: str, size: float, algorithm: str) -> Simulation | None:

@@ -35,7 +35,7 @@ def test_every_picture_of_the_gallery_is_legible(name: str) -> None:
         check_texts(figure)
         if what == "bandwidth" and name != "nvl72":
             break
-    assert len(names) == len(set(names)) == 9 + (name == "nvl72")
+    assert len(names) == len(set(names)) == 10 + (name == "nvl72")
 
 
 def test_it_writes_files(
