@@ -22,7 +22,7 @@ capacities = st.sampled_from([25 * GB, 50 * GB, 100 * GB, 7 * GB, 33.3 * GB])
 """Bytes/s from a short list, so that twins and equal paths are common."""
 
 latencies = st.sampled_from([0.0, 10 * ns, 250 * ns])
-"""Seconds of a link or of a switch."""
+"""Seconds of a link, of a switch, or of an NPU, which counts where it passes data on."""
 
 sizes = st.sampled_from([1.0, 8 * KiB, 3e6, GiB])
 """Bytes of a collective."""
@@ -64,6 +64,8 @@ def direct_networks(
     """Draw NPUs linked to one another, all of them routers: connected, 2 to 8 of them."""
     count = draw(st.integers(2, 8)) if npus is None else npus
     graph = _with_links(draw, draw(random_graphs(count)), symmetric=symmetric)
+    for node in graph:
+        graph.nodes[node]["latency"] = draw(latencies)
     return topology.from_networkx(graph, npus=range(count), name="direct")
 
 
@@ -82,7 +84,7 @@ def switched_networks(
     for name in list(graph):
         graph.nodes[name].update(kind="switch", latency=draw(latencies))
     for i in range(count):
-        graph.add_node(f"npu/{i}", kind="npu")
+        graph.add_node(f"npu/{i}", kind="npu", latency=draw(latencies))
         above = draw(st.sets(st.integers(0, inside - 1), min_size=1, max_size=inside))
         graph.add_edges_from((f"npu/{i}", f"s/{j}") for j in sorted(above))
     return topology.from_networkx(_with_links(draw, graph, symmetric=symmetric), name="switched")
@@ -184,6 +186,19 @@ def damaged_networks(draw: st.DrawFn, *, helping: bool = False) -> Supernode:
         help_ = draw(st.one_of(st.just(every), _HELP))
         graph.nodes[node]["reduces"], graph.nodes[node]["multicasts"] = help_
     return topology.from_networkx(graph, npus=list(machine.npus), name="damaged")
+
+
+@st.composite
+def helping_networks(draw: st.DrawFn, npus: int | None = None) -> Supernode:
+    """Draw 2 to 8 NPUs on 1 or 2 switches that all add and copy, unequal links between them."""
+    machine = draw(switched_networks(npus, draw(st.integers(1, 2)), symmetric=False))
+    graph = nx.DiGraph(machine.graph)
+    for node in graph:
+        if graph.nodes[node]["kind"] == "switch":
+            graph.nodes[node].update(reduces=True, multicasts=True)
+        else:
+            graph.nodes[node]["latency"] = draw(st.sampled_from([0.0, 1000 * ns]))
+    return topology.from_networkx(graph, name="helping")
 
 
 @st.composite

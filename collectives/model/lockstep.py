@@ -11,6 +11,8 @@ import numpy.typing as npt
 from collectives.model.schedule import IntArray, Schedule, ScheduleError, Step, Transfers, join
 from topology.routing import Demand, add_demands
 
+_EMPTY = 1e-20  # of the size: what a message without content counts as, where others have some
+
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -120,5 +122,6 @@ def _moving(now: Sequence[tuple[_Run, Step, int]]) -> Callable[[int], Transfers]
 
 
 def _load(now: Sequence[tuple[_Run, Step]]) -> Demand:
-    """Return what all runs send in one step, by position of the whole."""
-    return add_demands([step.traffic.placed(run.at).scaled(run.share) for run, step in now])
+    """Return what all runs send in one step, by position of the whole: no bytes go too."""
+    parts = [(step.traffic.placed(run.at), max(run.share, _EMPTY)) for run, step in now]
+    return add_demands([traffic.scaled(share) for traffic, share in parts])

@@ -147,6 +147,25 @@ class InNetwork(Demand):
         return _on_trees(router.fabric, self)
 
 
+def _farthest(demand: InNetwork, up: FloatArray, down: FloatArray) -> tuple[int, int]:
+    """Return from whom and to whom data goes the longest way, given all ways to and from a top.
+
+    A sum holds the receiver's own version, which goes up and comes back; a copy is of no use to
+    its sender.
+    """
+    every = np.ones(len(up), dtype=bool)
+    added, copied = (demand.added > 0) | (demand.through > 0), demand.copied > 0
+    pairs = [(i, j) for i in _longest(up, every) for j in _longest(down, added)]
+    pairs += [(i, j) for i in _longest(up, copied) for j in _longest(down, every) if i != j]
+    return max(pairs, key=lambda pair: up[pair[0]] + down[pair[1]], default=(0, 0))
+
+
+def _longest(way: FloatArray, chosen: BoolArray) -> list[int]:
+    """Return the two chosen members with the longest ways, the first of equals."""
+    order = np.argsort(-way, kind="stable")
+    return [int(member) for member in order[chosen[order]][:2]]
+
+
 @dataclass(frozen=True, eq=False)
 class Tree:
     """A tree of one top switch over the members.
@@ -228,9 +247,8 @@ class InNetworkFlow(RoutedFlow):
 
     def meets(self, busy: FloatArray, node_busy: FloatArray) -> Slowest:
         """Return the slowest way up and down, and the busiest link or switch of the trees."""
-        fabric, used = self.fabric, self.loads > 0
-        inside = float(node_busy[self.through > 0].max(initial=0.0))
-        most = max(float(busy[used].max(initial=0.0)), inside)
+        fabric, uses = self.fabric, (busy[self.loads > 0], node_busy[self.through > 0])
+        most = max(float(each.max(initial=0.0)) for each in uses)
         latency = float(fabric.latency[self._path].sum())
         latency += float(fabric.node_latency[fabric.head[self._path[:-1]]].sum())
         ends = fabric.tail[self._path[:1]], fabric.head[self._path[-1:]]
@@ -238,27 +256,19 @@ class InNetworkFlow(RoutedFlow):
 
     @cached_property
     def _path(self) -> list[int]:
-        """The arcs from the member that is the farthest up, over the top, to one as far down."""
-        best, longest = (0, 0, 0), -1.0
+        """The arcs of the slowest way of any data: over a top, from who has it to who gets it."""
+        nodes, seconds, found = self.fabric.node_latency, self.fabric.latency, []
         for at, tree in enumerate(self._trees):
-            ups, downs = (tree.summed(self._seconds(arcs)) for arcs in (tree.up, tree.down))
-            # The two farthest each way are enough: no member sends to itself.
-            ends = [np.argsort(-way, kind="stable")[:2].tolist() for way in (ups, downs)]
-            pairs = [(i, j) for i in ends[0] for j in ends[1] if i != j or len(ups) == 1]
-            first, last = max(pairs, key=lambda pair: ups[pair[0]] + downs[pair[1]])
-            if ups[first] + downs[last] > longest:
-                longest, best = float(ups[first] + downs[last]), (at, first, last)
-        return self._over(*best)
+            up = tree.summed(seconds[tree.up] + nodes[self.fabric.head[tree.up]])
+            down = tree.summed(seconds[tree.down] + nodes[self.fabric.tail[tree.down]])
+            i, j = _farthest(self.demand, up, down)
+            found.append((float(up[i] + down[j] - nodes[tree.top]), at, i, j))  # the top is in both
+        return self._over(*max(found, key=lambda way: way[0])[1:])
 
     def _over(self, tree: int, first: int, last: int) -> list[int]:
         on = self._trees[tree]
         down = on.down[on.way(last)][::-1]
         return [*on.up[on.way(first)].tolist(), *down.tolist()]
-
-    def _seconds(self, arcs: IntArray) -> FloatArray:
-        nodes = self.fabric.node_latency
-        ends = nodes[self.fabric.head[arcs]] + nodes[self.fabric.tail[arcs]]
-        return self.fabric.latency[arcs] + ends / 2
 
     def path(self, at: int) -> list[int]:
         """Return the arcs of the slowest way."""

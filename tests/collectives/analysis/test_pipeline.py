@@ -17,7 +17,7 @@ import collectives
 import topology
 from collectives import Analysis, Job
 from collectives.cli import main
-from tests.strategies import damaged_networks, latencies, rank_choices, supernodes
+from tests.strategies import damaged_networks, helping_networks, latencies, rank_choices, supernodes
 from tests.topology.systems.machines import small
 from topology import Supernode
 from topology.errors import SupernodeError
@@ -25,6 +25,7 @@ from topology.units import KiB, MiB
 
 KINDS = ("all_reduce", "reduce_scatter", "all_gather", "all_to_all", "broadcast", "reduce",
          "gather", "scatter", "barrier")  # fmt: skip
+_ROOTED = ("broadcast", "reduce")
 CLOSE = 1 - 1e-9
 
 
@@ -42,13 +43,22 @@ class Asked:
 @st.composite
 def questions(draw: st.DrawFn) -> Asked:
     machine = draw(st.one_of(supernodes(), damaged_networks(helping=True)))
-    ranks = draw(rank_choices(len(machine.npus), least=1))[:12]
+    ranks = draw(rank_choices(len(machine.npus), least=draw(st.sampled_from([1, 3, 8]))))[:12]
     options: dict[str, Any] = {"rate": draw(st.sampled_from(["line", "effective"]))}
     if draw(st.booleans()):
         options["alpha"] = draw(st.sampled_from([0.0, 1e-6, 1e-4]))
         options["message"] = draw(st.sampled_from([0.0, 1e-7, 1e-4]))
     size = draw(st.sampled_from([0.0, 1.0, 1024.0, 3e6, 1e10]))
     return Asked(machine, draw(st.sampled_from(KINDS)), size, ranks, options)
+
+
+@st.composite
+def helped_questions(draw: st.DrawFn) -> Asked:
+    """Draw what switches help with, where latency is most of the time."""
+    machine = draw(helping_networks())
+    ranks = draw(rank_choices(len(machine.npus), least=3))
+    kind = draw(st.sampled_from(["all_gather", "reduce_scatter", "all_reduce", *_ROOTED]))
+    return Asked(machine, kind, draw(st.sampled_from([0.0, 1.0])), ranks)
 
 
 def holds(found: Analysis) -> None:
@@ -91,8 +101,8 @@ def _lockstep(kind: str) -> str:
     )
 
 
-@given(questions())
-@settings(max_examples=40)
+@given(st.one_of(questions(), helped_questions()))
+@settings(max_examples=60)
 def test_no_answer_beats_its_bound(asked: Asked) -> None:
     try:
         answers = every_answer(asked)
@@ -228,6 +238,19 @@ def test_every_answer_says_what_was_done_to_the_machine() -> None:
                           collectives.sweep([sick], ["all_gather"], [MiB])[0].system]  # fmt: skip
     for one in said:
         assert told in " ".join(str(one).split())
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "multicast"])
+def test_what_sends_nothing_beside_others_goes_its_way_all_the_same(algorithm: str) -> None:
+    graph = nx.Graph()
+    graph.add_node("switch", kind="switch", multicasts=True)
+    for rank, latency in enumerate([0.0, 0.0, 1e-3]):
+        graph.add_edge(rank, "switch", capacity=1e9, latency=latency)
+    machine = topology.from_networkx(graph, npus=range(3))
+    idle = Job("broadcast", [range(3)], 0.0, algorithm=algorithm)
+    found = collectives.analyze_jobs(machine, [idle, Job("all_gather", [range(2)], KiB)])
+    holds(found)
+    assert found.time >= 1e-3
 
 
 def test_a_broken_algorithm_is_not_left_out_in_silence() -> None:

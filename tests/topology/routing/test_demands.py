@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import topology
+from tests.strategies import helping_networks, rank_choices
 from topology.errors import RoutingError, UnknownNameError
 from topology.routing import (
     Demand,
@@ -56,7 +57,9 @@ def demands(draw: st.DrawFn) -> Demand:
         return Uniform(order[: draw(st.integers(2, RANKS))], float(draw(st.integers(1, 9))))
     if kind == "pairs":
         return Pairs(order, np.roll(order, draw(st.integers(1, 5))), draw(amounts()))
-    helped = InNetwork(order, draw(amounts()), draw(amounts()), float(draw(st.integers(0, 2))))
+    added, copied, through = draw(amounts()), draw(amounts()), draw(st.integers(0, 2))
+    sends = added.any() or copied.any()
+    helped = InNetwork(order, added, copied, float(through if sends else through + 1))
     return helped if kind == "network" else Sum((helped, Uniform(order[:3], 2.0)))
 
 
@@ -196,21 +199,25 @@ def test_lengths_count_as_the_longest_where_orbits_stand_for_links(
     assert router(other, exact=True).route(demand).slowest().latency.max() == pytest.approx(truth)
 
 
-def test_the_slowest_way_over_a_tree_is_that_of_the_slowest_pair() -> None:
-    """The member that is the farthest up may be the farthest down too, and not both at once."""
-    graph = nx.DiGraph()
-    for rank, (up, down) in enumerate([(7e-7, 7e-7), (1e-7, 0.0), (2e-7, 1e-7)]):
-        graph.add_edge(rank, "switch", capacity=1e9, latency=up)
-        graph.add_edge("switch", rank, capacity=1e9, latency=down)
-    graph.nodes["switch"].update(kind="switch", multicasts=True, latency=3e-7)
-    machine = topology.from_networkx(graph, npus=range(3))
-    for members in ([0, 1], [1, 0], [0, 1, 2]):
-        demand = InNetwork(np.array(members), np.zeros(len(members)), np.ones(len(members)))
-        found = ecmp(machine).route(demand).slowest()
-        fabric = machine.fabric
-        slowest = max(
-            graph.edges[u, "switch"]["latency"] + graph.edges["switch", v]["latency"]
-            for u in members for v in members if u != v
-        )  # fmt: skip
-        assert found.latency.max() == pytest.approx(slowest + 3e-7)
-        assert fabric.nodes[found.src[0]] != fabric.nodes[found.dst[0]]
+@given(helping_networks(), st.data())
+def test_the_slowest_way_over_a_tree_is_that_of_the_slowest_pair_that_exchanges_data(
+    machine: Supernode, data: st.DataObject
+) -> None:
+    """A sum comes back to each who adds to it too; a copy goes to the others alone."""
+    ranks = data.draw(rank_choices(len(machine.npus)))
+    some = st.lists(st.sampled_from([0.0, 0.0, 1.0]), min_size=len(ranks), max_size=len(ranks))
+    added, copied = (np.array(data.draw(some)) for _ in range(2))
+    demand = InNetwork(np.array(ranks), added, copied, data.draw(st.sampled_from([0.0, 1.0])))
+    if not demand.pairs().amount.any():
+        return
+    flow, graph, fabric = ecmp(machine).route(demand), machine.graph, machine.fabric
+    slowest = 0.0
+    for i, src in enumerate(ranks):
+        for j, dst in enumerate(ranks):
+            if demand.through or added[j] or (copied[i] and i != j):
+                for _, path in flow.paths(src, dst):
+                    arcs = [fabric.arcs[arc] for arc in path]
+                    inside = [graph.nodes[v]["latency"] for _, v in arcs[:-1]]
+                    seconds = [graph.edges[arc]["latency"] for arc in arcs]
+                    slowest = max(slowest, sum(inside) + sum(seconds))
+    assert flow.slowest().latency.max() == pytest.approx(slowest, rel=1e-12, abs=1e-18)
