@@ -150,20 +150,13 @@ class InNetwork(Demand):
 def _farthest(demand: InNetwork, up: FloatArray, down: FloatArray) -> tuple[int, int]:
     """Return from whom and to whom data goes the longest way, given all ways to and from a top.
 
-    A sum holds the receiver's own version, which goes up and comes back; a copy is of no use to
-    its sender.
+    A sum holds the receiver's own version too; a copy is of no use to its sender.
     """
-    every = np.ones(len(up), dtype=bool)
     added, copied = (demand.added > 0) | (demand.through > 0), demand.copied > 0
-    pairs = [(i, j) for i in _longest(up, every) for j in _longest(down, added)]
-    pairs += [(i, j) for i in _longest(up, copied) for j in _longest(down, every) if i != j]
+    ups, downs = (np.argsort(-way, kind="stable").tolist() for way in (up, down))
+    pairs = [(ups[0], j) for j in downs if added[j]][:1]
+    pairs += [(i, j) for i in [i for i in ups if copied[i]][:2] for j in downs[:2] if i != j]
     return max(pairs, key=lambda pair: up[pair[0]] + down[pair[1]], default=(0, 0))
-
-
-def _longest(way: FloatArray, chosen: BoolArray) -> list[int]:
-    """Return the two chosen members with the longest ways, the first of equals."""
-    order = np.argsort(-way, kind="stable")
-    return [int(member) for member in order[chosen[order]][:2]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,8 +260,7 @@ class InNetworkFlow(RoutedFlow):
 
     def _over(self, tree: int, first: int, last: int) -> list[int]:
         on = self._trees[tree]
-        down = on.down[on.way(last)][::-1]
-        return [*on.up[on.way(first)].tolist(), *down.tolist()]
+        return [*on.up[on.way(first)].tolist(), *on.down[on.way(last)[::-1]].tolist()]
 
     def path(self, at: int) -> list[int]:
         """Return the arcs of the slowest way."""
