@@ -34,7 +34,7 @@ class Crossover:
     below, above
         The faster algorithm at smaller and at larger sizes.
     time
-        What both take there, in seconds.
+        What the one above takes there, in seconds: both, unless a time jumps there.
     """
 
     size: float

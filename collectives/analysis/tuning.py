@@ -246,7 +246,7 @@ class AlgorithmTable(Printed):
             if names:
                 parts.append(f"{what} out {', '.join(names)}")
         if changes:
-            columns = ("size", "below it", "from it on", "both take")
+            columns = ("size", "below it", "from it on", "time there")
             parts.append(Table("crossovers of the fastest", columns, changes))
         return parts + refused_part(self.refused)
 

@@ -11,7 +11,7 @@ from collectives.model.execution import verify
 from collectives.model.schedule import IntArray, Schedule, ScheduleError, Step, Transfers
 from collectives.model.traffic import merged, same_traffic
 from topology.approximation import Approximation
-from topology.fabric import BoolArray
+from topology.fabric import BoolArray, distinct
 from topology.routing import Demand, InNetwork, Pairs
 
 _MOST_SECONDS = 1.0
@@ -135,7 +135,7 @@ def _is_in_network(schedule: Schedule, moved: Transfers, stated: InNetwork) -> b
     place = np.full(schedule.ranks, -1)
     place[stated.members] = np.arange(others + 1)
     src, dst = place[moved.src], place[moved.dst]
-    once = np.unique((src * (others + 1) + dst) * schedule.chunks + moved.chunk)
+    once = distinct((src * (others + 1) + dst) * schedule.chunks + moved.chunk)
     if (np.minimum(src, dst) < 0).any() or len(once) < len(moved):
         return False
     sums = _whole(dst, moved.chunk, moved.adds, others)

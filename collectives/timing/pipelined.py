@@ -17,7 +17,7 @@ from collectives.timing.cost import Latency, StepCost, split_path
 from collectives.timing.endpoint import Endpoint
 from topology.approximation import Approximation
 from topology.errors import RoutingError
-from topology.fabric import Fabric, FloatArray
+from topology.fabric import Fabric, FloatArray, distinct
 from topology.routing import Router
 
 _START = -1
@@ -266,7 +266,7 @@ def _slots(fabric: Fabric, schedule: Schedule, ranks: IntArray) -> Iterator[Slot
                 f"{where}: {error}: they are not neighbours, and a schedule that overlaps moves "
                 "chunks between neighbours only"
             ) from error
-        if len(np.unique(arc)) != len(arc):
+        if len(distinct(arc)) != len(arc):
             raise ScheduleError(
                 f"{where} uses a link twice; a schedule that overlaps uses each link once in a step"
             )

@@ -23,7 +23,7 @@ from collectives.model.schedule import IntArray, ScheduleError
 from collectives.workloads.expectation import hit_even, hit_independent
 from topology import border
 from topology.errors import shown
-from topology.fabric import FloatArray
+from topology.fabric import FloatArray, distinct
 
 MOST_EXPERTS = 100_000
 _MOST_DRAWS = 10**9
@@ -320,9 +320,9 @@ def _sampled(
         replica = (rng.random(chosen.shape) * count[chosen]).astype(np.int64)
         target = rank_of[chosen, replica]
         per_expert[origin] = np.bincount(target.reshape(-1), minlength=p)
-        once = np.unique(token * p + target) % p
+        once = distinct(token * p + target) % p
         per_rank[origin] = np.bincount(once, minlength=p)
-        once = np.unique(token * nodes + home[target]) % nodes
+        once = distinct(token * nodes + home[target]) % nodes
         per_node[origin] = np.bincount(once, minlength=nodes)
     return Copies(layer, home, per_expert, per_rank, per_node)
 

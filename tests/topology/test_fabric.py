@@ -12,7 +12,7 @@ import topology
 from tests.strategies import supernodes, switched_networks
 from topology import Supernode
 from topology.errors import RoutingError
-from topology.fabric import compile_fabric
+from topology.fabric import compile_fabric, distinct
 from topology.naming import natural_key
 from topology.units import GB
 
@@ -113,3 +113,8 @@ def test_the_arc_the_other_way_is_that_of_the_graph(machine: Supernode, gone: in
     assert fabric.back.tolist() == expected
     rates = nx.get_edge_attributes(graph, "capacity")
     assert fabric.mirrored == all(rates.get((v, u)) == rate for (u, v), rate in rates.items())
+
+
+@given(st.lists(st.integers(-(2**62), 2**62) | st.integers(0, 3), max_size=30))
+def test_distinct_values_are_those_of_a_set(values: list[int]) -> None:
+    assert distinct(np.array(values, dtype=np.int64)).tolist() == sorted(set(values))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from topology.fabric import BoolArray, Fabric, IntArray
+from topology.fabric import BoolArray, Fabric, IntArray, distinct
 
 
 def carriers(fabric: Fabric, *, relay: bool = True) -> BoolArray:
@@ -46,6 +46,6 @@ def _neighbours(fabric: Fabric, live: BoolArray) -> IntArray:
     """Return how many different neighbours each node has over the live arcs, either way."""
     nodes = len(fabric.nodes)
     tail, head = fabric.tail[live], fabric.head[live]
-    pairs = np.unique(np.minimum(tail, head) * nodes + np.maximum(tail, head))
+    pairs = distinct(np.minimum(tail, head) * nodes + np.maximum(tail, head))
     low, high = np.divmod(pairs, nodes)
     return np.bincount(low, minlength=nodes) + np.bincount(high, minlength=nodes)

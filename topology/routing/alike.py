@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from topology.fabric import Fabric, FloatArray, IntArray
+from topology.fabric import Fabric, FloatArray, IntArray, distinct
 from topology.routing.demand import Pairs, Uniform
 from topology.routing.quotient import Quotient, coloured_quotient, node_colours
 from topology.symmetry import Coloured, codes, equitable_partition, orbits
@@ -40,7 +40,7 @@ class Alike:
     @property
     def twins(self) -> bool:
         """Whether nothing but twins is alike."""
-        return len(np.unique(self.node)) == len(self.node) and self._apart
+        return len(distinct(self.node)) == len(self.node) and self._apart
 
     @cached_property
     def _apart(self) -> bool:
@@ -109,7 +109,7 @@ def carried(
     colour = node_colours(fabric, member)[whole.member]
     graph = coloured_quotient(whole, colour, codes([whole.latency]))
     drawn, arcs = _drawn(graph, *_arcs_of(demand, whole.group[fabric.npus], graph.size))
-    targets = np.unique(whole.group[fabric.npus[demand.ends]])
+    targets = distinct(whole.group[fabric.npus[demand.ends]])
     if most < len(targets) and len(np.unique(equitable_partition(drawn)[targets])) > most:
         return None  # orbits are never coarser than the equitable partition
     seen = orbits(drawn, targets)

@@ -15,7 +15,7 @@ import numpy as np
 
 from topology.approximation import Approximation
 from topology.errors import RoutingError
-from topology.fabric import Fabric, FloatArray, IntArray
+from topology.fabric import Fabric, FloatArray, IntArray, distinct
 from topology.routing.alike import Alike, carried, twins_alone
 from topology.routing.demand import Demand, Pairs, Uniform
 from topology.routing.distances import (
@@ -271,7 +271,7 @@ class Ecmp(Router):
     def _one_of_each(self, demand: Uniform | Pairs, alike: Alike) -> Spread:
         """Return a demand to one target of each sort, with how many there are of it."""
         whole, npus = alike.whole, self.fabric.npus
-        ranks = np.unique(demand.dst) if isinstance(demand, Pairs) else demand.ends
+        ranks = distinct(demand.dst) if isinstance(demand, Pairs) else demand.ends
         orbit = alike.node[whole.group[npus[ranks]]]
         _, first, weight = np.unique(orbit, return_index=True, return_counts=True)
         ranks = ranks[first]
@@ -287,7 +287,7 @@ class Ecmp(Router):
     def _members(self, demand: Uniform, q: Quotient) -> Sources:
         """Return the sets: all of its set send to each rank."""
         of = self._set_of(demand)
-        group = np.unique(q.group[self.fabric.npus[demand.ends]])
+        group = distinct(q.group[self.fabric.npus[demand.ends]])
         group = group[np.argsort(of[q.member[group]], kind="stable")]
         starts = np.searchsorted(of[q.member[group]], np.arange(len(demand.rows) + 2))
         amount = np.full(len(group), demand.amount)

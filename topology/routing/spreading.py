@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from topology.errors import UnreachableError
-from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
+from topology.fabric import BoolArray, Fabric, FloatArray, IntArray, distinct
 from topology.routing.distances import UNREACHABLE, CostArray, Distances
 from topology.routing.quotient import Quotient, expand
 
@@ -145,7 +145,7 @@ class Spread:
             at = int(np.flatnonzero(cost == UNREACHABLE)[0])
             raise _unreachable(self.fabric, q, int(group[at]), int(target[column[at]]))
         levels = []
-        waiting = {int(c): [(keys[cost == c], amount[cost == c])] for c in np.unique(cost)}
+        waiting = {int(c): [(keys[cost == c], amount[cost == c])] for c in distinct(cost)}
         while waiting:
             now = max(waiting)
             if now == 0:
@@ -210,7 +210,7 @@ class Spread:
         flow = (amount / total)[which] * q.capacity[arc]
         following = head * width + column
         parts_next = []
-        for cost in np.unique(after).tolist():
+        for cost in distinct(after).tolist():
             chosen = after == cost
             arriving = flow[chosen] * q.fan_in[arc[chosen]]
             parts_next.append((cost, (following[chosen], arriving)))
@@ -288,7 +288,7 @@ def worst_of(
         here = slice(offset, offset + len(level.key))
         longest[here] = np.maximum.reduceat(latency[level.arc] + on, starts)
         most[here] = np.maximum.reduceat(np.maximum(busy[level.arc], held), starts)
-    at = order[np.searchsorted(ordered, np.unique(block.source_key))]
+    at = order[np.searchsorted(ordered, distinct(block.source_key))]
     group, column = np.divmod(keys[at], block.width)
     return longest[at], most[at], q.member[group], q.member[block.target[column]]
 
@@ -300,7 +300,7 @@ def ends_of(q: Quotient, spread: Spread) -> tuple[IntArray, IntArray]:
         ranks = spread.target_rank[lo:hi]
         target = q.group[spread.fabric.npus[ranks]]
         group, column, _ = spread.sources.into(ranks, target)
-        group, column = np.divmod(np.unique(group * (hi - lo) + column), hi - lo)
+        group, column = np.divmod(distinct(group * (hi - lo) + column), hi - lo)
         src.append(q.member[group])
         dst.append(q.member[target[column]])
     return np.concatenate(src), np.concatenate(dst)

@@ -23,7 +23,7 @@ import numpy as np
 from scipy import sparse
 
 from topology.errors import RoutingError
-from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
+from topology.fabric import BoolArray, Fabric, FloatArray, IntArray, distinct
 from topology.routing.demand import Pairs, Uniform
 from topology.routing.flow import Router, Slowest
 from topology.routing.hops import FAR, afford, costs, nics_entered, shortest_hops
@@ -66,16 +66,16 @@ class Detour:
     @classmethod
     def of(cls, fabric: Fabric, pairs: Pairs, title: str) -> Detour:
         """Return those of the ranks in some pairs; raise `RoutingError` if there are none."""
-        senders, targets = np.unique(pairs.src), Targets.of(fabric, pairs)
+        senders, targets = distinct(pairs.src), Targets.of(fabric, pairs)
         goal = _intermediates(fabric, senders, targets, title)
         groups = goal.shape[1]
         enter = (fabric.npus[senders][:, None] * groups + np.arange(groups)).reshape(-1)
         hops = shortest_hops(fabric, goal, enter)
-        ends = np.unique(np.concatenate([hops.head, enter]))
+        ends = distinct(np.concatenate([hops.head, enter]))
         station, group = np.divmod(ends[goal.reshape(-1)[ends]], groups)
         width = len(targets.ranks)
         leave = (station[:, None] * width + np.arange(width)).reshape(-1)
-        back = shortest_hops(fabric, targets.goal(fabric), np.unique(leave))
+        back = shortest_hops(fabric, targets.goal(fabric), distinct(leave))
         sprays = (Spray(one, one.shares(fabric.capacity[one.arc])) for one in (hops, back))
         return cls(fabric, senders, targets, groups, next(sprays), station, group, next(sprays))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from topology import border
 from topology.errors import GraphError
-from topology.fabric import IntArray
+from topology.fabric import IntArray, distinct
 from topology.shapes.parts import LinkLike, graph_of
 from topology.shapes.registry import shape
 from topology.supernode import Supernode
@@ -139,6 +139,6 @@ def _directed(
     lanes: int,
     called: Mapping[str, object],
 ) -> Supernode:
-    keys = np.unique((tails * count + heads)[tails != heads])
+    keys = distinct((tails * count + heads)[tails != heads])
     steps = [(keys // count, keys % count)]
     return graph_of(shape, count, steps, link, lanes, called, size=size, duplex=False)

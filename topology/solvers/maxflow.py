@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from topology.fabric import BoolArray, IntArray
+from topology.fabric import BoolArray, IntArray, distinct
 from topology.solvers.fractions import Whole
 
 _BITS = 30
@@ -121,7 +121,7 @@ def flow_network(nodes: int, tail: IntArray, head: IntArray) -> FlowNetwork:
         Ends of each arc, shape (m,).
     """
     forth, over = tail * nodes + head, head * nodes + tail
-    keys = np.unique(np.concatenate((forth, over)))
+    keys = distinct(np.concatenate((forth, over)))
     row, column = np.divmod(keys, nodes)
     starts = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=nodes))))
     back = np.searchsorted(keys, column * nodes + row)
