@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import networkx as nx
 import numpy as np
@@ -22,6 +22,7 @@ from topology.text import Part, Printed, Table, counted, span
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+I = TypeVar("I", bound=np.integer[Any])
 
 
 @dataclass(frozen=True, repr=False)
@@ -237,7 +238,7 @@ class Fabric(Printed):
         raise RoutingError(f"there is no link {u} -> {v}")
 
 
-def distinct(values: IntArray) -> IntArray:
+def distinct(values: npt.NDArray[I]) -> npt.NDArray[I]:
     """Return the values that there are, rising, each once.
 
     NumPy's `unique` hashes integers since 2.3: 60 times slower than this where most differ.
