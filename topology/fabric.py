@@ -22,7 +22,7 @@ from topology.text import Part, Printed, Table, counted, span
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-I = TypeVar("I", bound=np.integer[Any])
+_Whole = TypeVar("_Whole", bound=np.integer[Any])
 
 
 @dataclass(frozen=True, repr=False)
@@ -238,7 +238,7 @@ class Fabric(Printed):
         raise RoutingError(f"there is no link {u} -> {v}")
 
 
-def distinct(values: npt.NDArray[I]) -> npt.NDArray[I]:
+def distinct(values: npt.NDArray[_Whole]) -> npt.NDArray[_Whole]:
     """Return the values that there are, rising, each once.
 
     NumPy's `unique` hashes integers since 2.3: 60 times slower than this where most differ.
