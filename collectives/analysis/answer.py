@@ -130,7 +130,7 @@ class Analysis(Printed):
     @cached_property
     def links(self) -> tuple[LinkClass, ...]:
         """Return every class of links, the busiest first."""
-        return link_classes(self.supernode.fabric, self.cost)
+        return link_classes(self.supernode.fabric, self.busy, self.cost.transfer)
 
     @cached_property
     def bottleneck(self) -> Bottleneck:

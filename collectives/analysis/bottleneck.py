@@ -226,9 +226,16 @@ def links_table(rows: Iterable[LinkClass]) -> Table:
     return Table("links by class", headers, [row.cells() for row in rows])
 
 
-def link_classes(fabric: Fabric, cost: Cost) -> tuple[LinkClass, ...]:
-    """Return how busy every class of links is, the busiest first."""
-    busy, whole = cost.busy, cost.transfer
+def link_classes(fabric: Fabric, busy: FloatArray, whole: float) -> tuple[LinkClass, ...]:
+    """Return how busy every class of links is, the busiest first.
+
+    Parameters
+    ----------
+    fabric
+        The machine.
+    busy, whole
+        Seconds each arc is in use, shape (arcs,), and seconds in all.
+    """
     rows = [_class(fabric, cls, busy, whole) for cls in fabric.classes]
     return tuple(sorted(rows, key=lambda row: -round(row.utilisation, 9)))
 
@@ -257,7 +264,7 @@ def find_bottleneck(title: str, fabric: Fabric, cost: Cost) -> Bottleneck:
     fabric, cost
         What ran where.
     """
-    together, rows = _shares(fabric, cost), link_classes(fabric, cost)
+    together, rows = _shares(fabric, cost), link_classes(fabric, cost.busy, cost.transfer)
     if not together:
         return Bottleneck(title, cost.time, cost.latency, rows)
     shares: dict[Carrier, float] = {}

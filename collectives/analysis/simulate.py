@@ -214,8 +214,8 @@ def both_ways(analysis: Analysis, terms: Terms | None = None) -> TwoWays:
     if len(question.jobs) > 1:
         return TwoWays(analysis, run(question, terms))
     part = Part(analysis.schedule, analysis.ranks, analysis.size, end)
-    said = [note for note in analysis.assumptions if note.startswith("algorithm: ")]
-    return TwoWays(analysis, _told(question, [part], said, (), terms or Terms()))
+    said, known = [*analysis.assumptions[:1]], analysis.approximations
+    return TwoWays(analysis, _told(question, [part], said, known, terms or Terms()))
 
 
 def _told(
@@ -240,12 +240,12 @@ def _told(
     approximations = tuple(dict.fromkeys((*more, *found, *limit.approximations)))
     if question.exact:
         require_exact(approximations)
-    end = question.endpoint
+    end, chunks = question.endpoint, any(part.schedule.overlaps for part in parts)
     assumptions = (
         *dict.fromkeys(said),
         *explain.conditions(question.rate, end.alpha, end.message, end.source,
-                            words=words, order="simulated"),
-        *terms.words,
+                            words=words, order="chunk" if chunks else "simulated"),
+        *([] if chunks else terms.words),
         *(explain.VERIFIED for job in question.jobs if job.given and not more),
         *(note for job in question.jobs for note in job.notes),
     )  # fmt: skip
@@ -255,19 +255,21 @@ def _told(
 def _carried_out(question: Question, parts: list[Part], terms: Terms) -> Trace:
     """Return what happens when schedules run at once."""
 
-    def say(done: float) -> None:
+    def route(done: float) -> None:
+        question.progress("routing", done)
+
+    def move(done: float) -> None:
         question.progress("simulating", done)
 
-    question.progress("routing", 0.0)
     chunks = [part for part in parts if part.schedule.overlaps]
     if chunks:
         return _chunked(question, parts, chunks[0], terms)
     program = lay_out(
         question.supernode, question.router, parts, question.rates, injection=terms.injection,
-        ejection=terms.ejection, apart=terms.stored or terms.window is not None,
+        ejection=terms.ejection, apart=terms.stored or terms.window is not None, progress=route,
     )  # fmt: skip
     stored = question.rates if terms.stored else None
-    return carry_out(program, stored=stored, window=terms.window, tick=terms.tick, progress=say)
+    return carry_out(program, stored=stored, window=terms.window, tick=terms.tick, progress=move)
 
 
 def _chunked(question: Question, parts: list[Part], part: Part, terms: Terms) -> Trace:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from collectives.analysis.answer import Analysis
+from collectives.analysis.bottleneck import LinkClass, link_classes, links_table
 from collectives.analysis.question import Job, Question
 from collectives.bounds import Bound
 from collectives.model.schedule import IntArray, Schedule, ScheduleError
@@ -188,6 +189,12 @@ class Simulation(Printed):
         found: FloatArray = self.carried / (self.question.rates * self.time)
         return found
 
+    @cached_property
+    def links(self) -> tuple[LinkClass, ...]:
+        """Every class of links, the busiest first; in use as a share of the whole time."""
+        busy = self.carried / self.question.rates
+        return link_classes(self.supernode.fabric, busy, self.time)
+
     def timeline(self, tail: object, head: object) -> tuple[FloatArray, FloatArray]:
         """Return how full a link is over time: seconds, and its share in use from each on.
 
@@ -203,13 +210,13 @@ class Simulation(Printed):
         """
         arc = self.program.fabric.arc(str(tail), str(head))
         if self.trace.hops is not None:
-            on, begin, end = self.trace.hops
+            on, begin, end, part = self.trace.hops
             here = on == arc
             edges = np.concatenate([begin[here], end[here]])
-            change = np.repeat([1.0, -1.0], int(here.sum()))
+            change = np.concatenate([part[here], -part[here]])
             at, which = np.unique(edges, return_inverse=True)
             busy = np.bincount(which.reshape(-1), change, minlength=len(at))
-            return at, np.cumsum(busy).astype(float)
+            return at, np.cumsum(busy)
         time, message, by = self.trace.rate_changes()
         streams = self.program.streams
         resources = streams.resources
@@ -272,7 +279,7 @@ class Simulation(Printed):
             said.append(Table("jobs", headers, [job.cells() for job in self.jobs]))
         notes = [*self.assumptions, *(f"approximate: {note}" for note in self.approximations)]
         return [
-            *said, *self._path_table(),
+            *said, *self._path_table(), links_table(self.links),
             Table("assumptions", ("",), [(note,) for note in notes]),
         ]  # fmt: skip
 
@@ -318,8 +325,13 @@ class Simulation(Printed):
             "critical_path": [
                 {**asdict(leg), "fullest": self._ends(leg)} for leg in self.critical_path
             ] if kept else None,
-            "utilisation": self.utilisation.tolist(),
-            "links": [list(ends) for ends in self.program.fabric.arcs],
+            "links": [row.to_dict() for row in self.links],
+            "utilisation": [
+                {"link": list(ends), "share": share}
+                for ends, share in zip(
+                    self.program.fabric.arcs, self.utilisation.tolist(), strict=True
+                )
+            ],
             "assumptions": list(self.assumptions),
             "approximations": [asdict(note) for note in self.approximations],
         }  # fmt: skip

@@ -21,12 +21,15 @@ from collectives.timing.ledger import Ledger
 from collectives.timing.program import Program
 from collectives.timing.trace import Trace
 from topology.fabric import FloatArray
+from topology.routing import PathFlow
 
 _START, _SENT, _HOP = 0, 1, 2
 _ROUNDING = 1e-6  # of a tick
 
-Piece = tuple[float, list[int]]
-"""Share of a message, and the arcs that it takes."""
+_MOST_PIECES = 2_000_000  # of all messages: some 3 GB
+
+Piece = tuple[float, list[int], list[int]]
+"""Share of a message, the arcs that it takes, and their lanes; none if it takes all of an arc."""
 
 
 class Stored:
@@ -54,18 +57,20 @@ class Stored:
             )
         self.program, self.rates, self.tick, self.progress = program, rates, tick, progress
         self.ledger = Ledger(program, window)
-        self.free = [0.0] * len(rates)
+        self.free: dict[tuple[int, int], float] = {}  # by arc and lane
         self.events: list[tuple[float, int, int, int, IntArray, int, int]] = []
         self.order = count()
         self.missing: dict[tuple[int, int], int] = {}
         self.known: dict[int, list[Piece]] = {}
-        self.busy: list[tuple[int, float, float]] = []
+        self.pieces = 0
+        self.all = sum(program.at(turn).size for turn in range(len(program.pattern)))
+        self.there = 0
+        self.busy: list[tuple[int, float, float, float]] = []
 
     def run(self) -> Trace:
         """Carry out everything."""
         self.ledger.begin()
         self._take()
-        done = 0
         while self.events:
             now, _, kind, turn, messages, piece, hop = heappop(self.events)
             if kind == _START:
@@ -77,13 +82,9 @@ class Stored:
             else:
                 self._hop(turn, messages, piece, hop, now)
             self._take()
-            done += 1
-            if self.progress is not None and done % 4096 == 0:
-                self.progress(0.5)
-        arc, begin, end = np.array(self.busy, dtype=float).reshape(-1, 3).T
-        return Trace(
-            self.program, self.ledger.records(), hops=(arc.astype(np.int64), begin, end)
-        )  # fmt: skip
+        arc, begin, end, part = np.array(self.busy, dtype=float).reshape(-1, 4).T
+        hops = arc.astype(np.int64), begin, end, part
+        return Trace(self.program, self.ledger.records(), hops=hops)
 
     def _take(self) -> None:
         for times, turn, messages in self.ledger.out:
@@ -106,8 +107,26 @@ class Stored:
             src, dst = (
                 int(ends[1][ends[0] == message][0]) - base for ends in (on.senders, on.receivers)
             )
-            self.known[key] = list(self.program.flows[pattern].paths(src, dst))
+            self.known[key] = self._ways(pattern, message, src, dst)
+            self.pieces += len(self.known[key])
+            if self.pieces > _MOST_PIECES:
+                raise ScheduleError(
+                    f"store-and-forward: messages go in more than {_MOST_PIECES:,} pieces over "
+                    "their paths; choose fewer ranks, or a routing of one path to a pair, such as "
+                    "'hashed'"
+                )
         return self.known[key]
+
+    def _ways(self, pattern: int, message: int, src: int, dst: int) -> list[Piece]:
+        flow = self.program.flows[pattern]
+        if not isinstance(flow, PathFlow):
+            return [(share, arcs, []) for share, arcs in flow.paths(src, dst)]
+        ways, found = flow.ways, []
+        for path in ways.of(message):  # its messages are its pairs, in their order
+            hops = slice(ways.starts[path], ways.starts[path + 1])
+            lanes = [] if ways.lane is None else ways.lane[hops].tolist()
+            found.append((float(ways.share[path]), ways.way(path), lanes))
+        return found
 
     def _begin(self, turn: int, message: int, now: float) -> None:
         pieces = self._pieces(turn, message)
@@ -124,24 +143,28 @@ class Stored:
         self.missing[turn, message] -= 1
         if not self.missing[turn, message]:
             del self.missing[turn, message]
+            self.there += 1
+            if self.progress is not None:
+                self.progress(self.there / self.all)
             self.ledger.arrived(turn, messages, now)
 
     def _carry(self, turn: int, message: int, piece: int, hop: int, now: float) -> float:
         """Send a piece over its next link once that is free; return when it has left."""
         program, fabric = self.program, self.program.fabric
-        share, arcs = self._pieces(turn, message)[piece]
-        arc = arcs[hop]
+        share, arcs, lanes = self._pieces(turn, message)[piece]
+        arc, lane = arcs[hop], lanes[hop] if lanes else -1
+        rate = float(self.rates[arc] / (fabric.lanes[arc] if lanes else 1.0))
         size = program.bytes[program.at(turn).first + message]
-        if size > 0 and self.rates[arc] <= 0:
+        if size > 0 and rate <= 0:
             raise ScheduleError(f"simulation: {' → '.join(fabric.arcs[arc])} carries nothing")
-        took = float(size * share / self.rates[arc]) if size else 0.0
-        begin = max(now, self.free[arc])
-        self.free[arc] = begin + self._cut(took)
+        took = float(size * share / rate) if size else 0.0
+        begin = max(now, self.free.get((arc, lane), 0.0))
+        left = self.free[arc, lane] = begin + self._cut(took)
         passing = float(fabric.node_latency[fabric.head[arc]]) if hop + 1 < len(arcs) else 0.0
         there = begin + self._cut(took + float(fabric.latency[arc]) + passing)
-        self.busy.append((arc, begin, self.free[arc]))
+        self.busy.append((arc, begin, left, 1 / fabric.lanes[arc] if lanes else 1.0))
         self._push(there, _HOP, turn, np.array([message]), piece, hop + 1)
-        return self.free[arc]
+        return left
 
     def _cut(self, seconds: float) -> float:
         return (

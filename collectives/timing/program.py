@@ -6,7 +6,7 @@ the routing found them to be; everything after this works on those alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -200,6 +200,7 @@ def lay_out(
     injection: float = np.inf,
     ejection: float = np.inf,
     apart: bool = False,
+    progress: Callable[[float], object] = lambda _: None,
 ) -> Program:
     """Return what a simulation carries out.
 
@@ -215,11 +216,13 @@ def lay_out(
         Bytes/s that a rank can send, and receive, in all.
     apart
         Whether every rank is its own actor.
+    progress
+        Called with the fraction routed.
     """
     fabric = supernode.fabric
     demands, which = _distinct(parts)
     demands = demands or [UNSTATED]
-    flows, every, streams = _streams(router, demands, apart=apart)
+    flows, every, streams = _streams(router, demands, progress, apart=apart)
     actors = int(streams.actor.max(initial=-1)) + 1
     first = np.cumsum([0, *(len(one.count) for one in every)])
     members = np.bincount(streams.actor, minlength=actors)
@@ -241,18 +244,25 @@ def lay_out(
 
 
 def _streams(
-    router: Router, demands: Sequence[Demand], *, apart: bool
+    router: Router,
+    demands: Sequence[Demand],
+    progress: Callable[[float], object],
+    *,
+    apart: bool,
 ) -> tuple[tuple[RoutedFlow, ...], list[Streams], Streams]:
     """Return demands on their paths and as streams, each and all; apart if they do not fit."""
     way = router.apart() if apart else router
-    flows = tuple(way.route(demand) for demand in demands)
+    flows, every = [], []
     try:
-        every = [flow.streams() for flow in flows]
-        return flows, every, join_streams(router.fabric, every)
+        for done, demand in enumerate(demands):
+            progress(done / len(demands))
+            flows.append(way.route(demand))
+            every.append(flows[-1].streams())
+        return tuple(flows), every, join_streams(router.fabric, every)
     except ActorsDifferError:
         if apart:
             raise
-        return _streams(router, demands, apart=True)
+        return _streams(router, demands, progress, apart=True)
 
 
 def _turns(

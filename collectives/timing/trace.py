@@ -108,8 +108,8 @@ class Trace:
     changes
         Every change of rates; None where the records tell them.
     hops
-        Arc, and seconds from when to when it was busy, of every hop of a message that was stored
-        and forwarded; None where messages flow over all their links at once.
+        Arc, seconds from when to when it was busy, and which part of it, of every hop of a message
+        that was stored and forwarded; None where messages flow over all their links at once.
     legs
         The transfers that the end waited for, where they are known already.
     """
@@ -117,7 +117,9 @@ class Trace:
     program: Program
     records: tuple[Record, ...]
     changes: Changes | None = field(default=None, repr=False)
-    hops: tuple[IntArray, FloatArray, FloatArray] | None = field(default=None, repr=False)
+    hops: tuple[IntArray, FloatArray, FloatArray, FloatArray] | None = field(
+        default=None, repr=False
+    )
     legs: tuple[Leg, ...] | None = field(default=None, repr=False)
 
     @property
