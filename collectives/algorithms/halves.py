@@ -14,11 +14,16 @@ from collectives.model.schedule import Schedule, Team, as_team
 
 
 class Part(NamedTuple):
-    """The steps of a collective, how many chunks they move, and notes for its schedule."""
+    """The steps of a collective, how many chunks they move, and notes for its schedule.
+
+    ``overlaps`` and ``sized`` are as in `Schedule`.
+    """
 
     steps: Steps
     chunks: int
     notes: tuple[str, ...] = ()
+    overlaps: bool = False
+    sized: bool = False
 
 
 Half: TypeAlias = Callable[..., Part]
@@ -58,7 +63,11 @@ def _whole(kind: str, name: str, prepare: Callable[..., Half]) -> Callable[..., 
         parts = [half(reduce=reduce) for reduce in _HALVES[kind]]
         chunks = lcm(*(part.chunks for part in parts))
         steps = (step for part in parts for step in finer(part.steps, chunks // part.chunks))
-        return Schedule(name, collective(kind), made.size, chunks, tuple(steps), parts[0].notes)
+        overlaps = all(part.overlaps for part in parts)
+        return Schedule(
+            name, collective(kind), made.size, chunks, tuple(steps), parts[0].notes,
+            overlaps=overlaps, sized=any(part.sized for part in parts),
+        )  # fmt: skip
 
     return make
 

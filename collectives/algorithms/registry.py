@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Schedule])
 
 FAMILIES = (
     "ring", "multi_ring", "direct", "hierarchical", "butterfly", "rooted", "pipeline", "torus",
-    "swing", "fan", "bfb", "innetwork", "alltoall",
+    "swing", "fan", "bfb", "matching", "innetwork", "alltoall",
 )  # fmt: skip
 """Modules in the order in which "auto" tries what is in them: of equal ones the first is taken."""
 

@@ -14,8 +14,9 @@ from collectives.model.checking import check_traffic
 from tests.collectives.algorithms.teams import KINDS, flat, machines, prove, racks, star
 
 EVERY = [(kind, name) for kind in KINDS for name in algorithm_names(kind)]
-NEEDS_A_MACHINE = {"multi_ring", "forest", "bfb", "nvls", "sharp", "multicast", "aggregated",
-                   "bucket", "three_level", "three_level_direct", "rotated"}  # fmt: skip
+NEEDS_A_MACHINE = {"multi_ring", "forest", "matching", "bfb", "nvls", "sharp", "multicast",
+                   "aggregated", "bucket", "three_level", "three_level_direct",
+                   "rotated"}  # fmt: skip
 COUNTS = [*range(1, 9), 12, 15, 16, 17, 33, 72]
 """Numbers of ranks: all small ones, powers of two and their neighbours, odd products, more than
 64, where the sets of contributions no longer fit in one word."""
