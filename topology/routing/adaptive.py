@@ -63,11 +63,7 @@ class Adaptive(Router):
         pairs = listed(demand, self.title)
         targets = Targets.of(self.fabric, pairs)
         hops = targets.shortest(self.fabric)
-        entering = np.bincount(targets.state, pairs.amount, hops.states).astype(float)
-        search = Search(
-            Rooms.of(self.fabric), entering,
-            lambda price: float(pairs.amount @ self.cheapest(targets, hops, price)),
-        )  # fmt: skip
+        search = search_of(self, pairs, targets, hops)
         spray = search.sprayed(hops, rounds=0)
         if search.gap > _NEAR:
             allowed = self.allowed(targets, hops)
@@ -80,7 +76,29 @@ class Adaptive(Router):
         why = "the best split is searched for over shortest paths, not solved for"
         note = Approximation(f"worst link by {self.title}", why, search.gap)
         notes = (note,) if search.gap > _NEAR else ()
-        return SplitFlow(self.fabric, spray.loads(entering), pairs, targets, spray, notes, self)
+        return SplitFlow(
+            self.fabric, spray.loads(search.entering), pairs, targets, spray, notes, self
+        )
+
+
+def search_of(policy: Adaptive, pairs: Pairs, targets: Targets, hops: Hops) -> Search:
+    """Return the search for how low a policy's worst link can be.
+
+    Parameters
+    ----------
+    policy
+        Which paths pairs may take.
+    pairs, targets
+        What is sent, and where it enters.
+    hops
+        Those on its shortest paths.
+    """
+    entering = np.bincount(targets.state, pairs.amount, hops.states).astype(float)
+
+    def least(price: FloatArray) -> float:
+        return float(pairs.amount @ policy.cheapest(targets, hops, price))
+
+    return Search(Rooms.of(policy.fabric), entering, least)
 
 
 @routing("minimal_adaptive")

@@ -20,6 +20,7 @@ from scipy import sparse
 
 from topology.approximation import Approximation
 from topology.fabric import Fabric, FloatArray, IntArray
+from topology.routing.adaptive import Optimal, search_of
 from topology.routing.balanced import Rooms
 from topology.routing.demand import Pairs, Uniform
 from topology.routing.flow import Router, Slowest
@@ -122,17 +123,21 @@ class Ugal(Router):
         detour = Detour.of(self.fabric, pairs, self.title)
         hops = detour.targets.shortest(self.fabric)
         near = Spray(hops, hops.shares(self.fabric.capacity[hops.arc]))
-        sender = np.searchsorted(detour.senders, pairs.src)
+        search = search_of(Optimal(self.fabric), pairs, detour.targets, hops)
+        search.sprayed(hops)
         work = len(hops.arc) + len(detour.out.hops.arc) + len(detour.back.hops.arc)
         senders = max(1, len(detour.senders))
         runs = senders if self.exact else min(senders, max(1, _MOST_WORK // max(1, work)))
-        run = sender * runs // senders
+        runs = runs if search.gap > _NOTHING else 1  # shortest paths are the best of all
+        run = np.searchsorted(detour.senders, pairs.src) * runs // senders
         loads = _loads(near, detour, pairs, run, runs)
-        direct = self._best(loads)
+        direct = self._best(loads) if search.gap > _NOTHING else np.ones(1)
         share = np.stack([direct[run], 1 - direct[run]])
         total = np.einsum("r,ra->a", direct, loads[0]) + np.einsum("r,ra->a", 1 - direct, loads[1])
+        search.reached = float(search.rooms.busy(total).max(initial=0.0))
         why = f"the {senders:,} senders choose in {runs:,} runs of ranks, each run alike"
-        notes = (Approximation("worst link by UGAL", why),) if runs < senders else ()
+        note = Approximation("worst link by UGAL", why, search.gap)
+        notes = (note,) if runs < senders and search.gap > _NOTHING else ()
         parts = (
             SplitFlow(self.fabric, loads[0].sum(axis=0), pairs, detour.targets, near, (), self),
             DetourFlow(self.fabric, loads[1].sum(axis=0), pairs, detour, valiant),
