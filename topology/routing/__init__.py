@@ -30,6 +30,9 @@ from topology.routing.in_network import InNetworkFlow as InNetworkFlow
 from topology.routing.in_network import in_network_trees as in_network_trees
 from topology.routing.one_path import OnePath as OnePath
 from topology.routing.one_path import OwnRouting as OwnRouting
+from topology.routing.overview import RoutingComparison as RoutingComparison
+from topology.routing.overview import RoutingFigures as RoutingFigures
+from topology.routing.overview import compare_routings as compare_routings
 from topology.routing.pair_flow import PairFlow as PairFlow
 from topology.routing.paths import PathFlow as PathFlow
 from topology.routing.paths import PathRouter as PathRouter

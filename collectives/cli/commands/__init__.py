@@ -11,6 +11,7 @@ from collectives.cli.commands.questions import (
     tune_command,
 )
 from collectives.cli.commands.report import report_command
+from collectives.cli.commands.routing import routing_command
 from collectives.cli.commands.show import show_command
 from collectives.cli.commands.simulate import simulate_command
 from collectives.cli.commands.sweep import sweep_command
@@ -18,5 +19,5 @@ from collectives.cli.commands.sweep import sweep_command
 COMMANDS = (
     list_command, show_command, analyze_command, bound_command, compare_command, draw_command,
     report_command, export_command, tune_command, sweep_command, moe_command, faults_command,
-    simulate_command,
+    simulate_command, routing_command,
 )  # fmt: skip
