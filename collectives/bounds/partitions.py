@@ -24,7 +24,7 @@ from collectives.bounds.certificates import (
 from collectives.bounds.describe import cut_words
 from collectives.bounds.network import Network
 from topology.fabric import BoolArray, Fabric, FloatArray, IntArray
-from topology.naming import natural_sort
+from topology.naming import natural_key, natural_sort
 from topology.supernode import Supernode
 
 _CLEARLY = 1 + 1e-9
@@ -39,14 +39,15 @@ def natural_parts(
     yield "NPU", [frozenset((npu, *_own_nics(graph, npu))) for npu in members]
     for attribute in ("node", "rack"):
         parts: dict[Any, set[str]] = {}
-        for node, data in graph.nodes(data=True):
-            if attribute in data:
-                parts.setdefault(data[attribute], set()).add(node)
+        for node in supernode.fabric.nodes:
+            if attribute in graph.nodes[node]:
+                parts.setdefault(graph.nodes[node][attribute], set()).add(node)
         for npu in members:  # a NIC belongs where its NPU does
             home = graph.nodes[npu].get(attribute)
             if home in parts:
                 parts[home].update(_own_nics(graph, npu))
-        held = [frozenset(part) for part in parts.values() if part & inside]
+        order = sorted(parts, key=lambda name: natural_key(str(name)))  # of halves: 0, 1 and 2, 3
+        held = [frozenset(parts[name]) for name in order if parts[name] & inside]
         disjoint = sum(map(len, held)) == len(frozenset[str]().union(*held))
         if len(held) > 1 and disjoint and sum(len(part & inside) for part in held) == len(inside):
             yield attribute, held

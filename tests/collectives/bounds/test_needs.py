@@ -56,6 +56,33 @@ def test_a_small_group_has_the_latency_it_has_alone() -> None:
 
 
 @settings(max_examples=15)
+@given(st.permutations(range(12)), st.sampled_from(["all_to_all", "all_gather", "all_reduce"]))
+def test_the_order_in_which_a_graph_was_built_changes_no_bound(order: list[int], kind: str) -> None:
+    """Twelve nodes in a row: the halves are those of their numbers, whichever came first."""
+    built = []
+    for numbers in (range(12), order):
+        graph = nx.Graph()
+        for n in numbers:
+            graph.add_node(f"s{n}", kind="switch", node=f"n{n}")
+            for npu in (f"g{n}/0", f"g{n}/1"):
+                graph.add_node(npu, kind="npu", node=f"n{n}")
+                graph.add_edge(npu, f"s{n}", capacity=10 * GB)
+        for n in sorted(range(11), key=order.index):
+            graph.add_edge(f"s{n}", f"s{n + 1}", capacity=GB if n == 5 else 20 * GB)
+        built.append(
+            topology.from_networkx(graph, [f"g{n}/{k}" for n in range(12) for k in (0, 1)])
+        )
+    rows = [range(k, 24, 2) for k in (0, 1)]
+    found = [
+        bound_needs(machine, [CollectiveNeed.of(machine, kind, row) for row in rows])
+        for machine in built
+    ]
+    assert found[0] == found[1]
+    narrow = {"all_to_all": 6 * 6 / 12, "all_gather": 6 / 12, "all_reduce": 1.0}[kind]
+    assert found[0].seconds_per_byte >= 2 * narrow / GB * (1 - 1e-9)
+
+
+@settings(max_examples=15)
 @given(networks(), st.data())
 def test_several_are_no_faster_than_any(machine: Supernode, data: st.DataObject) -> None:
     draw = lambda: CollectiveNeed.of(  # noqa: E731
