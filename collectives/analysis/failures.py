@@ -13,7 +13,7 @@ from collectives.analysis.answer import Analysis, answer
 from collectives.analysis.question import LostRankError, Question, one_group
 from collectives.analysis.selection import all_jobs, candidates
 from collectives.model.collective import Collective
-from collectives.model.schedule import Progress, Schedule, ScheduleError
+from collectives.model.schedule import Progress, ScheduleError
 from collectives.timing import Plan
 from topology import units as quantities
 from topology.approximation import Approximation
@@ -25,8 +25,8 @@ from topology.text import Part, Printed, Table
 
 _ALIKE = Approximation(
     "failures",
-    "units count as one where machine and loads are alike, and this schedule has its own order of "
-    "the ranks",
+    "units count as one where machine and loads are alike, and this schedule or routing has its "
+    "own order of the ranks",
 )
 
 
@@ -77,14 +77,15 @@ def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss
             return Loss(0.0, "cuts ranks off")
     time = again.time(size)
     left = analysis.time / time if time > 0 else 1.0
-    return Loss(left, "", again.schedule.name, _is_even(again.schedule))
+    return Loss(left, "", again.schedule.name, _is_even(again))
 
 
-def _is_even(schedule: Schedule) -> bool:
-    """Tell whether every step is the same for every order of the ranks."""
-    everyone = np.arange(schedule.ranks)
-    demands = {id(step.traffic): step.traffic for step in schedule.steps}.values()
-    return all(d.even and np.array_equal(np.sort(d.ends), everyone) for d in demands)
+def _is_even(plan: Plan) -> bool:
+    """Tell whether every step, and its routing, is the same for every order of the ranks."""
+    everyone = np.arange(plan.schedule.ranks)
+    demands = {id(step.traffic): step.traffic for step in plan.schedule.steps}.values()
+    even = all(d.even and np.array_equal(np.sort(d.ends), everyone) for d in demands)
+    return even and plan.router.alike
 
 
 def _another_way(question: Question, size: float) -> Plan:
@@ -186,7 +187,7 @@ def failures(
     question = one_group(supernode, kind, size, ranks=ranks, progress=progress, **choices)
     before = answer(question)[0]
     each = [(unit, 1) for unit in failure_units(supernode, units)]
-    rows = _rows(before, each if question.exact and not _is_even(before.schedule)
+    rows = _rows(before, each if question.exact and not _is_even(before.plan)
                  else _distinct(before, units))  # fmt: skip
     alike = any(count > 1 and not left.even for _, count, left in rows)
     if alike and question.exact:

@@ -150,10 +150,13 @@ class Router(Printed, ABC):
         What it routes on.
     by_pair
         Whether it routes every pair for itself, however alike they are.
+    alike
+        Whether ranks that a symmetry of the machine exchanges are routed alike.
     """
 
     fabric: Fabric
     by_pair = True
+    alike = True
 
     def parts(self) -> list[Part]:
         """Return what people read: the way, and on what."""

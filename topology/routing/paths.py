@@ -197,6 +197,8 @@ class PathFlow(PairFlow):
 class PathRouter(Router):
     """A policy on explicit paths; a new one says which in `ways`."""
 
+    alike = False  # numbers and ids of the ranks may count
+
     def __init__(self, fabric: Fabric, *, exact: bool = False) -> None:
         del exact  # nothing is left out here
         self.fabric = fabric

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -104,3 +106,15 @@ def test_one_exchange_simulates_to_its_closed_form_or_finishes_sooner(name: str)
     found = collectives.simulate(machine, "all_to_all", 9 * MiB, **options)
     assert found.time >= closed.cost.transfer * (1 - 1e-9)
     assert np.isfinite(found.time)
+
+
+def test_failures_under_a_hash_are_not_counted_as_alike_in_silence() -> None:
+    """Which spine is dead matters to a hash, not to a spray."""
+    machine = topology.clos(8, link=GB, radix=4)
+    options: dict[str, Any] = {"algorithm": "direct", "units": "switch"}
+    sprayed = collectives.failures(machine, "all_to_all", MiB, **options)
+    hashed = collectives.failures(machine, "all_to_all", MiB, routing="hashed", **options)
+    assert sprayed.approximations == ()
+    assert hashed.approximations or all(count == 1 for _, count, _ in hashed.rows)
+    each = collectives.failures(machine, "all_to_all", MiB, routing="hashed", exact=True, **options)
+    assert {count for _, count, _ in each.rows} == {1}
