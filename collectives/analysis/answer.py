@@ -280,7 +280,7 @@ def conclude(
     assumptions = (
         *notes[:1],
         *explain.conditions(plan.rate, end.alpha, end.message, end.source,
-                            words=plan.router.words, order=plan.schedule.order),
+                            words=plan.ways, order=plan.schedule.order),
         *notes[1:],
         *(explain.VERIFIED for job in question.jobs if job.given and not more),
         *(note for job in question.jobs for note in job.notes),

@@ -23,6 +23,8 @@ from topology.routing import Router, RoutingLike, check_ranks, router
 from topology.supernode import Supernode
 from topology.text import Part, Printed, counted
 
+_ON_TREES = "; what switches add or copy, over trees of such switches"
+
 
 class Engine(Protocol):
     """A way to time a schedule on a fabric."""
@@ -73,6 +75,12 @@ class Plan(Printed):
         return self.supernode.fabric
 
     @property
+    def ways(self) -> str:
+        """Say which way traffic goes; no policy takes what switches add or copy off its trees."""
+        helped = any(step.traffic.in_network for step in self.schedule.steps)
+        return self.router.words + _ON_TREES * helped
+
+    @property
     def approximations(self) -> tuple[Approximation, ...]:
         """Return in which ways its costs are not exact."""
         return self._engine.approximations
@@ -104,7 +112,7 @@ class Plan(Printed):
         return [
             f"{schedule.collective.title} {schedule.name} on {counted(len(self.ranks), 'rank')} of "
             f"{self.supernode.title}",
-            f"{self.router.words}; {self.rate} rate",
+            f"{self.ways}; {self.rate} rate",
             f"α {units.format_time(end.alpha)} a step, {units.format_time(end.message)} a message",
         ]
 

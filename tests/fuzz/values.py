@@ -90,7 +90,13 @@ _GOOD: Mapping[str, Callable[[Random], Any]] = {
     "algorithms": lambda rng: rng.sample(_algorithms(), 2),
     "ranks": lambda rng: rng.choice((None, [0], [0, 1], [1, 0, 2], range(2), (0, 1, 2, 3))),
     "npus": lambda rng: rng.choice((None, 2, 3, 4, ["npu/0", "npu/1"])),
-    "routing": lambda rng: rng.choice(topology.routing.routing_names()),
+    "routing": lambda rng: rng.choice(
+        (
+            *topology.routing.routing_names(),
+            "hashed:seed=3",
+            lambda src, dst: [src, dst],
+        )
+    ),
     "rate": lambda rng: rng.choice(("line", "effective")),
     "alpha": lambda rng: rng.choice((None, 0, 1e-6)),
     "message": lambda rng: rng.choice((None, 0, 2e-9)),

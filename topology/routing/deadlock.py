@@ -31,7 +31,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from topology.fabric import Fabric, IntArray
-from topology.routing.demand import Uniform, check_ranks
+from topology.routing.demand import Uniform, chosen_ranks
 from topology.routing.flow import Router
 from topology.routing.policies import RoutingLike, router
 from topology.routing.turns import Turns
@@ -141,8 +141,7 @@ def deadlock(
     """
     policy = router(supernode, routing)
     fabric = policy.fabric
-    count = len(fabric.npus)
-    chosen = np.arange(count) if ranks is None else check_ranks(ranks, count)
+    chosen = chosen_ranks(ranks, len(fabric.npus))
     turns = policy.turns(Uniform(chosen).pairs())
     arcs = len(fabric.tail)
     first, second = turns.of_arcs(arcs)

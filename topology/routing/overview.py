@@ -13,7 +13,7 @@ from topology import border, units
 from topology.approximation import Approximation
 from topology.errors import RoutingError
 from topology.routing.deadlock import Deadlock, deadlock
-from topology.routing.demand import Uniform, check_ranks
+from topology.routing.demand import Uniform, chosen_ranks
 from topology.routing.flow import RoutedFlow, Router
 from topology.routing.policies import RoutingLike, router, routing_names
 from topology.supernode import Supernode
@@ -144,8 +144,7 @@ def compare_routings(
     RoutingError
         If one that is named does not suit the machine.
     """
-    count = len(supernode.npus)
-    chosen = np.arange(count) if ranks is None else check_ranks(ranks, count)
+    chosen = chosen_ranks(ranks, len(supernode.npus))
     named = border.ordered(routings, "routings", RoutingError)
     found, refused = [], {}
     for routing in named or routing_names():

@@ -118,3 +118,15 @@ def test_failures_under_a_hash_are_not_counted_as_alike_in_silence() -> None:
     assert hashed.approximations or all(count == 1 for _, count, _ in hashed.rows)
     each = collectives.failures(machine, "all_to_all", MiB, routing="hashed", exact=True, **options)
     assert {count for _, count, _ in each.rows} == {1}
+
+
+def test_what_switches_add_keeps_to_its_trees_and_says_so() -> None:
+    machine = topology.gb200_nvl72()
+    one, other = (
+        collectives.analyze(machine, "all_reduce", MiB, algorithm="nvls", routing=name)
+        for name in ("hashed", "ecmp")
+    )
+    assert one.time == other.time
+    assert any("over trees of such switches" in said for said in one.assumptions)
+    plain = collectives.analyze(machine, "all_reduce", MiB, algorithm="ring", routing="hashed")
+    assert not any("trees" in said for said in plain.assumptions)
