@@ -33,6 +33,8 @@ def from_networkx(
         The ranks in order; by default the nodes with ``kind="npu"``, in natural order.
     name
         What tables call it.
+    sources
+        Where the wiring comes from.
 
     Notes
     -----

@@ -145,7 +145,7 @@ class Bottleneck(Printed):
         Dimension of the machine's grid along which all of them run, if it is one of several.
     mirrored
         Whether the links the other way are as busy.
-    runner_up
+    runner_up_class
         The next class, or None.
     share_of
         What is the busiest at the same time, and for which share of the transfer time, the

@@ -151,8 +151,6 @@ class Question(Printed):
         What runs at the same time, one job or more; the groups of one job share no rank.
     routing, rate, alpha, message, group_size, exact
         As in `analyze`.
-    root
-        Position of the root in each group, for the bound.
     progress
         Called with what is being done and the fraction done.
     """

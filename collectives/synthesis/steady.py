@@ -19,9 +19,9 @@ def busy_of(routing: Router, demand: Demand) -> FloatArray:
 
 
 def near_bound(bound: float, reached: float) -> str:
-    """Say how near a steady state is to the bound, both in seconds per byte."""
+    """Say how near a steady state is to the bound, both in seconds per byte; a run waits too."""
     share = min(1.0, bound / reached) if reached else 1.0
-    return f"steady state at {100 * share:.4g} % of the bound"
+    return f"busiest link at {100 * share:.4g} % of the bound; waiting comes on top"
 
 
 class SteadyState(Printed):

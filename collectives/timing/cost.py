@@ -100,6 +100,8 @@ class StepCost(Printed):
         The parts of the time of one repetition.
     transfer
         Seconds the most loaded link or switch is busy in one repetition.
+    size
+        S in bytes.
     busy
         Seconds each arc is busy in one repetition, shape (arcs,).
     node_busy
