@@ -225,13 +225,15 @@ def ordered(value: object, what: str, error: Error = GraphError) -> list[Any]:
     return members(value, what, error)
 
 
-def members(value: object, what: str, error: Error = GraphError) -> list[Any]:
-    """Return what an iterable yields."""
+def members(
+    value: object, what: str, error: Error = GraphError, *, most: int = MOST_LINKS
+) -> list[Any]:
+    """Return what an iterable yields, up to so many."""
     if not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         refuse(value, what, "in a fixed order: a list or tuple", error)
-    found = list(islice(value, MOST_LINKS + 1))
-    if len(found) > MOST_LINKS:
-        raise error(f"{what} has more than {MOST_LINKS:,} members")
+    found = list(islice(value, most + 1))
+    if len(found) > most:
+        raise error(f"{what} has more than {most:,} members; give fewer")
     return found
 
 

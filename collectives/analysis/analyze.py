@@ -9,7 +9,7 @@ import numpy.typing as npt
 from collectives.algorithms import find_algorithm
 from collectives.algorithms.team import team_of
 from collectives.analysis.answer import Analysis, answer
-from collectives.analysis.question import as_size, one_group
+from collectives.analysis.question import as_sizes, one_group
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import Schedule
 from topology.routing import RoutingLike
@@ -115,7 +115,7 @@ def analyze_sizes(
     Takes what `analyze` takes, with ``sizes`` instead of one size, and returns an `Analysis` for
     each. ``progress`` is called with what is being routed and the fraction done.
     """
-    amounts = [collective(kind).payload(as_size(size)) for size in sizes]
+    amounts = [collective(kind).payload(size) for size in as_sizes(sizes)]
     question = one_group(
         supernode, kind, max(amounts, default=0.0), algorithm=algorithm, ranks=ranks,
         progress=progress, **choices,

@@ -35,6 +35,9 @@ class LostRankError(SupernodeError):
     """A rank that takes part is not there any more."""
 
 
+MOST_SIZES = 1_000
+
+
 def silent(_: str, __: float) -> None:
     """Say nothing."""
 
@@ -42,6 +45,12 @@ def silent(_: str, __: float) -> None:
 def as_size(size: float | str) -> float:
     """Return a size in bytes from a number or a string with a unit; refuse anything else."""
     return border.size(size, "size", ScheduleError)
+
+
+def as_sizes(sizes: Iterable[float | str]) -> list[float]:
+    """Return several sizes in bytes, a thousand at most."""
+    given = border.members(sizes, "sizes", ScheduleError, most=MOST_SIZES)
+    return [as_size(size) for size in given]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

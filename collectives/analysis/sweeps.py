@@ -8,7 +8,6 @@ from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from io import StringIO
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +16,7 @@ import numpy as np
 from collectives.algorithms import find_algorithm
 from collectives.analysis.analyze import analyze_sizes
 from collectives.analysis.answer import Analysis
+from collectives.analysis.question import MOST_SIZES, as_sizes
 from collectives.model.collective import collective
 from collectives.model.schedule import Progress, ScheduleError
 from topology import border, files
@@ -28,7 +28,6 @@ from topology.text import counted
 Ranks: TypeAlias = "int | Sequence[int] | None"
 
 _WORDS = ("system", "collective", "algorithm", "bottleneck", "limited_by", "error")
-_MOST_SIZES = 1_000
 _COUNTS = ("ranks", "steps")
 
 
@@ -199,10 +198,7 @@ def _tasks(
     choices: dict[str, Any],
 ) -> list[_Task]:
     """Return every task; raise at once for names that are not known and for empty lists."""
-    listed = list(islice(sizes, _MOST_SIZES + 1))
-    if len(listed) > _MOST_SIZES:
-        raise ScheduleError(f"sweep: there are more than {_MOST_SIZES:,} sizes; give fewer")
-    amounts = tuple(border.size(size, error=ScheduleError) for size in listed)
+    amounts = tuple(as_sizes(sizes))
     where, what = list(machines), [collective(kind).name for kind in kinds]
     how, who = list(algorithms), [_ranks(chosen) for chosen in ranks]
     counts = {
@@ -315,9 +311,9 @@ def size_range(low: float | str, high: float | str, *, factor: float = 2.0) -> l
     if not 0 < lo <= hi:
         raise ScheduleError(f"sizes from {lo:g} to {hi:g} B: they must be above 0 and rising")
     steps = np.log(hi / lo) / np.log(ratio) + 1e-9
-    if steps >= _MOST_SIZES:
+    if steps >= MOST_SIZES:
         raise ScheduleError(
-            f"sizes from {lo:g} to {hi:g} B, times {ratio!r}, are more than {_MOST_SIZES:,}; "
+            f"sizes from {lo:g} to {hi:g} B, times {ratio!r}, are more than {MOST_SIZES:,}; "
             "give a larger factor"
         )
     return [lo * ratio**i for i in range(int(steps) + 1)]

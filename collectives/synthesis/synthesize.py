@@ -114,6 +114,7 @@ def find_forest(
     chosen = chosen_ranks(ranks, len(supernode.npus))
     if trees is not None:
         border.whole(trees, "trees", most=_MOST_GIVEN, error=ScheduleError)
+    pack = border.whole(pack, "pack", least=0, error=ScheduleError)
     known = _FOUND.setdefault(supernode.fabric, {})
     key = chosen.tobytes(), trees, pack
     if key not in known:

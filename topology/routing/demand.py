@@ -312,6 +312,7 @@ def join_pairs(parts: Sequence[Demand]) -> Pairs:
 
 def chosen_ranks(ranks: npt.ArrayLike | None, count: int) -> IntArray:
     """Return the ranks that take part, as `check_ranks` does; all of them for None."""
+    count = border.whole(count, "count", error=RoutingError)
     return np.arange(count) if ranks is None else check_ranks(ranks, count)
 
 
@@ -325,6 +326,7 @@ def check_ranks(ranks: npt.ArrayLike, count: int) -> IntArray:
     count
         How many ranks there are.
     """
+    count = border.whole(count, "count", error=RoutingError)
     try:
         flat = isinstance(ranks, np.ndarray)
         raw = np.asarray(ranks if flat else border.ordered(ranks, "ranks", RoutingError))
