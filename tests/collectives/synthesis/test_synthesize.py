@@ -211,7 +211,7 @@ def test_a_schedule_that_overlaps_needs_neighbours():
 
 
 def test_auto_takes_the_forest_where_it_is_the_fastest() -> None:
-    machine = topology.system("mi250")
+    machine = topology.system("frontier-node")
     found = collectives.analyze(machine, "all_gather", GiB)
     assert found.algorithm == "forest"
     named = collectives.analyze(machine, "all_gather", GiB, algorithm="forest")
