@@ -188,7 +188,7 @@ def costs(fabric: Fabric, goal: BoolArray) -> IntArray:
     if goal.size > _MOST_STATES:
         raise RoutingError(
             f"{goal.shape[1]:,} targets on {goal.shape[0]:,} nodes are too many to route flow by "
-            "flow; choose fewer ranks=, or routing='ecmp'"
+            "flow; choose fewer ranks="
         )
     cost = np.where(goal, 0, FAR).astype(np.int64)
     starts = np.flatnonzero(np.diff(fabric.tail, prepend=-1))
@@ -274,5 +274,5 @@ def afford(hops: float) -> None:
     if hops > _MOST_HOPS:
         raise RoutingError(
             f"the traffic has {hops:,.0f} hops to choose from, and {_MOST_HOPS:,} are laid out at "
-            "most; choose fewer ranks=, or routing='ecmp'"
+            "most; choose fewer ranks="
         )

@@ -16,6 +16,8 @@ from topology.routing.deadlock import Deadlock, deadlock
 from topology.routing.demand import Uniform, chosen_ranks
 from topology.routing.flow import RoutedFlow, Router
 from topology.routing.policies import RoutingLike, router, routing_names
+from topology.routing.split import SplitFlow
+from topology.routing.ugal import MixedFlow
 from topology.supernode import Supernode
 from topology.text import Part, Printed, Table, counted
 
@@ -162,13 +164,13 @@ def _figures(policy: Router, ranks: npt.NDArray[np.int64]) -> RoutingFigures:
     flow = policy.route(Uniform(ranks))
     worst = flow.worst()
     rate = (len(ranks) - 1) / worst if worst else 0.0
+    # What is approximate elsewhere is a latency, which is not shown.
+    notes = flow.notes if isinstance(flow, SplitFlow | MixedFlow) else ()
     try:
         verdict, unseen = deadlock(policy.fabric, policy, ranks=ranks), ""
     except RoutingError as error:
         verdict, unseen = None, str(error)
-    return RoutingFigures(
-        policy, rate, _worst_of(flow, worst), flow.approximations(), verdict, unseen
-    )
+    return RoutingFigures(policy, rate, _worst_of(flow, worst), notes, verdict, unseen)
 
 
 def _worst_of(flow: RoutedFlow, worst: float) -> str:

@@ -24,6 +24,7 @@ from topology.routing.turns import Turns
 HopArray = npt.NDArray[np.int32]
 
 _BATCH = 2**18  # pairs whose paths are found together
+_MOST_PAIRS = 20_000_000  # 4,472 ranks
 _MOST_HOPS = 150_000_000  # of all paths together: some 4 GB
 
 
@@ -217,7 +218,7 @@ class PathRouter(Router):
             loads += np.bincount(ways.arcs, amount, len(loads))
             parts.append((lo, ways))
             hops += len(ways.arcs)
-            afford_hops(hops / hi * len(pairs.src), self.title)
+            _afford(hops / hi * len(pairs.src), "hops of paths", _MOST_HOPS, self.title)
         return PathFlow(self.fabric, loads, pairs, join_ways(parts or [(0, ways_of([]))]), self)
 
 
@@ -233,18 +234,18 @@ def listed(demand: Demand, title: str) -> Pairs:
     """
     if isinstance(demand, Uniform):
         sets, width = demand.rows.shape
-        afford_hops(2.0 * sets * width * (width - 1), title)
+        _afford(sets * width * (width - 1), "pairs", _MOST_PAIRS, title)
     pairs = demand.pairs()
     there = (pairs.src != pairs.dst) & (pairs.amount > 0)
     return pairs if there.all() else Pairs(pairs.src[there], pairs.dst[there], pairs.amount[there])
 
 
-def afford_hops(hops: float, title: str) -> None:
-    """Raise `RoutingError` if paths have too many hops together to be listed."""
-    if hops > _MOST_HOPS:
+def _afford(count: float, what: str, most: int, title: str) -> None:
+    """Raise `RoutingError` if there are too many to list."""
+    if count > most:
         raise RoutingError(
-            f"{title}: the paths of all pairs have some {hops:,.0f} hops, and {_MOST_HOPS:,} are "
-            "listed at most; choose fewer ranks=, or routing='ecmp', which needs no list"
+            f"{title}: the traffic has some {count:,.0f} {what}, and {most:,} are listed at most; "
+            "choose fewer ranks=, or routing='ecmp', which needs no list"
         )
 
 

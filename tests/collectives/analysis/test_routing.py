@@ -24,7 +24,7 @@ KINDS = st.sampled_from(["all_to_all", "all_reduce", "all_gather"])
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(networks(), KINDS)
 def test_no_estimate_beats_the_bound_and_the_words_say_which_way(
     name: str, machine: Supernode, kind: str
