@@ -12,6 +12,7 @@ hierarchical schemes that follow it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -70,10 +71,13 @@ def hierarchical(
     segments
         How many; by default the best for the team's size S.
     """
-    rows = require_groups(team, name)
-    places = rail_places(team) or rows
-    levels = Levels(np.array(places).T, _WORDS, [inner, outer])
+    levels = Levels(_places(team, name).T, _WORDS, [inner, outer])
     return levels_schedule(kind, name, team, [levels], segments)
+
+
+def _places(team: Team, name: str) -> IntArray:
+    """Return the members of each domain by rail, shape (m, g); of each group if there are none."""
+    return require_groups(replace(team, groups=rail_places(team) or team.groups), name)
 
 
 def three_level(
@@ -154,6 +158,16 @@ for _kind in ("reduce_scatter", "all_gather", "all_reduce"):
     ):
         algorithm(_kind, _name)(partial(_made, _kind, _name))
 
+# As NCCL names them: NVSwitches add and copy in the node, or switches do between nodes.
+for _name, _inner, _outer in (
+    ("nvls_tree", "nvls", "tree"),
+    ("collnet_direct", "direct", "sharp"),
+    ("collnet_chain", "ring", "sharp"),
+):
+    algorithm("all_reduce", _name)(
+        partial(hierarchical, "all_reduce", _name, inner=_inner, outer=_outer)
+    )
+
 
 def hierarchical_all_to_all(
     name: str, team: Team | int, *, segments: int | None = None
@@ -176,11 +190,11 @@ def hierarchical_all_to_all(
         How many; by default the best for the team's size S.
     """
     made, words = as_team(team), ["to the rail", "along the rail"]
-    if made.groups is None or len({len(row) for row in made.groups}) == 1:
-        rows = require_groups(made, name)
-        steps = grid_steps(np.array(rail_places(made) or rows).T, words)
+    rows = rail_places(made) or made.groups
+    if rows is None or len({len(row) for row in rows}) == 1:
+        steps = grid_steps(_places(made, name).T, words)
     else:
-        steps = _over_rails(rail_places(made) or made.groups, words)
+        steps = _over_rails(rows, words)
     whole = Schedule(name, collective("all_to_all"), made.size, made.size**2, steps)
     return in_segments(made, whole, segments)
 

@@ -109,20 +109,33 @@ def pipelined(parts: Sequence[Edges], segments: int, chunks: int, phase: str) ->
     """
     names = ("src", "dst", "start", "first", "adds")
     edges = Edges(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-    times = np.unique(np.concatenate([edges.start, edges.start + segments])).tolist()
-    return tuple(_window(edges, lo, hi, segments, chunks, phase) for lo, hi in pairwise(times))
+    times, at = np.unique(
+        np.concatenate([edges.start, edges.start + segments]), return_inverse=True
+    )
+    width = int(max(edges.src.max(initial=0), edges.dst.max(initial=0))) + 1
+    pairs, pair = np.unique(edges.src * width + edges.dst, return_inverse=True)
+    order = np.argsort(at, kind="stable")
+    turns = np.split(order, np.searchsorted(at[order], np.arange(1, len(times))))
+    count = np.zeros(len(pairs), dtype=np.int64)
+    steps = []
+    for (lo, hi), turn in zip(pairwise(times.tolist()), turns, strict=False):
+        begin = turn < len(pair)  # the others are edges that have sent their last segment
+        count += np.bincount(pair[turn[begin]], minlength=len(pairs))
+        count -= np.bincount(pair[turn[~begin] - len(pair)], minlength=len(pairs))
+        used = np.flatnonzero(count)
+        traffic = Pairs(pairs[used] // width, pairs[used] % width, count[used] / chunks)
+        steps.append(Step(_moving(edges, lo, segments), traffic, hi - lo, phase))
+    return tuple(steps)
 
 
-def _window(edges: Edges, lo: int, hi: int, segments: int, chunks: int, phase: str) -> Step:
-    busy = (edges.start <= lo) & (lo < edges.start + segments)
-    src, dst, adds = edges.src[busy], edges.dst[busy], edges.adds[busy].astype(bool)
-    offset = edges.first[busy] - edges.start[busy]
-
+def _moving(edges: Edges, lo: int, segments: int) -> Callable[[int], Transfers]:
     def transfers(t: int) -> Transfers:
-        return Transfers(src, dst, offset + lo + t, reduce=adds)
+        busy = (edges.start <= lo) & (lo < edges.start + segments)
+        chunk = edges.first[busy] - edges.start[busy] + lo + t
+        adds = edges.adds[busy].astype(bool)
+        return Transfers(edges.src[busy], edges.dst[busy], chunk, reduce=adds)
 
-    traffic = merged([Pairs(src, dst, np.full(len(src), 1 / chunks))])
-    return Step(transfers, traffic, hi - lo, phase)
+    return transfers
 
 
 def full_flow(parts: Sequence[Edges]) -> Pairs:

@@ -78,9 +78,9 @@ def rail_trees(
 
 
 def rail_places(team: Team) -> list[IntArray]:
-    """Return the members of each group, those on one rail at the same place as far as can be.
+    """Return the members of each domain, those on one rail at the same place as far as can be.
 
-    Two are on one rail if no other pair of their groups is fewer hops apart. Nothing where there
+    Two are on one rail if no other pair of their domains is fewer hops apart. Nothing where there
     are no groups, or their members are no nearer than others are.
 
     Parameters
@@ -88,20 +88,17 @@ def rail_places(team: Team) -> list[IntArray]:
     team
         Who takes part, in groups.
     """
-    groups = [np.asarray(row) for row in (() if team.groups is None else team.groups)]
+    groups = domains(team)
     if len(groups) < 2 or max(map(len, groups)) == 1:
         return []
     if team.supernode is None or team.ranks is None:
         return groups
     ranks = team.ranks
-    groups = [row[np.argsort(ranks[row])] for row in groups]
     order = sorted(range(len(groups)), key=lambda i: -len(groups[i]))
     rail: dict[int, IntArray] = {}
     for tried, i in enumerate(i for i in order if i not in rail):
         reference = groups[i]
         hops = ecmp(team.supernode).hops(ranks[reference])[ranks].astype(np.int64)
-        if tried == 0 and 0 <= hops.max() <= hops[reference].max() and hops.min() >= 0:
-            return []
         rail[i] = np.arange(len(reference))
         found = dict(_aligned(groups, [j for j in order if j not in rail], hops))
         rail |= found
@@ -109,6 +106,35 @@ def rail_places(team: Team) -> list[IntArray]:
         if in_order or tried == _REFERENCES:
             break  # machines are built alike everywhere
     return _arranged(groups, [rail.get(i, np.arange(len(row))) for i, row in enumerate(groups)])
+
+
+def domains(team: Team) -> list[IntArray]:
+    """Return a team's groups; those whose members are as near as those of one group are one.
+
+    The trays of an NVL72 are one domain: their GPUs are on the same switches.
+
+    Parameters
+    ----------
+    team
+        Who takes part.
+    """
+    groups = [np.asarray(row) for row in (() if team.groups is None else team.groups)]
+    if team.supernode is None or team.ranks is None:
+        return groups
+    ranks = team.ranks
+    groups = [row[np.argsort(ranks[row])] for row in groups]
+    found: list[IntArray] = []
+    left = np.ones(team.size, dtype=bool)
+    for row in groups:
+        if not left[row].all():
+            continue
+        hops = ecmp(team.supernode).hops(ranks[row])[ranks]
+        near = ((hops >= 0) & (hops <= hops[row].max())).all(axis=1)
+        if near.sum() == len(row) or not left[near].all():
+            return groups
+        found.append(np.flatnonzero(near))
+        left[near] = False
+    return [row[np.argsort(ranks[row])] for row in found]
 
 
 def _aligned(

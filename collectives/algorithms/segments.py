@@ -85,7 +85,7 @@ def in_segments(team: Team, schedule: Schedule, segments: int | None = None) -> 
     if segments is not None:
         most = border.whole(segments, "segments", most=_MOST_SEGMENTS, error=ScheduleError)
         return segmented(schedule, most)
-    if not team.volume or team.step_time is None or len(schedule.steps) < 2:
+    if team.volume is None or team.step_time is None or len(schedule.steps) < 2:
         return schedule
     size, repeat = team.volume, np.array([step.repeat for step in schedule.steps])
     alone = [team.step_time(step.traffic) for step in schedule.steps]

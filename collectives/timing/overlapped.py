@@ -95,7 +95,8 @@ class Overlapped:
         columns, message = [], []
         for kind, on in enumerate(found):
             traffic = self.schedule.steps[of_step.index(kind)].traffic
-            sent = traffic.ports(self.schedule.ranks)[0]
+            out, into = traffic.ports(self.schedule.ranks)
+            sent = np.maximum(out, into) if traffic.in_network else out  # copies count as sent
             count = np.zeros(len(sent))
             count[: len(traffic.messages())] = traffic.messages()
             mean = np.divide(sent, count, out=np.zeros(len(sent)), where=count > 0)

@@ -27,7 +27,7 @@ from topology.routing.hashed import WorstLink as WorstLink
 from topology.routing.hashed import worst_link as worst_link
 from topology.routing.in_network import InNetwork as InNetwork
 from topology.routing.in_network import InNetworkFlow as InNetworkFlow
-from topology.routing.in_network import in_network_trees as in_network_trees
+from topology.routing.in_network_trees import in_network_trees as in_network_trees
 from topology.routing.one_path import OnePath as OnePath
 from topology.routing.one_path import OwnRouting as OwnRouting
 from topology.routing.overview import RoutingComparison as RoutingComparison

@@ -73,8 +73,11 @@ def star(p: int) -> Supernode:
 
 
 @cache
-def rails(*sizes: int, outer: float = RATE) -> Supernode:
-    """Return nodes of several sizes, a switch in each, whose NPU j is on switch j of the rails."""
+def rails(*sizes: int, outer: float = RATE, helps: str = "") -> Supernode:
+    """Return nodes of several sizes, a switch in each, whose NPU j is on switch j of the rails.
+
+    ``helps`` says which switches add and copy: those called "inner" or "rail".
+    """
     graph = nx.Graph()
     npus = []
     for node, size in enumerate(sizes):
@@ -86,6 +89,9 @@ def rails(*sizes: int, outer: float = RATE) -> Supernode:
             graph.add_edge(npus[-1], f"nic/{len(npus) - 1}", capacity=10 * RATE)
             graph.add_edge(f"nic/{len(npus) - 1}", f"rail/{j}", capacity=outer)
             graph.add_edge(f"rail/{j}", "spine", capacity=100 * RATE)
+    for name, data in graph.nodes(data=True):
+        if helps and name.startswith(helps):
+            data.update(kind="switch", reduces=True, multicasts=True)
     return topology.from_networkx(graph, npus=npus, name="rails")
 
 

@@ -15,8 +15,8 @@ from tests.collectives.algorithms.teams import KINDS, flat, machines, prove, rac
 
 EVERY = [(kind, name) for kind in KINDS for name in algorithm_names(kind)]
 NEEDS_A_MACHINE = {"multi_ring", "forest", "matching", "bfb", "nvls", "sharp", "multicast",
-                   "aggregated", "bucket", "three_level", "three_level_direct",
-                   "rotated"}  # fmt: skip
+                   "aggregated", "bucket", "three_level", "three_level_direct", "rotated",
+                   "nvls_tree", "collnet_direct", "collnet_chain"}  # fmt: skip
 COUNTS = [*range(1, 9), 12, 15, 16, 17, 33, 72]
 """Numbers of ranks: all small ones, powers of two and their neighbours, odd products, more than
 64, where the sets of contributions no longer fit in one word."""
@@ -40,7 +40,7 @@ def test_right_at_every_number_of_ranks(kind: str, name: str) -> None:
         check_traffic(schedule)
         made.append(p)
     allowed = [p for p in COUNTS if not (needs_power(kind, name) and p & (p - 1))]
-    assert made == ([] if name in NEEDS_A_MACHINE else allowed)
+    assert made in ([[], [1]] if name in NEEDS_A_MACHINE else [allowed])  # 1 rank has no steps
 
 
 @pytest.mark.parametrize("p", [2, 3, 4, 7, 8, 9, 12, 16])

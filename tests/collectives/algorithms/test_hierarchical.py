@@ -12,9 +12,10 @@ import collectives
 import topology
 from collectives import DoesNotFitError, Schedule, ScheduleError, verify
 from collectives.algorithms import algorithm_names, find_algorithm
+from collectives.algorithms.rails import domains
 from collectives.algorithms.team import team_of
 from collectives.model.checking import check_traffic
-from tests.collectives.algorithms.teams import meshes, prove, racks, rails
+from tests.collectives.algorithms.teams import RATE, meshes, prove, racks, rails
 from tests.strategies import sizes, two_levels
 from topology import Supernode
 from topology.routing import Pairs, Uniform
@@ -247,3 +248,41 @@ def test_all_to_all_over_rails_of_unequal_nodes(sizes: tuple[int, ...]) -> None:
         across = home[moved.src] != home[moved.dst]
         width = np.array(sizes)[home[moved.src]]
         assert (slot[moved.dst] % width == slot[moved.src])[across].all()
+
+
+@pytest.mark.parametrize(("name", "helps"), [
+    ("nvls_tree", "inner"), ("collnet_direct", "rail"), ("collnet_chain", "rail"),
+])  # fmt: skip
+@pytest.mark.parametrize(("m", "g"), [(2, 3), (3, 2), (5, 4), (4, 2)])
+def test_switches_help_in_one_level(name: str, helps: str, m: int, g: int) -> None:
+    make = find_algorithm("all_reduce", name)
+    for segments in (1, 3):
+        schedule = make(team_of(rails(*[g] * m, helps=helps)), segments=segments)
+        prove(schedule)
+        check_traffic(schedule)
+        assert schedule.helped
+    with pytest.raises(DoesNotFitError, match="no switch that can"):
+        make(team_of(rails(*[2] * m)))
+
+
+@pytest.mark.parametrize("name", ["collnet_direct", "collnet_chain"])
+def test_rails_that_add_up_carry_the_data_once(name: str) -> None:
+    """S/g up and down each NIC, where rings on the rails carry 2(m-1)/m of it."""
+    machine = rails(4, 4, 4, helps="rail")
+    make = find_algorithm("all_reduce", name)
+    busy = collectives.plan(machine, make(team_of(machine), segments=8)).cost(GB).busy
+    nics = [i for i, (u, v) in enumerate(machine.fabric.arcs) if u[:3] == "nic" and v[:4] == "rail"]
+    assert busy[nics] == pytest.approx(GB / 4 / RATE)
+    found = collectives.analyze(machine, "all_reduce", GB, algorithm=name)
+    assert found.time >= collectives.bound(machine, "all_reduce").at(GB).time
+
+
+def test_trays_of_one_switch_domain_are_one_level() -> None:
+    """NVSwitches add up among the 72 GPUs of a domain, of which a tray has four."""
+    machine = topology.nvl72_superpod(2)
+    team = team_of(machine)
+    assert [len(row) for row in domains(team)] == [72, 72]
+    size = 2**30
+    found = collectives.analyze(machine, "all_reduce", size, algorithm="nvls_tree")
+    once = (1 + 1 / 72) * size / (900 * GB)
+    assert once <= found.time <= once / 0.9

@@ -16,6 +16,7 @@ from collectives import Schedule, plan
 from collectives.algorithms import algorithm_names, find_algorithm
 from collectives.algorithms.compose import segmented
 from collectives.analysis.analyze import team_of
+from tests.collectives.algorithms.teams import helping_star
 from tests.strategies import two_levels
 from topology import Supernode
 from topology.errors import SupernodeError
@@ -107,3 +108,16 @@ def test_two_steps_at_once_share_a_link_by_their_messages() -> None:
     found = plan(star, made, alpha=0.0, message=0.0).cost(2e9)
     # 1 s and 2 s of bytes at half the rate: 2 s, 1 s left; then 1 s more joins: 2 s, all 4 s.
     assert found.time == pytest.approx(4.0)
+
+
+def test_a_copy_to_many_weighs_as_what_arrives() -> None:
+    """Sums of one segment and copies of the next: each has one direction nearly to itself."""
+    p, rate, size, segments = 8, 50e9, 1e9, 50
+    team = team_of(helping_star(p))
+    halves = (find_algorithm(kind, "nvls")(team) for kind in ("reduce_scatter", "all_gather"))
+    steps = tuple(step for half in halves for step in half.steps)
+    both = Schedule("both", collectives.collective("all_reduce"), p, p, steps)
+    found = plan(helping_star(p), segmented(both, segments), alpha=0.0, message=0.0).cost(size)
+    one = size / rate / segments
+    expected = 2 * one + (segments - 1) * (1 + 1 / p) * one  # of S up or down and S/p the other way
+    assert found.time == pytest.approx(expected, rel=0.02)
