@@ -2,43 +2,72 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
 
 from topology import border
 from topology.errors import GraphError
-from topology.faults.registry import FailureUnit, failure_units
+from topology.faults.registry import FailureUnit, alive, failure_units
 from topology.supernode import Supernode
+from topology.text import counted
 
 
 def fail(supernode: Supernode, units: FailureUnit | Iterable[FailureUnit]) -> Supernode:
-    """Return the supernode without some units.
+    """Return the supernode without some units: the same whether they fail together or in turn.
+
+    What several units hold fails once. Links that are left know the lanes they have lost, as
+    ``failed``.
 
     Raises
     ------
     GraphError
-        If a node or link of a unit is not there, or no NPU would be left.
+        If nothing of a unit is there, or no NPU would be left.
     """
     chosen = [units] if isinstance(units, FailureUnit) else list(units)
-    gone = {node for unit in chosen for node in unit.nodes}
-    lost: Counter[tuple[str, str]] = Counter()
+    gone: set[str] = set()
+    lost: dict[tuple[str, str], set[int]] = defaultdict(set)
     for unit in chosen:
-        for u, v, lanes in unit.lanes:
-            lost[u, v] += lanes
-    worn: dict[float, list[tuple[str, str]]] = defaultdict(list)
-    for edge, lanes in sorted(lost.items()):
-        has = _lanes(supernode.graph, edge)
-        if not gone.intersection(edge):
-            worn[max(0.0, (has - lanes) / has)].append(edge)
-    dead = worn.pop(0.0, [])
-    for factor, links in sorted(worn.items()):
-        supernode = supernode.degrade(links=links, factor=factor, both_directions=False)
-    if gone or dead:
-        supernode = supernode.without(nodes=gone, links=dead, both_directions=False)
-    return supernode
+        nodes, rows = _left(supernode.graph, unit)
+        gone.update(nodes)
+        for u, v, lanes in rows:
+            lost[u, v].update(lanes)
+    worn = {edge: which for edge, which in lost.items() if not gone.intersection(edge)}
+    graph = nx.DiGraph(supernode.graph)
+    dead = [edge for edge, which in worn.items() if len(which) == len(alive(graph.edges[edge]))]
+    less = {edge: which for edge, which in worn.items() if edge not in set(dead)}
+    for edge, which in less.items():
+        data = graph.edges[edge]
+        has = len(alive(data))
+        data["capacity"] *= (has - len(which)) / has
+        data["lanes"] = has - len(which)
+        data["failed"] = tuple(sorted(which.union(data.get("failed", ()))))
+    if less:
+        said = f"lanes lost on {counted(len(less), 'directed link')}"
+        history = (*supernode.history, said)
+        supernode = replace(supernode, graph=graph, history=history, copies=0)
+    return supernode.without(nodes=gone, links=dead, both_directions=False)
+
+
+def _left(
+    graph: nx.DiGraph, unit: FailureUnit
+) -> tuple[list[str], list[tuple[str, str, list[int]]]]:
+    """Return the nodes, and the lanes of links, of a unit that are there."""
+    nodes = [node for node in unit.nodes if node in graph]
+    rows = []
+    for u, v, lanes in unit.lanes:
+        which = border.ordered(lanes, f"{unit.name}: which lanes of {u} -> {v}")
+        there = alive(graph.edges[u, v]) if graph.has_edge(u, v) else []
+        rows.append((u, v, [lane for lane in there if lane in which]))
+    if not nodes and not any(which for *_, which in rows):
+        for u, v, _ in unit.lanes:
+            raise GraphError(f"{unit.name}: there is no link {u} -> {v}, or lane, that could fail")
+        for node in unit.nodes:
+            raise GraphError(f"{unit.name}: there is no node {node} that could fail")
+    return nodes, [row for row in rows if row[2]]
 
 
 def random_failures(
@@ -76,9 +105,3 @@ def random_failures(
     generator = np.random.default_rng(border.seed(seed, "random_failures: seed"))
     chosen = generator.choice(len(units), size=count, replace=False)
     return fail(supernode, [units[i] for i in sorted(chosen.tolist())])
-
-
-def _lanes(graph: nx.DiGraph, edge: tuple[str, str]) -> int:
-    if not graph.has_edge(*edge):
-        raise GraphError(f"there is no link {edge[0]} -> {edge[1]} that could fail")
-    return int(graph.edges[edge].get("lanes", 1))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from topology import border
 from topology.registry import Registry
@@ -23,22 +23,28 @@ class FailureUnit(Printed):
     nodes
         Ids of the nodes that are lost.
     lanes
-        Links that lose lanes: (u, v, lanes), in both directions.
+        Links that lose lanes: (u, v, which of its lanes, numbered from 0), in both directions.
     sort
         The word for those like it: "L2 switch", "L1–L2 link", "rack".
     """
 
     name: str
     nodes: tuple[str, ...] = ()
-    lanes: tuple[tuple[str, str, int], ...] = ()
+    lanes: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
     sort: str = ""
 
     def parts(self) -> list[Part]:
         """Return what a person reads: the unit, and what it takes with it."""
         said = [f"node {node}" for node in self.nodes]
-        said += [f"{n} of {u} → {v}" for u, v, n in self.lanes]
+        said += [f"{len(which)} of {u} → {v}" for u, v, which in self.lanes]
         more = f" and {len(said) - 4} more" if len(said) > 4 else ""
         return [f"{self.name} takes {', '.join(said[:4]) or 'nothing'}{more}"]
+
+
+def alive(link: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of the lanes that a link still has, from its attributes."""
+    gone = link.get("failed", ())
+    return [lane for lane in range(int(link.get("lanes", 1)) + len(gone)) if lane not in gone]
 
 
 Finder: TypeAlias = Callable[[Supernode], Iterator[FailureUnit]]
@@ -60,7 +66,7 @@ def unit_kinds() -> list[str]:
 
 
 def failure_units(supernode: Supernode, kind: str) -> tuple[FailureUnit, ...]:
-    """Return everything of one kind that can fail, in natural order.
+    """Return everything of one kind that can fail, in natural order; what has failed cannot.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ def _with_units(graph: Coloured, keys: list[_Key]) -> Coloured:
 def _key(fabric: Fabric, unit: FailureUnit) -> _Key:
     """Return what a unit holds, as numbers."""
     at = fabric.index
-    lost = tuple(sorted((at[u], at[v], lanes) for u, v, lanes in unit.lanes))
+    lost = tuple(sorted((at[u], at[v], len(which)) for u, v, which in unit.lanes))
     return tuple(sorted(at[node] for node in unit.nodes)), lost
 
 

@@ -5,22 +5,29 @@ A unit takes with it all that it holds: a rack its nodes, a transceiver the lane
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import networkx as nx
 
-from topology.faults.registry import FailureUnit, failure_unit
+from topology.faults.registry import FailureUnit, alive, failure_unit
 from topology.naming import natural_sort
 from topology.supernode import Supernode
 
 
-def _both_ways(graph: nx.DiGraph, u: str, v: str, lanes: int) -> Iterator[tuple[str, str, int]]:
+def _both_ways(
+    graph: nx.DiGraph, u: str, v: str, which: Iterable[int] | None = None
+) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Yield which of some lanes, or of all, each direction of a link still has."""
+    chosen = None if which is None else frozenset(which)
     for edge in ((u, v), (v, u)):
         if graph.has_edge(*edge):
-            yield *edge, lanes
+            there = alive(graph.edges[edge])
+            left = tuple(there if chosen is None else filter(chosen.__contains__, there))
+            if left:
+                yield *edge, left
 
 
 def _pairs(supernode: Supernode) -> Iterator[tuple[str, str, dict[str, Any], str]]:
@@ -42,16 +49,16 @@ def cables(supernode: Supernode) -> Iterator[FailureUnit]:
     """Yield one lane both ways, for every lane."""
     graph = supernode.graph
     for u, v, data, ends in _pairs(supernode):
-        lost = tuple(_both_ways(graph, u, v, 1))
-        for lane in range(int(data.get("lanes", 1))):
+        for lane in alive(data):
+            lost = tuple(_both_ways(graph, u, v, [lane]))
             yield FailureUnit(f"cable {u} {v} {lane}", lanes=lost, sort=f"{ends} cable")
 
 
 @failure_unit("link")
 def links(supernode: Supernode) -> Iterator[FailureUnit]:
     """Yield all lanes between two nodes, for every linked pair."""
-    for u, v, data, ends in _pairs(supernode):
-        lost = tuple(_both_ways(supernode.graph, u, v, int(data.get("lanes", 1))))
+    for u, v, _, ends in _pairs(supernode):
+        lost = tuple(_both_ways(supernode.graph, u, v))
         yield FailureUnit(f"link {u} {v}", lanes=lost, sort=f"{ends} link")
 
 
@@ -63,24 +70,30 @@ def optics(supernode: Supernode) -> Iterator[FailureUnit]:
     has one module to a lane, both ends together.
     """
     graph = supernode.graph
-    ends: dict[str, dict[tuple[int, str], list[str]]] = defaultdict(lambda: defaultdict(list))
+    ends: dict[str, dict[tuple[int, str], list[tuple[str, int]]]]
+    ends = defaultdict(lambda: defaultdict(list))
     for u, v, data, words in _pairs(supernode):
         link = data.get("link")
         if link is None or not link.modules:
             continue
         carried = max(1, round(2 / link.modules))
         for near, far in ((u, v), (v, u)):
-            ends[near][carried, words] += [far] * int(data.get("lanes", 1))
+            ends[near][carried, words] += [(far, lane) for lane in range(1 + max(alive(data)))]
     for node in natural_sort(ends):
         for number, (words, mine) in enumerate(_shared(ends[node])):
-            lost = Counter(mine)
-            rows = [row for far, n in lost.items() for row in _both_ways(graph, node, far, n)]
-            yield FailureUnit(f"optic {node} {number}", (), tuple(rows), f"{words} transceiver")
+            lost: dict[str, list[int]] = defaultdict(list)
+            for far, lane in mine:
+                lost[far].append(lane)
+            rows = [
+                row for far, which in lost.items() for row in _both_ways(graph, node, far, which)
+            ]
+            if rows:
+                yield FailureUnit(f"optic {node} {number}", (), tuple(rows), f"{words} transceiver")
 
 
 def _shared(
-    lanes: Mapping[tuple[int, str], Sequence[str]],
-) -> Iterator[tuple[str, Sequence[str]]]:
+    lanes: Mapping[tuple[int, str], Sequence[tuple[str, int]]],
+) -> Iterator[tuple[str, Sequence[tuple[str, int]]]]:
     """Yield the words for, and the far ends of, the lanes that share a transceiver."""
     for (carried, words), far in sorted(lanes.items()):
         for lo in range(0, len(far), carried):

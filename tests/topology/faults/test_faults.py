@@ -53,11 +53,12 @@ def test_an_optic_of_cloudmatrix384_carries_two_links():
 def test_a_cable_is_one_lane_of_a_link():
     unit = failure_units(CM, "cable")[0]
     (u, v, lanes), _ = unit.lanes
-    assert lanes == 1
+    assert lanes == (0,)
     whole = CM.graph.edges[u, v]["capacity"]
     has = CM.graph.edges[u, v]["lanes"]
     assert fail(CM, unit).graph.edges[v, u]["capacity"] == whole * (has - 1) / has
-    assert not fail(CM, [unit] * has).graph.has_edge(u, v)
+    assert fail(CM, [unit] * has).graph.edges[v, u] == fail(CM, unit).graph.edges[v, u]
+    assert not fail(CM, failure_units(CM, "cable")[:has]).graph.has_edge(u, v)
 
 
 def test_a_plane_takes_its_switches_and_leaves_the_npus():
@@ -86,6 +87,44 @@ def test_a_seed_decides_and_failures_never_add_bandwidth(machine, kind, seed):
     assert all(after[edge] <= before[edge] for edge in after)
     if len(machine.npus) > 1:
         assert metrics.bisection(a, "order") <= metrics.bisection(machine, "order") * (1 + 1e-9)
+
+
+UNITS = st.sampled_from(["cable", "link", "optic", "switch", "node"])
+
+
+@given(st.one_of(strategies.supernodes(), st.just(topology.mi250())), st.data())
+@settings(max_examples=25)
+def test_what_fails_in_turn_is_what_fails_together(machine, data):
+    """Units of several kinds share lanes: what has failed is gone, and fails once."""
+    units = [unit for kind in data.draw(st.lists(UNITS, min_size=1, max_size=3))
+             for unit in failure_units(machine, kind)]  # fmt: skip
+    if not units:
+        return
+    chosen = data.draw(st.lists(st.sampled_from(units), min_size=1, max_size=5))
+    try:
+        together = fail(machine, chosen)
+    except GraphError as error:
+        if "NPU" not in str(error):  # that would be left
+            raise
+        return
+    worn = machine
+    for unit in chosen:
+        try:
+            worn = fail(worn, unit)
+        except GraphError as error:
+            if "that could fail" not in str(error):  # as nothing of it is left
+                raise
+    assert set(worn.graph) == set(together.graph)
+    assert set(worn.graph.edges) == set(together.graph.edges)
+    for *edge, after in worn.graph.edges(data=True):
+        before = machine.graph.edges[edge]
+        assert after["capacity"] == pytest.approx(together.graph.edges[edge]["capacity"])
+        each = before["capacity"] / before["lanes"]
+        assert after["capacity"] == pytest.approx(each * after["lanes"])
+    left = {unit.name for unit in failure_units(worn, "cable")}
+    assert left <= {unit.name for unit in failure_units(machine, "cable")}
+    assert not left & {unit.name for unit in chosen}
+    assert metrics.cable_count(worn) == len(left)
 
 
 @given(strategies.supernodes(), st.sampled_from(["cable", "link"]))
@@ -121,4 +160,6 @@ def test_unknown_units_and_links_are_named():
     with pytest.raises(UnknownNameError, match="did you mean optic"):
         failure_units(CM, "optics")
     with pytest.raises(GraphError, match="there is no link npu/0 -> npu/1"):
-        fail(CM, FailureUnit("mine", lanes=(("npu/0", "npu/1", 1),)))
+        fail(CM, FailureUnit("mine", lanes=(("npu/0", "npu/1", (0,)),)))
+    with pytest.raises(GraphError, match="mine: which lanes of npu/0 -> l1/0/0"):
+        fail(CM, FailureUnit("mine", lanes=(("npu/0", "l1/0/0", 1),)))  # type: ignore[arg-type]
