@@ -75,6 +75,25 @@ def hierarchical(
     return levels_schedule(kind, name, team, [levels], segments)
 
 
+def helped_all_reduce(
+    name: str, team: Team, *, inner: str, outer: str, segments: int | None = None
+) -> Schedule:
+    """Run a `hierarchical` all-reduce in which switches add and copy at one of the two levels.
+
+    Raises
+    ------
+    DoesNotFitError
+        If that level has one rank only.
+    """
+    schedule = hierarchical("all_reduce", name, team, inner=inner, outer=outer, segments=segments)
+    if team.size > 1 and not schedule.helped:
+        raise DoesNotFitError(
+            f"{name} has switches add up at one of two levels, and these {team.size} ranks have "
+            "one rank at that level; use 'hierarchical'"
+        )
+    return schedule
+
+
 def _places(team: Team, name: str) -> IntArray:
     """Return the members of each domain by rail, shape (m, g); of each group if there are none."""
     return require_groups(replace(team, groups=rail_places(team) or team.groups), name)
@@ -164,9 +183,7 @@ for _name, _inner, _outer in (
     ("collnet_direct", "direct", "sharp"),
     ("collnet_chain", "ring", "sharp"),
 ):
-    algorithm("all_reduce", _name)(
-        partial(hierarchical, "all_reduce", _name, inner=_inner, outer=_outer)
-    )
+    algorithm("all_reduce", _name)(partial(helped_all_reduce, _name, inner=_inner, outer=_outer))
 
 
 def hierarchical_all_to_all(
