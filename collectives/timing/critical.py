@@ -100,7 +100,7 @@ def _held_back(trace: Trace, legs: list[Leg]) -> list[Leg]:
     program, found = trace.program, []
     share, count = program.streams.share, program.streams.count
     time, message, by = trace.rate_changes()
-    seconds = _Moved(time, message, by, len(count))
+    seconds = Moved(time, message, by, len(count))
     for leg in legs:
         lo, hi = share.indptr[leg.message], share.indptr[leg.message + 1]
         rows = share.indices[lo:hi][share.data[lo:hi] > 0]
@@ -115,7 +115,7 @@ def _held_back(trace: Trace, legs: list[Leg]) -> list[Leg]:
     return found
 
 
-class _Moved:
+class Moved:
     """What each message moves between two times, in order of time."""
 
     def __init__(self, time: FloatArray, message: IntArray, by: FloatArray, count: int) -> None:

@@ -63,8 +63,8 @@ def turn_by_turn(program: Program, tick: float) -> Trace | None:
         np.maximum.at(start, on.senders[0], handed[on.senders[1]])
         if not alone and on.size and start.min() < latest * (1 - TIE):
             return None
-        flowed = _flow(program, on, start, known.get(on.first), alone=alone)
-        known[on.first] = flowed
+        pattern = int(program.pattern[turn])
+        flowed = known[pattern] = _flow(program, on, start, known.get(pattern), alone=alone)
         sent = start + flowed.took
         latency = program.streams.latency[on.first : on.first + on.size]
         arrival = start + whole_ticks(flowed.took + latency, tick)
@@ -91,10 +91,10 @@ def _flow(
     program: Program, on: Pattern, start: FloatArray, before: _Flowed | None, *, alone: bool
 ) -> _Flowed:
     """Return how messages move that have these starts; as before if they had the same, shifted."""
-    if before is not None:
-        same = alone or np.ptp(start - before.start) <= TIE * float(start.max())
-        if same:
-            return before
+    if before is not None and (
+        alone or not on.size or np.ptp(start - before.start) <= TIE * float(start.max())
+    ):
+        return before
     here = np.arange(on.first, on.first + on.size)
     size, peak = program.bytes[here], program.peak[here]
     if ((size > 0) & (peak <= 0)).any():

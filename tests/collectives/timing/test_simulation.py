@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import collectives
 import topology
-from collectives import Schedule, Step, collective
+from collectives import Schedule, Step, Transfers, collective
 from collectives.timing import Endpoint
+from collectives.timing.critical import Moved, critical_path
 from collectives.timing.fluid import Shared
 from collectives.timing.program import Part, Program, lay_out
 from collectives.timing.simulation import carry_out
@@ -26,11 +27,12 @@ Sent = list[tuple[int, int, float]]
 Steps = list[tuple[Sent, tuple[int, ...]]]
 
 
+def _unseen(turn: int) -> Transfers:
+    raise AssertionError(f"transfers of turn {turn} are not to be looked at")
+
+
 def _schedule(ranks: int, steps: Steps) -> Schedule:
-    made = [
-        Step(lambda _: pytest.fail("not to be looked at"), _pairs(sent), after=needs)  # type: ignore[arg-type, return-value]
-        for sent, needs in steps
-    ]
+    made = [Step(_unseen, _pairs(sent), after=needs) for sent, needs in steps]
     return Schedule("mine", collective("all_to_all"), ranks, ranks**2, tuple(made))
 
 
@@ -62,6 +64,7 @@ def steps_of(draw: st.DrawFn, ranks: int) -> Steps:
     return found
 
 
+@settings(max_examples=120)
 @given(st.one_of(networks(), damaged_networks()), st.data())
 def test_messages_go_as_if_followed_one_by_one(machine: Supernode, data: st.DataObject) -> None:
     ranks = len(machine.npus)
@@ -74,8 +77,40 @@ def test_messages_go_as_if_followed_one_by_one(machine: Supernode, data: st.Data
     except UnreachableError:
         return
     listed = [([(u, v, x * size) for u, v, x in sent], needs) for sent, needs in steps]
-    wanted = reference.simulate(machine, listed, alpha, message)
-    np.testing.assert_allclose(carry_out(program).finish(0), wanted, rtol=1e-9, atol=1e-18)
+    wanted, found = reference.simulate(machine, listed, alpha, message), carry_out(program)
+    np.testing.assert_allclose(found.finish(0), wanted, rtol=1e-9, atol=1e-18)
+    legs = critical_path(found)  # from the start to the end, each for the one before
+    assert [0.0, *(leg.arrival for leg in legs)] == pytest.approx(
+        [*(leg.ready for leg in legs), max(wanted)], rel=1e-9
+    )
+
+
+@settings(max_examples=100)
+@given(networks(), st.data())
+def test_turn_by_turn_is_event_by_event(machine: Supernode, data: st.DataObject) -> None:
+    """Steps in a chain, some repeated: they may meet in time, and start as ranks come to them."""
+    ranks = len(machine.npus)
+    if ranks < 2:
+        return
+    drawn = data.draw(steps_of(ranks))
+    repeats = data.draw(st.lists(st.integers(1, 6), min_size=3, max_size=3))
+    steps = tuple(
+        Step(_unseen, _pairs(sent), repeat)
+        for (sent, _), repeat in zip(drawn, repeats, strict=False)
+    )
+    schedule = Schedule("mine", collective("all_to_all"), ranks, ranks**2, steps)
+    size, message = (
+        data.draw(st.sampled_from([1e3, 1e5, 1e9])),
+        data.draw(st.sampled_from([0, 1e-6])),
+    )
+    program = _program(machine, schedule, size, alpha=1e-7, message=message)
+    found, wanted = carry_out(program), Shared(program, None, 0.0, None).run()
+    for turn in range(len(program.pattern)):
+        np.testing.assert_allclose(found.done(turn), wanted.done(turn), rtol=1e-11)
+    moved = [Moved(*trace.rate_changes(), len(program.bytes)) for trace in (found, wanted)]
+    half = float(found.finish(0).max()) / 2
+    amounts = [one.between(0.0, half) for one in moved]
+    np.testing.assert_allclose(*amounts, rtol=1e-6, atol=size * 1e-6)
 
 
 @settings(max_examples=12)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +24,7 @@ from topology import Supernode
 from topology.errors import UnreachableError
 from topology.fabric import FloatArray
 from topology.routing import Demand, InNetwork, Pairs, RoutedFlow, Sum, Uniform, router
-from topology.routing.streams import ActorsDifferError, Streams, every_lane
+from topology.routing.streams import ActorsDifferError, Streams, every_lane, join_streams
 
 
 def _on_arcs(machine: Supernode, streams: Streams, values: FloatArray) -> FloatArray:
@@ -100,6 +103,27 @@ def test_streams_with_help_of_switches_join_those_of_pairs_and_of_lanes() -> Non
         assert way.route(both).streams().senders[0].tolist() == [0, 1, *[2] * p]
     lanes = router(machine, "hashed").route(both).streams().resources
     assert lanes.size == every_lane(machine.fabric).size
+
+
+def test_switches_that_are_alike_are_one_and_each_carries_its_part() -> None:
+    graph = nx.Graph()
+    for i in range(4):
+        graph.add_node(f"npu/{i}", kind="npu")
+        for j in range(3):
+            graph.add_node(f"switch/{j}", kind="switch", capacity=9.0)
+            graph.add_edge(f"npu/{i}", f"switch/{j}", capacity=5.0)
+    machine = topology.from_networkx(graph)
+    flow = router(machine, "ecmp").route()
+    _check_totals(machine, flow, 12)
+    assert flow.streams().resources.size == 3  # links up, links down, switches
+
+
+def test_what_other_symmetries_made_alike_is_not_joined() -> None:
+    machine = topology.star(4, link="nvlink5")
+    one = router(machine, "ecmp").route().streams()
+    assert join_streams(machine.fabric, [one, one]).count.sum() == 24
+    with pytest.raises(ActorsDifferError):
+        join_streams(machine.fabric, [one, replace(one, symmetry=b"another")])
 
 
 def test_parts_with_other_ranks_alike_are_not_joined() -> None:
