@@ -48,11 +48,18 @@ _MOST_PAIRWISE = 2048
 
 # Direct sends the same messages over the same paths, all at once, so pairwise never beats it.
 @algorithm("all_to_all", "pairwise", candidate=False)
-def pairwise_all_to_all(team: Team | int) -> Schedule:
-    """All-to-all in p - 1 steps of one message of S/p: (p-1)α + (p-1)/p · S/B.
+def pairwise_all_to_all(team: Team | int, *, window: int = 1) -> Schedule:
+    """All-to-all in ⌈(p-1)/w⌉ steps of w messages of S/p each: ⌈(p-1)/w⌉·α + (p-1)/p · S/B.
 
-    In step t rank r exchanges with r XOR t where p is a power of two, and elsewhere sends to
-    r + t and receives from r - t.
+    In exchange t, of w at once, rank r exchanges with r XOR t where p is a power of two, and
+    elsewhere sends to r + t and receives from r - t.
+
+    Parameters
+    ----------
+    team
+        Who takes part.
+    window
+        w; p - 1 and more is the direct exchange.
 
     Raises
     ------
@@ -60,25 +67,28 @@ def pairwise_all_to_all(team: Team | int) -> Schedule:
         Above 2048 ranks: every step has a pattern of its own, so cost grows as p².
     """
     p = as_team(team).size
+    at_once = border.whole(window, "pairwise: window", error=ScheduleError)
     if p > _MOST_PAIRWISE:
         raise DoesNotFitError(
-            f"pairwise: {p} ranks would take {p - 1} different steps; it is made for up to "
+            f"pairwise: {p} ranks would take {p - 1} different exchanges; it is made for up to "
             f"{_MOST_PAIRWISE} ranks, use 'direct' or 'bruck'"
         )
-    ranks = np.arange(p)
-    share = np.full(p, 1 / p)
-    steps = tuple(_pairwise_step(ranks, share, t) for t in range(1, p))
+    steps = tuple(
+        _pairwise_step(p, np.arange(first, min(first + at_once, p)))
+        for first in range(1, p, at_once)
+    )
     return Schedule("pairwise", collective("all_to_all"), p, p * p, steps)
 
 
-def _pairwise_step(ranks: IntArray, share: FloatArray, t: int) -> Step:
-    p = len(ranks)
-    to = ranks ^ t if p & (p - 1) == 0 else (ranks + t) % p
+def _pairwise_step(p: int, exchanges: IntArray) -> Step:
+    ranks = np.arange(p)[:, None]
+    to = (ranks ^ exchanges if p & (p - 1) == 0 else (ranks + exchanges) % p).reshape(-1)
+    src = np.repeat(np.arange(p), len(exchanges))
 
     def transfers(_: int) -> Transfers:
-        return Transfers(ranks, to, ranks * p + to)
+        return Transfers(src, to, src * p + to)
 
-    return Step(transfers, Pairs(ranks, to, share), 1, "exchange")
+    return Step(transfers, Pairs(src, to, np.full(len(src), 1 / p)), 1, "exchange")
 
 
 @algorithm("all_to_all", "bruck")

@@ -331,3 +331,25 @@ def test_time_grows_with_size_and_alpha(name: str) -> None:
         assert analyze(machine, "all_to_all", a, algorithm=name).time <= slow
     quick = analyze(machine, "all_to_all", 1e3, algorithm=name, alpha=1e-6).time
     assert quick < analyze(machine, "all_to_all", 1e3, algorithm=name, alpha=2e-6).time
+
+
+@pytest.mark.parametrize("p", [1, 2, 7, 8])
+@pytest.mark.parametrize("window", [1, 2, 3, 7, 9])
+def test_exchanges_in_windows(p: int, window: int) -> None:
+    """⌈(p-1)/w⌉ steps of w messages at most; all at once they are the direct exchange."""
+    schedule = pairwise_all_to_all(p, window=window)
+    verify(schedule)
+    assert schedule.step_count == -(-(p - 1) // window)
+    assert max((step.messages for step in schedule.steps), default=0) == min(window, p - 1)
+    star, size = topology.star(p, link=25 * GB), 1e6
+    alone, windows = (
+        analyze(star, "all_to_all", size, algorithm=made, alpha=1e-6, message=0).time
+        for made in (pairwise_all_to_all(p), schedule)
+    )
+    saved = (max(0, p - 2) + 1 - schedule.step_count) * 1e-6 if p > 1 else 0.0
+    assert windows == pytest.approx(alone - saved, rel=1e-9)
+
+
+def test_a_window_is_a_whole_number() -> None:
+    with pytest.raises(ScheduleError, match="pairwise: window"):
+        pairwise_all_to_all(4, window=0)
