@@ -26,9 +26,9 @@ EVEN = {
     "dgx": topology.dgx_h100(4),
 }
 UNEVEN = {  # of whose steps some transfers are shorter, or share links that others do not
-    "torus": {"bine"},
-    "cloudmatrix": {"ring", "bidirectional_ring", "bine"},
-    "dgx": {"bruck", "bruck4", "bruck8", "swing", "swing_latency", "bine"},
+    "torus": {"bine", "pat"},
+    "cloudmatrix": {"ring", "bidirectional_ring", "bine", "pat"},
+    "dgx": {"bruck", "bruck4", "bruck8", "swing", "swing_latency", "bine", "pat"},
 }
 TREES = {"binary_tree", "double_binary_tree", "tree", "chain"}  # ranks send now more, now less
 
