@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import collectives
 import topology
 from topology import Supernode
 from topology.units import GB, MiB
+
+RANKS = [64, 128, 256, 512, 1024, 2048]
 
 
 def _damaged() -> Supernode:
@@ -60,3 +65,27 @@ def test_memory_of_384_ranks(run: Any, record: Any) -> None:
     done = run(words)
     record("384 ranks as a command, seconds", done.seconds, "", "s")
     record("384 ranks as a command, memory at most", done.peak / GB, "< 1 GB", "GB")
+
+
+def test_cost_against_ranks(record: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Seconds of a simulated direct all-to-all by how many ranks exchange, plotted."""
+    machines: dict[str, Callable[[int], Supernode]] = {
+        "one switch": lambda ranks: topology.star(ranks, link="nvlink5"),
+        "DGX H100 cluster": lambda ranks: topology.dgx_h100(ranks // 8),
+        "torus": lambda ranks: topology.torus((ranks // 64, 8, 8), link="nvlink5"),
+    }
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    ax = figure.add_subplot(xscale="log", yscale="log", xlabel="ranks", ylabel="seconds")
+    for name, make in machines.items():
+        took = []
+        for ranks in RANKS:
+            machine = make(ranks)
+            start = time.perf_counter()
+            collectives.simulate(machine, "all_to_all", 64 * MiB, algorithm="direct")
+            took.append(time.perf_counter() - start)
+        record(f"simulate {RANKS[-1]:,} ranks, {name}", took[-1], "", "s")
+        ax.plot(RANKS, took, marker="o", label=name)
+    ax.legend()
+    path = tmp_path_factory.mktemp("plots") / "simulation-cost.png"
+    figure.savefig(path)
+    assert path.stat().st_size > 0

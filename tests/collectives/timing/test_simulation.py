@@ -20,7 +20,7 @@ from tests import reference
 from tests.strategies import damaged_networks, networks, small_systems
 from topology import Supernode
 from topology.errors import UnreachableError
-from topology.routing import OnePath, Pairs, Router, router
+from topology.routing import InNetwork, OnePath, Pairs, Router, router
 from topology.units import GiB, MiB, ns
 
 Sent = list[tuple[int, int, float]]
@@ -83,6 +83,44 @@ def test_messages_go_as_if_followed_one_by_one(machine: Supernode, data: st.Data
     assert [0.0, *(leg.arrival for leg in legs)] == pytest.approx(
         [*(leg.ready for leg in legs), max(wanted)], rel=1e-9
     )
+    if not alpha:  # what a leg waits for is what its sender waited for last
+        assert [leg.start for leg in legs] == pytest.approx([leg.ready for leg in legs], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        # what arrives before its receiver is as far does not let it go on
+        [([(0, 1, 3.0)], ()), ([(2, 1, 1.0)], (0,)), ([(1, 2, 1.0)], (1,))],
+        # of several steps that are needed the last counts
+        [([(0, 1, 1.0)], ()), ([(2, 1, 3.0)], ()), ([(1, 0, 1.0)], (0, 1))],
+    ],
+)
+def test_steps_wait_for_what_they_need(steps: Steps) -> None:
+    machine = topology.star(3, link="nvlink5")
+    program = _program(machine, _schedule(3, steps), 1e9)
+    listed = [([(u, v, x * 1e9) for u, v, x in sent], needs) for sent, needs in steps]
+    trace = carry_out(program)
+    np.testing.assert_allclose(trace.finish(0), reference.simulate(machine, listed, 0.0, 0.0))
+    legs = critical_path(trace)
+    assert len(legs) == 2
+    assert [leg.start for leg in legs] == pytest.approx([leg.ready for leg in legs], rel=1e-12)
+
+
+def test_switches_wait_for_the_last_of_those_they_add_up() -> None:
+    machine = topology.dgx_h100(1)
+    none = np.zeros(8)
+    helped = InNetwork(np.arange(8), none, none, 1.0)
+    sent = _pairs([(0, 1, 1.0), (2, 3, 0.5)])
+    finish = []
+    for traffics in ((sent,), (helped,), (sent, helped)):
+        steps = tuple(Step(_unseen, traffic) for traffic in traffics)
+        schedule = Schedule("mine", collective("all_reduce"), 8, 8, steps)
+        program = _program(machine, schedule, 1e9)
+        traces = carry_out(program), Shared(program, None, 0.0, None).run()
+        finish.append([trace.finish(0) for trace in traces])
+    for first, then, both in zip(*finish, strict=True):
+        np.testing.assert_allclose(both, first.max() + then, rtol=1e-9)
 
 
 @settings(max_examples=100)
