@@ -256,10 +256,11 @@ def test_switches_serve_one_job_while_another_sends() -> None:
     assert together.bound.time <= together.time
 
 
-def test_steps_that_overlap_cannot_go_in_lockstep() -> None:
+def test_transfers_that_overlap_go_step_by_step_beside_others() -> None:
     loose = replace(direct_all_to_all(2), overlaps=True)
-    with pytest.raises(SupernodeError, match="overlap"):
-        at_once([Placed(loose, [0, 1])])
+    together, _ = at_once([Placed(loose, [0, 1]), Placed(direct_all_to_all(2), [2, 3])])
+    assert together.lockstep
+    assert together.step_count == 1
 
 
 @pytest.mark.parametrize(
