@@ -47,6 +47,7 @@ from topology.symmetry import codes, numbered
 _MANY = 2_000_000  # hops that are routed without looking for symmetries, on 125,000 arcs or fewer:
 _ARCS = 125_000  # a search takes as long as some 16 hops an arc
 _SORTS = 32  # sorts of targets, with lengths, that are worth a search
+_FEW = 64  # sorts of targets whose senders are followed one by one without a search
 _PAYS = 0.5  # of the work must be left at most
 _EQUAL = 1e-12
 _LONGEST = "links that are alike but for their length or record count as the longest of their kind"
@@ -70,6 +71,7 @@ class EcmpFlow(RoutedFlow):
     _quotient: Quotient = field(repr=False)
     _blocks: Blocks = field(repr=False)
     _alike: Alike = field(repr=False)
+    _demand: Uniform | Pairs = field(repr=False)
 
     @property
     def words(self) -> str:
@@ -112,16 +114,14 @@ class EcmpFlow(RoutedFlow):
 
     def streams(self) -> Streams:
         """Return one stream for each sort of sender and each sort of receiver."""
-        alike, q = self._alike, self._quotient
-        whole, npus = alike.whole, self.fabric.npus
+        alike, route = self._router.fewest(self._demand, self._alike, self._blocks.route)
+        whole, q, npus = alike.whole, route.q, self.fabric.npus
         actor = numbered(alike.node[whole.group[npus]])
         resources = classes_as_resources(
             self.fabric, alike.arc[whole.arc], alike.node[whole.group]
         )  # fmt: skip
-        route = self._blocks.route
-        found = pair_streams(
-            route, actor, resources, self._most(self.fabric.latency), whole.group[q.member]
-        )
+        longest = alike.most(q, self.fabric.latency)
+        found = pair_streams(route, actor, resources, longest, whole.group[q.member])
         return found if alike.twins else replace(found, symmetry=route.sources.key)
 
     def forget(self) -> None:
@@ -201,7 +201,7 @@ class Ecmp(Router):
             for level in block.levels:
                 weight = block.weight[level.following % block.width]
                 merged += np.bincount(level.arc, level.flow * weight, minlength=len(merged))
-        return EcmpFlow(self.fabric, alike.lift(q, merged), self, q, blocks, alike)
+        return EcmpFlow(self.fabric, alike.lift(q, merged), self, q, blocks, alike, demand)
 
     def apart(self) -> Ecmp:
         """Return the same policy with every rank on its own."""
@@ -231,6 +231,14 @@ class Ecmp(Router):
             if work <= few:
                 break
         return alike, spread
+
+    def fewest(self, demand: Uniform | Pairs, alike: Alike, spread: Spread) -> tuple[Alike, Spread]:
+        """Return fewer sorts of targets, where each of their senders is to be followed alone."""
+        few = len(spread.target_rank) <= _FEW or not alike.twins
+        if few or not self._merges or isinstance(demand, Pairs):
+            return alike, spread
+        found = carried(self.fabric, alike.whole, demand, most=_SORTS)
+        return (alike, spread) if found is None else (found, self._one_of_each(demand, found))
 
     def _by_symmetry(self, demand: Uniform | Pairs, twins: Alike) -> Iterator[Alike]:
         """Yield which targets symmetries carry to each other: all that counts, or no lengths."""

@@ -162,6 +162,16 @@ def test_what_is_alike_goes_as_it_would_apart(machine: Supernode, kind: str, siz
     np.testing.assert_allclose(times[0].finish(0), times[1].finish(0), rtol=1e-9)
 
 
+def test_what_a_symmetry_makes_alike_goes_as_it_would_apart() -> None:
+    """More NPUs than are followed one by one, and none of them twins."""
+    machine = topology.torus((5, 5, 3), link="nvlink5")
+    schedule = collectives.make_schedule(machine, "all_reduce", algorithm="direct")
+    programs = [_program(machine, schedule, 1e7, apart=apart) for apart in (False, True)]
+    assert [program.actors for program in programs] == [1, 75]
+    times = [carry_out(program).finish(0) for program in programs]
+    np.testing.assert_allclose(times[0], times[1], rtol=1e-9)
+
+
 @pytest.mark.parametrize("algorithm", ["ring", "bidirectional_ring", "halving_doubling"])
 def test_turns_without_contention_are_counted_as_they_would_go_event_by_event(
     algorithm: str,

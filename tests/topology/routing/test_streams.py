@@ -85,9 +85,9 @@ def test_equal_transfers_of_a_large_machine_are_one_before_they_are_followed() -
     found = router(machine, "ecmp").route().streams()
     assert found.count.sum() == 384 * 383
     assert len(found.count) == 48 * 48  # nodes, as the NPUs of a node are alike
-    torus = topology.torus((10, 10, 10), link="nvlink5")  # no twins, but one sort of NPU
+    torus = topology.torus((5, 4, 4), link="nvlink5")  # no twins, but one sort of NPU
     found = router(torus, "ecmp").route().streams()
-    assert len(found.count) == 999
+    assert len(found.count) == 79
     assert set(found.actor) == {found.actor[0]}
 
 
