@@ -162,6 +162,34 @@ def segmented(schedule: Schedule, segments: int) -> Schedule:
     return replace(schedule, chunks=schedule.chunks * segments, steps=tuple(steps), notes=notes)
 
 
+def side_by_side(copies: Sequence[Steps], counts: Sequence[int], chunks: int, shards: int) -> Steps:
+    """Return copies of a collective, each in its own order, on so many equal parts of the data.
+
+    Unlike in `in_parallel` no copy waits for another.
+
+    Parameters
+    ----------
+    copies
+        The steps of each, in lockstep.
+    counts
+        How many of all parts each takes.
+    chunks, shards
+        As in `in_parallel`; the whole has ``sum(counts)`` times as many chunks.
+    """
+    found: list[Step] = []
+    taken = 0
+    for steps, count in zip(copies, counts, strict=True):
+        first = len(found)
+        for number, step in enumerate(steps if count else ()):
+            parts = [(i, step, 0) for i in range(taken, taken + count)]
+            transfers = _side_by_side(parts, chunks // shards, sum(counts))
+            after = (first + number - 1,) if number else ()
+            traffic = step.traffic.scaled(count / sum(counts))
+            found.append(Step(transfers, traffic, step.repeat, step.phase, after))
+        taken += count
+    return tuple(found)
+
+
 def _at_once(parts: Sequence[Demand]) -> Demand:
     """Return traffics as one, each ordered pair once; of equal sets as those sets."""
     sets = [part.sets if isinstance(part, Uniform) else None for part in parts]

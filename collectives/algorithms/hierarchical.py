@@ -20,7 +20,7 @@ from scipy import sparse
 
 from collectives.algorithms.compose import Steps
 from collectives.algorithms.grid import grid_steps
-from collectives.algorithms.levels import Levels, levels_schedule
+from collectives.algorithms.levels import Levels, levels_schedule, levels_steps
 from collectives.algorithms.neighbours import direct_lanes
 from collectives.algorithms.rails import rail_places
 from collectives.algorithms.registry import algorithm
@@ -38,7 +38,11 @@ from collectives.model.schedule import (
     require_groups,
 )
 from topology.routing import Uniform
+from topology.solvers.linear import least_level
 
+_MOST_FIRST = 256  # in a tier without a mesh of its own that some of the data begins in
+_MOST_COPIES = 16
+_NEAR = 1.01
 _WORDS = ["in the node", "along the rails"]
 
 
@@ -134,10 +138,10 @@ def three_level(
 def rotated(kind: str, name: str, team: Team, *, segments: int | None = None) -> Schedule:
     """Exchange directly in tiers, every tier with links of its own at work at once.
 
-    Where k tiers are full meshes (UB-Mesh: the node, and the nodes of the rack), k copies with
-    a part of the data each go through them from the i-th on, round and round, and then together
-    through the other tiers. The bytes of `three_level` by direct exchange, but k times as many
-    links.
+    Copies with a part of the data each go through the tiers in another order: from the i-th on,
+    round and round. Where full meshes make up k tiers (UB-Mesh: the node, and the nodes of the
+    rack), these begin; how much of the data begins in each tier, others too, is the linear
+    program that keeps the links least busy, in whole copies.
 
     Parameters
     ----------
@@ -154,11 +158,42 @@ def rotated(kind: str, name: str, team: Team, *, segments: int | None = None) ->
         )
     rest = [axis for axis in range(grid.ndim) if axis not in meshes]
     orders = [[*meshes[i:], *meshes[:i], *rest] for i in range(len(meshes))]
-    direct = ["direct"] * grid.ndim
+    outer = [[axis, *meshes, *(o for o in rest if o != axis)] for axis in rest]
+    orders += [order for order in outer if grid.shape[order[0]] <= _MOST_FIRST]
     turned = [
-        Levels(grid.transpose(order), [words[axis] for axis in order], direct) for order in orders
+        Levels(grid.transpose(o), [words[axis] for axis in o], ["direct"] * grid.ndim)
+        for o in orders
     ]
-    return levels_schedule(kind, name, team, turned, segments)
+    flat = grid.transpose([*meshes, *rest]).reshape(-1, *(grid.shape[axis] for axis in rest))
+    together = " and ".join(words[axis] for axis in meshes)
+    turned.append(Levels(flat, [together, *(words[axis] for axis in rest)], ["direct"] * flat.ndim))
+    counts = _counts(kind, team, turned, len(meshes))
+    used = [i for i, count in enumerate(counts) if count]
+    return levels_schedule(
+        kind, name, team, [turned[i] for i in used], segments, counts=[counts[i] for i in used]
+    )
+
+
+def _counts(kind: str, team: Team, turned: Sequence[Levels], meshes: int) -> list[int]:
+    """Return how many equal copies of the data take each order, so that links are least busy."""
+    if team.step_time is None:
+        return [int(i < meshes) for i in range(len(turned))]
+    alone = [levels_steps(kind, team, [levels])[0] for levels in turned]
+    busy = np.stack(
+        [sum(step.repeat * team.step_time(step.traffic).busy for step in steps) for steps in alone],
+        axis=1,
+    )
+    busy = np.unique(busy[busy.any(axis=1)], axis=0) / busy.max()
+    every = sparse.csr_array(np.ones((1, len(turned))))
+    share = least_level(sparse.csr_array(busy), np.ones(len(busy)), every, np.ones(1)).flow
+    tried = []
+    for total in range(meshes, _MOST_COPIES + 1):
+        count = np.floor(share * total + 1e-9).astype(int)
+        left = np.argsort(count - share * total, kind="stable")[: total - int(count.sum())]
+        count[left] += 1
+        tried.append((float((busy @ count).max()) / total, total, count.tolist()))
+    least = min(tried)[0]
+    return next(count for level, _, count in tried if level <= least * _NEAR)
 
 
 def _is_mesh(lanes: sparse.csr_array, rows: IntArray) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import lcm
 from typing import NamedTuple
 
-from collectives.algorithms.compose import Steps, in_parallel
+from collectives.algorithms.compose import Steps, in_parallel, side_by_side
 from collectives.algorithms.grid import Stage, pieces_of, staged
 from collectives.algorithms.registry import find_algorithm
 from collectives.algorithms.segments import in_segments
@@ -32,8 +32,10 @@ class Levels(NamedTuple):
     algorithms: Sequence[str]
 
 
-def levels_steps(kind: str, team: Team, copies: Sequence[Levels]) -> tuple[Steps, int]:
-    """Return the steps and chunks of a collective in levels, on copies with equal parts of S.
+def levels_steps(
+    kind: str, team: Team, copies: Sequence[Levels], counts: Sequence[int] | None = None
+) -> tuple[Steps, int]:
+    """Return the steps and chunks of a collective in levels, on copies with parts of S.
 
     A reduce-scatter goes through the levels from the inside out, an all-gather from the outside in,
     and an all-reduce in and out again around an all-reduce at the outermost level.
@@ -46,6 +48,9 @@ def levels_steps(kind: str, team: Team, copies: Sequence[Levels]) -> tuple[Steps
         Who takes part.
     copies
         Their levels, all of which are at work at once.
+    counts
+        How many of all equal parts of S each copy takes, which then go each at its own pace; by
+        default one each, in lockstep.
 
     Raises
     ------
@@ -57,24 +62,32 @@ def levels_steps(kind: str, team: Team, copies: Sequence[Levels]) -> tuple[Steps
     pieces = lcm(*(pieces_of(levels.grid, stages) for levels, stages in pairs))
     chunks = team.size * pieces
     steps = [staged(levels.grid, stages, pieces) for levels, stages in pairs]
-    return in_parallel(steps, chunks, team.size), len(copies) * chunks
+    if counts is None or len(copies) == 1:
+        return in_parallel(steps, chunks, team.size), len(copies) * chunks
+    return side_by_side(steps, counts, chunks, team.size), sum(counts) * chunks
 
 
 def levels_schedule(
-    kind: str, name: str, team: Team, copies: Sequence[Levels], segments: int | None = None
+    kind: str,
+    name: str,
+    team: Team,
+    copies: Sequence[Levels],
+    segments: int | None = None,
+    *,
+    counts: Sequence[int] | None = None,
 ) -> Schedule:
     """Return the same as a schedule in segments that go through the levels one after the other.
 
     Parameters
     ----------
-    kind, team, copies
+    kind, team, copies, counts
         As in `levels_steps`.
     name
         Of the algorithm.
     segments
         How many; by default the best for the team's size.
     """
-    steps, chunks = levels_steps(kind, team, copies)
+    steps, chunks = levels_steps(kind, team, copies, counts)
     whole = Schedule(name, collective(kind), team.size, chunks, steps)
     return in_segments(team, whole, segments)
 

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 
 import collectives
 import topology
-from collectives import DoesNotFitError, Schedule, ScheduleError, verify
+from collectives import DoesNotFitError, Schedule, ScheduleError, analyze, verify
 from collectives.algorithms import algorithm_names, find_algorithm
 from collectives.algorithms.rails import domains
 from collectives.algorithms.team import team_of
+from collectives.analysis.question import one_group
 from collectives.model.checking import check_traffic
 from tests.collectives.algorithms.teams import RATE, meshes, prove, racks, rails
 from tests.strategies import sizes, two_levels
 from topology import Supernode
-from topology.routing import Pairs, Uniform
+from topology.routing import Uniform
 from topology.units import GB, KiB, ns, us
 
 A, O = 3 * us, 7 * ns  # noqa: E741 - the letters of the papers
@@ -160,14 +161,12 @@ def test_rotated_keeps_every_link_of_two_meshes_busy(kind: str, widths: tuple[in
 
 
 def test_rotated_goes_through_other_tiers_together() -> None:
-    """Racks exchange what both meshes of a rack have left: as sets, so 8,192 ranks are routed."""
+    """Every exchange is one of equal sets, so 8,192 ranks are routed by symmetry."""
     schedule = collectives.make_schedule(
         topology.atlas_950(racks=2), "all_reduce", algorithm="rotated"
     )
     check_traffic(schedule)
-    assert [type(step.traffic) for step in schedule.steps] == [Pairs] * 2 + [Uniform] * 2 + [
-        Pairs
-    ] * 2
+    assert {type(step.traffic) for step in schedule.steps} == {Uniform}
 
 
 def test_rotated_needs_two_meshes() -> None:
@@ -286,3 +285,24 @@ def test_trays_of_one_switch_domain_are_one_level() -> None:
     found = collectives.analyze(machine, "all_reduce", size, algorithm="nvls_tree")
     once = (1 + 1 / 72) * size / (900 * GB)
     assert once <= found.time <= once / 0.9
+
+
+@pytest.mark.parametrize("dims", [(2, 3), (3, 3), (4, 3)])
+@pytest.mark.parametrize("kind", ["all_reduce", "reduce_scatter", "all_gather"])
+def test_rotated_takes_every_tier_at_once(kind: str, dims: tuple[int, ...]) -> None:
+    machine = topology.shapes.nd_full_mesh(dims, link="nvlink5")
+    every = np.unravel_index(np.arange(int(np.prod(dims))), dims)
+    graph = machine.graph.copy()
+    for rank, name in enumerate(machine.npus):
+        graph.nodes[name].update(node=int(every[0][rank]), rack=0)
+    machine = topology.from_networkx(graph, npus=list(machine.npus))
+    question = one_group(machine, kind, 1e9)
+    team = question.team(np.arange(len(machine.npus)), 1e9)
+    made = find_algorithm(kind, "rotated")(team, segments=2)
+    prove(made)
+    found = analyze(machine, kind, 1e9, algorithm=made, alpha=0.0, message=0.0)
+    direct = analyze(machine, kind, 1e9, algorithm="hierarchical_direct", alpha=0.0, message=0.0)
+    assert found.bound.time * (1 - 1e-9) <= found.time <= direct.time * (1 + 1e-4)
+    assert sum(s.repeat * s.traffic.ports(team.size)[0].sum() for s in made.steps) == (
+        pytest.approx((2 if kind == "all_reduce" else 1) * (team.size - 1))
+    )
