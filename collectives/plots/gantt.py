@@ -21,6 +21,7 @@ from topology.text import counted
 _MOST_ROWS = 32
 _MOST_SPANS = 12_000  # in all: a longer simulation shows fewer ranks
 _FEWEST_ROWS = 4
+_LETTER = 0.075  # inches of a row's name
 _TEXT_FROM = 0.06  # of the width
 _SOON, _SAME = 0.02, 5e-4  # of the time
 _PARTS = {
@@ -127,11 +128,15 @@ def plot_gantt(
     """
     turns = max(1, len(simulation.program.pattern))
     fits = max(_FEWEST_ROWS, _MOST_SPANS // (turns * len(_PARTS)))
-    spans = gantt_spans(simulation, min(_MOST_ROWS, fits))
-    rows = sorted({(span.job, span.rank) for span in spans})
+    lanes = _lanes(simulation)
+    spans = gantt_spans(simulation, max(1, min(_MOST_ROWS // max(1, len(lanes)), fits)))
+    ranks = sorted({(span.job, span.rank) for span in spans})
+    rows = [(job, rank, phase) for job, rank in ranks for phase in lanes or [""]]
     scale, unit = time_unit(simulation.time)
+    names = _names(simulation, rows)
+    left = max(1.5, _LETTER * max(map(len, names), default=0))
     plot = framed(
-        style, ax, 8.8, 0.4 + 0.2 * max(8, len(rows)), left=1.5, legend=1,
+        style, ax, 8.8, 0.4 + 0.2 * max(8, len(rows)), left=left, legend=1,
         ylim=(max(1, len(rows)) - 0.4, -1.4), xlim=(0, max(simulation.time * scale, 1e-12)),
         xlabel=f"time, {unit}",
     )  # fmt: skip
@@ -141,25 +146,37 @@ def plot_gantt(
             bars = [
                 (span.start * scale, (span.end - span.start) * scale)
                 for span in spans
-                if (span.job, span.rank) == row and span.part == part
+                if _row(span, lanes) == row and span.part == part
             ]
             plot.ax.broken_barh(
                 bars, (at - 0.36, 0.72), facecolors=looks.parts[part], linewidth=0, zorder=3
             )
-    if len(simulation.jobs) == 1:
+    if len(simulation.jobs) == 1 and not lanes:
         _phases(plot, spans, simulation.time, scale)
-    plot.ax.set_yticks(range(len(rows)), _names(simulation, rows), fontsize=looks.font - 2)
+    plot.ax.set_yticks(range(len(rows)), names, fontsize=looks.font - 2)
     handles = [Patch(facecolor=looks.parts[part], label=words) for part, words in _PARTS.items()]
     plot.legend(len(handles), handles=handles)
     return plot.titled(gantt_conclusion(simulation), _asked(simulation))
 
 
-def _names(simulation: Simulation, rows: list[tuple[int, int]]) -> list[str]:
+def _lanes(simulation: Simulation) -> list[str]:
+    """Return the phases that have a row each: those of a schedule whose steps overlap."""
+    if len(simulation.jobs) > 1 or simulation.jobs[0].schedule.lockstep:
+        return []
+    return list(dict.fromkeys(step.phase for step in simulation.jobs[0].schedule.steps))
+
+
+def _row(span: Span, lanes: list[str]) -> tuple[int, int, str]:
+    return span.job, span.rank, span.phase if lanes else ""
+
+
+def _names(simulation: Simulation, rows: list[tuple[int, int, str]]) -> list[str]:
     """Return what each row is called."""
     npus, several = simulation.supernode.npus, len(simulation.jobs) > 1
+    titles = [f"{simulation.jobs[job].job.title}: " if several else "" for job, _, _ in rows]
     return [
-        f"{simulation.jobs[job].job.title}: {npus[rank]}" if several else npus[rank]
-        for job, rank in rows
+        f"{title}{npus[rank]}{': ' * bool(phase)}{phase}"
+        for title, (_, rank, phase) in zip(titles, rows, strict=True)
     ]
 
 

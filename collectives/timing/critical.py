@@ -29,26 +29,49 @@ def critical_path(trace: Trace) -> list[Leg]:
     at = int(np.argmax(latest))
     turn = trace.records[at].turn + trace.records[at].repeat - 1
     actor, now = int(np.nanargmax(ends[at])), max(latest)
+    found, left = _last_arrival(trace, turn, actor, now), False
     while turn != _NONE:
-        found = _last_arrival(trace, turn, actor, now)
-        sender = actor
-        if found is not None:
-            on = program.at(turn)
-            record, later = trace.at(turn)
-            message, sender = found, _slowest_sender(trace, turn, on, found)
+        sender = actor if found is None or left else _slowest_sender(trace, turn, found)
         before, ready = _before(trace, turn, sender)
+        held = None
         if found is not None:
-            src, dst = _ranks(trace, turn, on, message, sender)
-            start, sent, arrival = (
-                float(times[message] + later)
-                for times in (record.start, record.sent, record.arrival)
-            )
-            legs.append(
-                Leg(int(program.part[turn]), turn, int(program.step[turn]), on.first + message,
-                    src, dst, ready, start, sent, arrival)
-            )  # fmt: skip
-        turn, actor, now = before, sender, ready
+            leg = _leg(trace, turn, found, sender, ready)
+            held = _behind(trace, leg, sender)
+            ready = leg.start if held is not None else ready
+            end = leg.sent if left else leg.arrival  # what waits on a channel waits for no arrival
+            legs.append(replace(leg, ready=ready, arrival=end))
+        if held is not None:
+            turn, actor, found, left = int(program.ahead[turn]), sender, held, True
+            continue
+        turn, actor, now, left = before, sender, ready, False
+        found = _last_arrival(trace, turn, actor, now) if turn != _NONE else None
     return _held_back(trace, legs[::-1])
+
+
+def _leg(trace: Trace, turn: int, message: int, sender: int, ready: float) -> Leg:
+    program, on = trace.program, trace.program.at(turn)
+    record, later = trace.at(turn)
+    src, dst = _ranks(trace, turn, on, message, sender)
+    start, sent, arrival = (
+        float(each[message] + later) for each in (record.start, record.sent, record.arrival)
+    )
+    return Leg(int(program.part[turn]), turn, int(program.step[turn]), on.first + message,
+               src, dst, ready, start, sent, arrival)  # fmt: skip
+
+
+def _behind(trace: Trace, leg: Leg, sender: int) -> int | None:
+    """Return the message of the turn ahead on its channel that a transfer was held up by."""
+    ahead = int(trace.program.ahead[leg.turn])
+    if ahead == _NONE or leg.start <= 0:
+        return None
+    on = trace.program.at(ahead)
+    record, later = trace.at(ahead)
+    mine = on.senders[0][on.senders[1] == sender]
+    if not len(mine):
+        return None
+    last = int(np.argmax(record.sent[mine]))
+    gone = float(record.sent[mine[last]] + later)
+    return int(mine[last]) if abs(gone - leg.start) <= _TIE * leg.start else None
 
 
 def _last_arrival(trace: Trace, turn: int, actor: int, now: float) -> int | None:
@@ -65,8 +88,9 @@ def _last_arrival(trace: Trace, turn: int, actor: int, now: float) -> int | None
     return int(mine[last]) if times[last] >= now * (1 - _TIE) else None
 
 
-def _slowest_sender(trace: Trace, turn: int, on: Pattern, message: int) -> int:
+def _slowest_sender(trace: Trace, turn: int, message: int) -> int:
     """Return the sender of a message that was the last to be ready for it."""
+    on = trace.program.at(turn)
     senders: list[int] = on.senders[1][on.senders[0] == message].tolist()
     return max(senders, key=lambda actor: _before(trace, turn, actor)[1])
 

@@ -231,3 +231,16 @@ def test_in_network_schedules_flow_and_are_not_stored() -> None:
     with pytest.raises(ScheduleError, match="cut-through only"):
         collectives.simulate(machine, "all_reduce", 64 * MiB, algorithm="nvls",
                              forwarding="store-and-forward")  # fmt: skip
+
+
+def test_what_waits_on_its_channel_is_not_put_down_to_software() -> None:
+    machine = topology.dgx_h100(4)
+    found = collectives.simulate(machine, "all_reduce", 64 * MiB, algorithm="hierarchical_direct")
+    closed = collectives.analyze(machine, "all_reduce", 64 * MiB, algorithm="hierarchical_direct")
+    path = found.critical_path
+    assert found.time == pytest.approx(closed.time, rel=1e-9)
+    software = sum(leg.start - leg.ready for leg in path)
+    assert software == pytest.approx(closed.latency.endpoint, rel=1e-6)
+    assert all(one.arrival == pytest.approx(two.ready) for one, two in pairwise(path))
+    moves = sum(leg.sent - leg.start for leg in path)
+    assert moves == pytest.approx(closed.latency.serialisation, rel=1e-6)

@@ -53,3 +53,12 @@ def test_jobs_at_once_have_rows_of_their_own() -> None:
     check_texts(figure)
     assert "one: npu/0" in words(figure)
     assert "as long as alone" in words(figure)
+
+
+def test_steps_that_overlap_have_a_row_for_each_phase() -> None:
+    machine = topology.dgx_h100(2)
+    found = collectives.simulate(machine, "all_reduce", 64 * MiB, algorithm="hierarchical_direct")
+    _, ax = plots.plot_gantt(found)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert "npu/0: all-gather in the node" in names
+    assert len(names) <= 32
