@@ -19,6 +19,7 @@ from topology.fabric import FloatArray
 from topology.units import GiB
 
 _EQUAL = 1e-12  # sizes are found to this
+_CUT = 1e-6  # where schedules are made for a size
 _MEETS = 1e-7  # times nearer than this are equal
 _TIE = 1e-9
 
@@ -116,7 +117,9 @@ def _switch(below: Candidate, above: Candidate, lo: float, hi: float) -> float:
         return lo
     if behind(hi) >= 0:
         return hi
-    return float(scipy.optimize.brentq(behind, lo, hi, xtol=_EQUAL * lo, rtol=_EQUAL))
+    # Schedules made for a size are cut in whole segments: finer is no more exact, and takes long.
+    near = _EQUAL if not (below.sized(hi) or above.sized(hi)) else _CUT
+    return float(scipy.optimize.brentq(behind, lo, hi, xtol=near * lo, rtol=near))
 
 
 def changes_of_fastest(fitting: Sequence[Candidate], sizes: Sequence[float]) -> Iterator[Crossover]:

@@ -72,10 +72,14 @@ class Candidate:
         """Return the schedule at a size, and the rank at each position."""
         return self._made[self._key(size)]
 
+    def sized(self, size: float) -> bool:
+        """Tell whether its schedule is made for one size."""
+        return self.placement(size)[0].sized
+
     def takes_long(self, size: float, sizes: int = 1) -> bool:
         """Tell whether it takes long to route it at so many sizes, one of which is given."""
         schedule = self.placement(size)[0]
-        return self.work(schedule) * (sizes if schedule.sized else 1) > _MOST_WORK
+        return self.work(schedule) * (sizes if self.sized(size) else 1) > _MOST_WORK
 
     def plan(self, size: float) -> Plan:
         """Return the plan at a size; the same for all where the schedule is."""
