@@ -120,5 +120,7 @@ def format_power(value: float) -> str:
 
 
 def format_percent(fraction: float) -> str:
-    """Print a fraction as a percentage: ``"98.2 %"``, ``"100 %"``."""
+    """Print a fraction as a percentage: ``"98.2 %"``, ``"100 %"``; 0.9996 is ``">99.9 %"``."""
+    if 0.9995 <= fraction < 1 - 1e-6:  # would be rounded to all of it
+        return ">99.9 %"
     return f"{100 * fraction:.1f}".removesuffix(".0") + " %"

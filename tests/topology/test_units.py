@@ -125,6 +125,9 @@ def test_whole_binary_sizes_survive_printing(count: int, unit: float) -> None:
         (units.format_power(559e3), "559 kW"),
         (units.format_percent(376 / 383), "98.2 %"),
         (units.format_percent(1), "100 %"),
+        (units.format_percent(0.9996), ">99.9 %"),
+        (units.format_percent(0.9994), "99.9 %"),
+        (units.format_percent(1 - 1e-12), "100 %"),
         (units.format_rate(math.nan), "unknown"),
     ],
 )
