@@ -101,9 +101,8 @@ def _sizes(sizes: npt.ArrayLike | None) -> FloatArray:
 def _curve(analysis: Analysis, sizes: FloatArray) -> Curve:
     if not analysis.collective.moves:
         raise SupernodeError(f"{analysis.collective.title} moves no data: it has no bandwidth")
-    factor = analysis.collective.factor(len(analysis.ranks))
     times = np.array([analysis.plan.time(size) for size in sizes.tolist()])
-    busbw = factor * sizes / np.where(times > 0, times, np.inf)
+    busbw = analysis.question.bus(1.0) * sizes / np.where(times > 0, times, np.inf)
     return Curve(
         machine=analysis.supernode.title,
         collective=analysis.collective.title,
@@ -136,13 +135,13 @@ def crossovers(
     The parameters are those of `bandwidth_curves`. Compared are analyses of one collective on as
     many ranks of one machine.
     """
-    groups: dict[tuple[str, str, int], list[Analysis]] = {}
+    groups: dict[tuple[str, str, int, float], list[Analysis]] = {}
     for one in _listed(analyses):
-        key = (one.supernode.title, one.collective.name, len(one.ranks))
+        factor = one.question.bus(1.0)
+        key = (one.supernode.title, one.collective.name, len(one.ranks), factor)
         groups.setdefault(key, []).append(one)
     found = []
-    for members in groups.values():
-        factor = members[0].collective.factor(len(members[0].ranks))
+    for (*_, factor), members in groups.items():
         plans = [of_plan(one.plan) for one in members]
         changes = changes_of_fastest(plans, _sizes(sizes).tolist())
         found += [(change, factor * change.size / change.time) for change in changes]

@@ -142,6 +142,14 @@ class TestBandwidthCurves:
         assert (curve.busbw <= curve.bound * (1 + 1e-9)).all()
         assert (np.diff(curve.busbw) >= -1e-9 * curve.peak).all()
 
+    def test_groups_have_the_factor_of_the_largest_group(self) -> None:
+        machine = MACHINES["dgx"]
+        teams = collectives.groups(machine, tp=4)["tp"]
+        found = collectives.analyze_groups(machine, "all_to_all", 64 * MiB, teams)
+        (curve,) = bandwidth_curves(found, [MiB, 64 * MiB])
+        assert curve.busbw[-1] == pytest.approx(found.busbw)
+        assert (curve.busbw <= curve.bound * (1 + 1e-9)).all()
+
     def test_half_size_of_a_straight_law_is_alpha_over_beta(self) -> None:
         """T = α + S/β reaches half of β at S = α β."""
         star = topology.star(4, link=100 * GB)
