@@ -185,7 +185,12 @@ def failures(
         One clear message for anything that does not fit.
     """
     question = one_group(supernode, kind, size, ranks=ranks, progress=progress, **choices)
-    before = answer(question)[0]
+    return failures_of(answer(question)[0], units)
+
+
+def failures_of(before: Analysis, units: str) -> FailureTable:
+    """Return what every single failure of a kind leaves of an analysis; see `failures`."""
+    supernode, question = before.supernode, before.question
     each = [(unit, 1) for unit in failure_units(supernode, units)]
     rows = _rows(before, each if question.exact and not _is_even(before.plan)
                  else _distinct(before, units))  # fmt: skip

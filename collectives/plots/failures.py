@@ -10,15 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from collectives.analysis.answer import Analysis
-from collectives.analysis.failures import loss
+from collectives.analysis.failures import failures_of, loss
 from collectives.plots.frame import framed
 from collectives.plots.words import asked
 from topology import border, units
 from topology.drawing.style import MARKERS, DrawStyle
 from topology.errors import SupernodeError
-from topology.faults import unit_sorts
+from topology.faults import FailureUnit, failure_units, unit_sorts
 
 _COUNTS = (1, 2, 4)
+_KINDS = ("switch", "nic", "link")
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,22 @@ def failure_curves(analysis: Analysis, counts: Iterable[int] = _COUNTS) -> tuple
 
     Notes
     -----
-    Parts fail in the order of their ids, so several failures fall in the same plane or node,
-    which is worse than failures spread at random. Links fail in both directions.
+    First fails the part whose failure costs most, as `failures` finds it; then parts in the order
+    of their ids, so several failures often fall in the same plane or node, which is worse than
+    failures spread at random. Links fail in both directions.
     """
     given = border.members(counts, "counts", SupernodeError)
     steps = sorted({border.whole(count, "counts", error=SupernodeError) for count in given})
     if not steps:
         raise SupernodeError("counts is empty; give whole numbers above 0")
-    found = []
-    sorts = unit_sorts(analysis.supernode, used=analysis.utilisation > 0)
-    for part, members in sorts.items():
+    found, machine = [], analysis.supernode
+    worst: dict[str, FailureUnit] = {}
+    for kind in _KINDS:
+        for unit, *_ in failures_of(analysis, kind).rows if failure_units(machine, kind) else ():
+            worst.setdefault(unit.sort or kind, unit)
+    for part, units_of in unit_sorts(machine, _KINDS, analysis.utilisation > 0).items():
+        first = worst[part]
+        members = (first, *(unit for unit in units_of if unit != first))
         chosen = [count for count in steps if count < len(members) or count == 1]
         losses = [loss(analysis, members[:count]) for count in chosen]
         left = (1.0, *(one.left for one in losses))
@@ -104,7 +111,7 @@ def plot_failures(
     most = max((curve.dead[-1] for curve in curves), default=1)
     plot = framed(
         style, ax, 8.8, 4.4, legend=-(-len(curves) // 2), xlim=(0, most * 1.02), ylim=(0, 105),
-        xticks=range(most + 1), xlabel="parts of one sort that failed, in the order of their ids",
+        xticks=range(most + 1), xlabel="parts of one sort that failed: the worst first, then by id",
         ylabel="speed left, % of that without failures",
     )  # fmt: skip
     for k, curve in enumerate(curves):

@@ -114,7 +114,9 @@ def _analysis(machine: Supernode, arguments: Namespace, say: Say) -> Analysis:
 
 def _of_analysis(arguments: Namespace, say: Say) -> Drawn:
     analysis = _analysis(_one(arguments), arguments, say)
-    return _plot(arguments.picture, analysis, arguments), analysis.bottleneck.sentence
+    figure = _plot(arguments.picture, analysis, arguments)
+    title = " ".join(figure.axes[0].get_title(loc="left").split())  # without the breaks of lines
+    return figure, title or analysis.bottleneck.sentence
 
 
 def _fabric(arguments: Namespace, say: Say) -> Drawn:

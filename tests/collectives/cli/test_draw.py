@@ -41,6 +41,17 @@ def test_json_says_where_and_what(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert said["conclusion"].startswith("all-to-all is limited by")
 
 
+def test_the_conclusion_is_the_picture_s(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["draw", "mi250", "--picture", "failures", "--collective", "all-to-all", "--json"]
+    assert main([*words, "-o", str(tmp_path / "a.pdf")]) == 0
+    picture = json.loads(capsys.readouterr().out)["conclusion"]
+    assert main(["faults", "mi250", "all-to-all", "64MiB", "--units", "link", "--json"]) == 0
+    worst = min(row["left"] for row in json.loads(capsys.readouterr().out)["failures"])
+    assert picture.startswith(f"One dead GCD–GCD link leaves {100 * worst:.1f}".removesuffix(".0"))
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

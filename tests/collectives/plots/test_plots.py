@@ -159,6 +159,18 @@ class TestFailures:
         again = collectives.analyze(hurt, "all_to_all", MiB, algorithm="direct")
         assert curves["L2 switch"].left[-1] == pytest.approx(whole.time / again.time)
 
+    def test_the_first_to_fail_is_the_worst_of_all(self) -> None:
+        """The GCDs of an MI250 node are linked by one, two and four lanes."""
+        whole = collectives.analyze(topology.mi250(), "all_to_all", MiB)
+        (curve,) = plots.failure_curves(whole, counts=[1])
+        left = [
+            whole.time / collectives.analyze(
+                topology.fail(whole.supernode, unit), "all_to_all", MiB, algorithm=whole.algorithm
+            ).time
+            for unit in topology.failure_units(whole.supernode, "link")
+        ]  # fmt: skip
+        assert curve.first == pytest.approx(min(left)) != pytest.approx(left[0])
+
     def test_what_is_cut_off_is_zero(self) -> None:
         curves = plots.failure_curves(analysed("star", "all_reduce", "direct"))
         assert {curve.part: curve.first for curve in curves} == {
