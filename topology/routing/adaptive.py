@@ -21,18 +21,20 @@ from scipy.sparse.csgraph import dijkstra
 from topology.approximation import Approximation
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.routing.balanced import Rooms, Search
+from topology.routing.blended import blended
 from topology.routing.demand import Pairs, Uniform
 from topology.routing.flow import Router
-from topology.routing.hops import Hops
+from topology.routing.hops import Hops, laid
 from topology.routing.paths import listed
 from topology.routing.policies import routing
-from topology.routing.split import SplitFlow, Targets
+from topology.routing.split import SplitFlow, Spray, Targets
 from topology.routing.turns import Turns
 from topology.solvers.linear import UnfinishedError
 
 _MOST_VARIABLES = 20_000
 _MOST_EXACT = 400_000
 _NEAR = 1e-7
+_TIE = 1e-9
 
 
 class Adaptive(Router):
@@ -58,6 +60,11 @@ class Adaptive(Router):
     def cheapest(self, targets: Targets, shortest: Hops, price: FloatArray) -> FloatArray:
         """Return the least each pair can pay by the price of each arc, shape (pairs,)."""
 
+    def searched(self, search: Search, targets: Targets, shortest: Hops) -> Spray:
+        """Return a good split where the best is too much to solve for."""
+        del targets
+        return search.sprayed(shortest)
+
     def spread(self, demand: Uniform | Pairs) -> SplitFlow:
         """Return a demand among ranks, split so that the worst link is the least loaded."""
         pairs = listed(demand, self.title)
@@ -72,8 +79,8 @@ class Adaptive(Router):
                 spray = search.solved(*allowed, targets.goals(self.fabric)) if few else spray
             except UnfinishedError:
                 few = False
-            spray = spray if few else search.sprayed(hops)
-        why = "the best split is searched for over shortest paths, not solved for"
+            spray = spray if few else self.searched(search, targets, hops)
+        why = "the best split is searched for, not solved for"
         note = Approximation(f"worst link by {self.title}", why, search.gap)
         notes = (note,) if search.gap > _NEAR else ()
         return SplitFlow(
@@ -149,12 +156,33 @@ class Optimal(Adaptive):
     def cheapest(self, targets: Targets, shortest: Hops, price: FloatArray) -> FloatArray:
         """Return the price of the cheapest path; a node that passes nothing on is left or met."""
         del shortest
+        node, column = np.divmod(targets.state, len(targets.ranks))
+        found: FloatArray = self._far(targets, price)[column, node]
+        return found
+
+    def _far(self, targets: Targets, price: FloatArray) -> FloatArray:
+        """Return the price of the cheapest path to each target from each node, (targets, nodes)."""
         fabric, nodes = self.fabric, len(self.fabric.nodes)
         met = np.where(fabric.forwards, np.arange(nodes), nodes + np.arange(nodes))
         turned = sparse.csr_array(
             (price, (met[fabric.head], fabric.tail)), shape=(2 * nodes, 2 * nodes)
         )
-        far = dijkstra(turned, indices=met[fabric.npus[targets.ranks]])
-        node, column = np.divmod(targets.state, len(targets.ranks))
-        found: FloatArray = far[column, node]
-        return found
+        far: FloatArray = dijkstra(turned, indices=met[fabric.npus[targets.ranks]])
+        return far[:, :nodes]
+
+    def searched(self, search: Search, targets: Targets, shortest: Hops) -> Spray:
+        """Return a blend of flows over the cheapest paths."""
+        fabric, width = self.fabric, len(targets.ranks)
+        arc, tail, head = self.allowed(targets, shortest)
+        goals = targets.goals(fabric)
+
+        def cheapest(price: FloatArray) -> Hops:
+            far = self._far(targets, price).T.reshape(-1)
+            far[goals] = 0.0
+            on = price[arc] + far[head] <= far[tail] * (1 + _TIE)
+            on &= far[head] < far[tail]
+            found = laid(fabric, width, arc[on], tail[on], head[on])
+            return found.chosen(found.reached(targets.state))
+
+        first = search.sprayed(shortest, rounds=0)
+        return blended(search, first, cheapest, goals, len(arc))

@@ -1,8 +1,9 @@
 """Split traffic so that the worst link is the least loaded, and prove how near that comes.
 
 Small cases are a linear program. Large ones start from the split by capacity and shrink the
-shares of crowded links. The cheapest paths by the prices of what is crowded prove a bound; where
-the first split reaches it, as on most symmetric machines, nothing else is tried.
+shares of crowded links, or blend flows over the cheapest paths (`blended`). What those cost by the
+prices of what is crowded proves a bound; where the first split reaches it, as on most symmetric
+machines, nothing else is tried.
 
 References
 ----------
@@ -169,6 +170,21 @@ class Search:
         )  # fmt: skip
         self.prove(found.price)
         spray = self._spray_of((arc, tail, head), found.flow * scale, goal)
+        self.reached = float(self.rooms.busy(spray.loads(self.entering)).max())
+        return spray
+
+    def joined(self, ways: list[tuple[Spray, float]], goal: IntArray) -> Spray:
+        """Return several splits as one, each taken in part; see `solved` for ``goal``."""
+        flow = np.zeros(len(self.rooms.fabric.tail) * len(goal))
+        for way, part in ways:
+            hops = way.hops
+            cell = hops.arc * len(goal) + hops.tail % len(goal)
+            np.add.at(flow, cell, part * hops.flows(self.entering, way.share))
+        cell = np.flatnonzero(flow)
+        arc, column = np.divmod(cell, max(1, len(goal)))
+        ends = (self.rooms.fabric.tail, self.rooms.fabric.head)
+        tail, head = (end[arc] * len(goal) + column for end in ends)
+        spray = self._spray_of((arc, tail, head), flow[cell], goal)
         self.reached = float(self.rooms.busy(spray.loads(self.entering)).max())
         return spray
 

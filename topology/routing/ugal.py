@@ -21,7 +21,7 @@ from scipy import sparse
 from topology.approximation import Approximation
 from topology.fabric import Fabric, FloatArray, IntArray
 from topology.routing.adaptive import Optimal, search_of
-from topology.routing.balanced import Rooms
+from topology.routing.balanced import Rooms, Search
 from topology.routing.demand import Pairs, Uniform
 from topology.routing.flow import Router, Slowest
 from topology.routing.pair_flow import PairFlow
@@ -131,7 +131,7 @@ class Ugal(Router):
         runs = runs if search.gap > _NOTHING else 1  # shortest paths are the best of all
         run = np.searchsorted(detour.senders, pairs.src) * runs // senders
         loads = _loads(near, detour, pairs, run, runs)
-        direct = self._best(loads) if search.gap > _NOTHING else np.ones(1)
+        direct = self._best(loads, search) if search.gap > _NOTHING else np.ones(1)
         share = np.stack([direct[run], 1 - direct[run]])
         total = np.einsum("r,ra->a", direct, loads[0]) + np.einsum("r,ra->a", 1 - direct, loads[1])
         search.reached = float(search.rooms.busy(total).max(initial=0.0))
@@ -149,13 +149,15 @@ class Ugal(Router):
         shortest = Targets.of(self.fabric, pairs).shortest(self.fabric).turns()
         return join_turns(shortest, Valiant(self.fabric).turns(pairs))
 
-    def _best(self, loads: FloatArray) -> FloatArray:
+    def _best(self, loads: FloatArray, search: Search) -> FloatArray:
         """Return the share of each run that takes shortest paths, shape (runs,).
 
         Parameters
         ----------
         loads
             Of each run over shortest paths and over detours, shape (2, runs, arcs).
+        search
+            Takes note of what the prices of the links prove.
         """
         rooms, runs = Rooms.of(self.fabric), loads.shape[1]
         busy = np.array([rooms.busy(one) for way in loads for one in way]).reshape(2 * runs, -1)
@@ -168,6 +170,7 @@ class Ugal(Router):
             sparse.csr_array(busy.T / ends.min()), np.ones(busy.shape[1]), balance, np.ones(runs),
             cost=np.repeat([0.0, _TIE / runs], runs),
         )  # fmt: skip
+        search.prove(found.price / rooms.room)
         direct = np.clip(found.flow[:runs], 0.0, 1.0)
         direct = np.where(direct > 1 - _NOTHING, 1.0, np.where(direct < _NOTHING, 0.0, direct))
         mixed = direct @ busy[:runs] + (1 - direct) @ busy[runs:]

@@ -103,6 +103,17 @@ def test_a_dragonfly_under_adversarial_traffic(h: int) -> None:
     assert 0.5 <= 1 / router(machine, "valiant").route(demand).worst() < 0.6
 
 
+def test_the_optimum_is_found_and_proved_where_it_is_too_much_to_solve_for() -> None:
+    """On the next group's 110 NPUs a program has 60,000 variables; the blend reaches 11 / 20."""
+    machine = topology.dragonfly(2, 5, 2, link=GB)
+    demand = _to_the_next_group(machine)
+    assert router(machine, "minimal_adaptive").route(demand).worst() == pytest.approx(10)
+    for name in ("optimal", "ugal"):
+        flow = router(machine, name).route(demand)
+        assert flow.worst() == pytest.approx(20 / 11, rel=1e-6)
+        assert flow.approximations() == ()
+
+
 def test_ugal_is_minimal_where_that_is_best_and_leaves_it_where_not() -> None:
     machine = topology.dragonfly(2, link=GB)
     for sent in (None, _to_the_next_group(machine)):
