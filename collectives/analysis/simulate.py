@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,10 @@ from topology.approximation import Approximation, require_exact
 from topology.routing import RoutingLike
 from topology.supernode import Supernode
 
+_CHOSEN = Approximation(
+    "fastest algorithm",
+    "chosen by the closed form, which leaves out how messages move here; ask for others by name",
+)
 FORWARDING = ("cut-through", "store-and-forward")
 
 
@@ -50,6 +54,17 @@ class Terms:
     injection: float = np.inf
     ejection: float = np.inf
     tick: float = 0.0
+
+    @property
+    def plain(self) -> bool:
+        """Whether the closed form knows all of them."""
+        return self == Terms()
+
+    def allow(self, schedule: Schedule, *, alone: bool) -> bool:
+        """Tell whether a schedule can run on these terms, alone or beside others."""
+        if schedule.overlaps:
+            return alone and self == Terms(stored=self.stored)
+        return not (self.stored and schedule.helped)
 
     @property
     def words(self) -> list[str]:
@@ -190,10 +205,18 @@ def run(question: Question, terms: Terms | None = None) -> Simulation:
     said, parts = [], []
     for job in question.jobs:
         selection = candidates(question, job)
+        auto = job.algorithm == "auto"
+        if auto:
+            alone = len(question.jobs) == len(job.groups) == 1
+            allowed = [
+                one for one in selection.fitting
+                if terms.allow(one.placement(job.bytes)[0], alone=alone)
+            ]  # fmt: skip
+            selection = replace(selection, fitting=tuple(allowed))
+            notes += [] if terms.plain else [_CHOSEN]
         pick = selection.fastest(job.bytes)
         notes += pick.approximations
         name = pick.candidate.name
-        auto = job.algorithm == "auto"
         said.append(explain.choice(name, selection.names, pick.excluded, auto=auto))
         schedule, ranks = pick.candidate.placement(job.bytes)
         parts.append(Part(schedule, ranks, job.bytes, question.endpoint))
@@ -274,7 +297,7 @@ def _carried_out(question: Question, parts: list[Part], terms: Terms) -> Trace:
 
 def _chunked(question: Question, parts: list[Part], part: Part, terms: Terms) -> Trace:
     """Return what happens when a schedule runs whose transfers wait for links and chunks."""
-    if len(parts) > 1 or terms != Terms(stored=terms.stored):
+    if not terms.allow(part.schedule, alone=len(parts) == 1):
         raise ScheduleError(
             f"simulate: the transfers of {part.schedule.name!r} wait for links and chunks, one at "
             "a time on a link; that goes with no window=, injection=, ejection= or tick=, and "

@@ -244,3 +244,19 @@ def test_what_waits_on_its_channel_is_not_put_down_to_software() -> None:
     assert all(one.arrival == pytest.approx(two.ready) for one, two in pairwise(path))
     moves = sum(leg.sent - leg.start for leg in path)
     assert moves == pytest.approx(closed.latency.serialisation, rel=1e-6)
+
+
+def test_auto_takes_what_can_run_on_the_terms_and_says_that_it_knows_no_more() -> None:
+    machine = topology.dgx_h100(2)
+    for kind in ("all_reduce", "all_gather", "all_to_all"):
+        stored = collectives.simulate(machine, kind, MiB, forwarding="store-and-forward")
+        assert not stored.jobs[0].schedule.helped
+        (note,) = stored.approximations
+        assert note.what == "fastest algorithm"
+        windowed = collectives.simulate(machine, kind, MiB, window=1)
+        assert not windowed.jobs[0].schedule.overlaps
+        named = windowed.jobs[0].schedule.name
+        again = collectives.simulate(machine, kind, MiB, window=1, algorithm=named)
+        assert again.time == pytest.approx(windowed.time)
+        assert again.approximations == ()
+    assert collectives.simulate(machine, "all_reduce", MiB).approximations == ()
