@@ -273,7 +273,9 @@ def conclude(
         In which other ways the answer is not exact.
     """
     cost, limit = plan.cost(size), question.bound.at(size)
-    approximations = tuple(dict.fromkeys((*more, *plan.approximations, *limit.approximations)))
+    sent = [note for job in question.jobs for note in job.approximations]
+    found = (*more, *sent, *plan.approximations, *limit.approximations)
+    approximations = tuple(dict.fromkeys(found))
     if question.exact:
         require_exact(approximations)
     end = plan.endpoint

@@ -22,6 +22,7 @@ from collectives.timing import Endpoint, Plan, arc_rates, endpoint_of, plan
 from collectives.timing.routed import Routes
 from collectives.timing.stepwise import Race
 from topology import border
+from topology.approximation import Approximation
 from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.routing import Demand, Router, RoutingLike, check_ranks, router
@@ -78,6 +79,8 @@ class Job(Printed):
         What the numbers stand on, besides the rest.
     trusted
         Whether a schedule given is the library's own, and need not be checked.
+    approximations
+        In which ways what is sent is not exact.
     """
 
     collective: str
@@ -89,6 +92,7 @@ class Job(Printed):
     needs: tuple[Need, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)
     trusted: bool = field(default=False, repr=False)
+    approximations: tuple[Approximation, ...] = field(default=(), repr=False)
 
     @property
     def given(self) -> bool:

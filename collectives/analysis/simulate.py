@@ -260,7 +260,8 @@ def _told(
     limit = question.bound.at(question.size)
     words = trace.words or question.router.words
     found = trace.approximations(question.rates)
-    approximations = tuple(dict.fromkeys((*more, *found, *limit.approximations)))
+    sent = [note for job in question.jobs for note in job.approximations]
+    approximations = tuple(dict.fromkeys((*more, *sent, *found, *limit.approximations)))
     if question.exact:
         require_exact(approximations)
     end, chunks = question.endpoint, any(part.schedule.overlaps for part in parts)

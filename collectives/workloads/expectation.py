@@ -31,6 +31,39 @@ def hit_independent(here: FloatArray, share: FloatArray, top_k: int) -> FloatArr
     return found
 
 
+def hit_limits(here: FloatArray, share: FloatArray, top_k: int) -> tuple[FloatArray, FloatArray]:
+    """Return the least and the highest chance that a token comes to each place.
+
+    These hold whichever experts go together: a token comes at least as often as for its most
+    loaded expert there, and for at most ``top_k`` of them at a time. The parameters are those of
+    `hit_independent`.
+    """
+    each = np.minimum(1.0, top_k * share) * here
+    together = np.clip(np.count_nonzero(here, axis=1), 1, top_k)
+    total = each.sum(axis=1)
+    return np.maximum(each.max(axis=1), total / together), np.minimum(1.0, total)
+
+
+def hit_loaded(
+    here: FloatArray, share: FloatArray, even: FloatArray, top_k: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the likely, least and highest chance that a token comes to each place.
+
+    Likely is that of independent choices, times what groups and the lack of repeats make of it
+    where all experts are equal: ``even`` is `hit_even` of ``here``.
+    """
+    least, most = hit_limits(here, share, top_k)
+    free = hit_independent(here, np.full_like(share, 1 / len(share)), top_k)
+    ratio = np.divide(even, free, out=np.ones_like(free), where=free > 0)
+    return np.clip(ratio * hit_independent(here, share, top_k), least, most), least, most
+
+
+def off(found: FloatArray, true: FloatArray) -> float:
+    """Return by how much numbers are off at most, as a fraction of the true ones above 0."""
+    some = true > 0
+    return float((np.abs(found - true)[some] / true[some]).max(initial=0.0))
+
+
 def hit_even(here: FloatArray, groups: int, used: int, top_k: int) -> FloatArray:
     """Return the chance that a token comes to each place, all experts being equal.
 

@@ -195,21 +195,24 @@ def _job(
         sent = token_schedule(copies, phase, require_groups(team, "node"))
         share = copies.layer.token_bytes(phase) / size
         tokens = TokenNeed.of(
-            supernode, ranks, copies.per_rank * share, copies.per_node * share, copies.home,
-            back=phase == "combine",
+            supernode, ranks, copies.least.per_rank * share, copies.least.per_node * share,
+            copies.home, back=phase == "combine",
         )  # fmt: skip
         return Job(
             "all_to_all", [ranks], size, sent, phase, needs=(tokens,),
-            notes=(*sent.notes, said), trusted=True,
+            notes=(*sent.notes, said), trusted=True, approximations=copies.approximations(dedup),
         )  # fmt: skip
     matrix = copies.matrix(phase, dedup=dedup)
-    need = PairsNeed.of(supernode, matrix / size, ranks)
+    need = PairsNeed.of(supernode, copies.least.matrix(phase, dedup=dedup) / size, ranks)
     note = "S is what a rank would send if every token went to each of its experts"
 
     def adapt(even: Schedule) -> Schedule:
         return at_size(uneven(even, matrix), matrix, size)
 
-    return Job("all_to_all", [ranks], size, algorithm, phase, adapt, (need,), (note, said))
+    return Job(
+        "all_to_all", [ranks], size, algorithm, phase, adapt, (need,), (note, said),
+        approximations=copies.approximations(dedup),
+    )  # fmt: skip
 
 
 def at_size(schedule: Schedule, matrix: FloatArray, size: float) -> Schedule:

@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.model.schedule import IntArray, ScheduleError
-from collectives.workloads.expectation import hit_even, hit_independent
+from collectives.workloads.expectation import hit_even, hit_loaded, off
 from topology import border
+from topology.approximation import Approximation
 from topology.errors import shown
 from topology.fabric import FloatArray, distinct
 
@@ -171,6 +172,11 @@ class Copies:
         The same if it is sent once for every rank.
     per_node
         Copies from each rank to each node if it is sent once for every node, shape (p, nodes).
+    fewest
+        The fewest copies that this load allows, whichever experts go together; None where the
+        numbers above are exact.
+    error
+        How far copies per rank and node can be off, as a fraction of the true ones.
     """
 
     layer: MoELayer
@@ -178,6 +184,20 @@ class Copies:
     per_expert: FloatArray
     per_rank: FloatArray
     per_node: FloatArray
+    fewest: Copies | None = None
+    error: float = 0.0
+
+    @property
+    def least(self) -> Copies:
+        """Return copies that nothing can save: what a bound may count."""
+        return self if self.fewest is None else self.fewest
+
+    def approximations(self, dedup: str) -> tuple[Approximation, ...]:
+        """Return what is not exact about the copies that are sent."""
+        if self.fewest is None or dedup == "none":
+            return ()
+        why = "a load does not say which experts go together; they count as almost independent"
+        return (Approximation(f"copies per {dedup}", why, self.error),)
 
     @property
     def nodes_per_token(self) -> float:
@@ -285,8 +305,10 @@ def route_tokens(
         all equal.
     seed
         Draw every token's groups and experts with this seed, by load, without repeats; by default
-        expected values. These are exact for equal loads, and for copies per expert; for
-        copies per rank or node under a load of its own, experts count as independent.
+        expected values. These are exact for equal loads, and for copies per expert. Copies per
+        rank or node under other loads depend on which experts go together: experts count as
+        independent, corrected by what is exact for equal loads, and `Copies.fewest` has what no
+        choice goes below.
     """
     where = np.unique(np.asarray(home), return_inverse=True)[1].reshape(-1)
     slots = place_experts(layer, len(where), load)
@@ -300,7 +322,7 @@ def route_tokens(
             )
         rng = np.random.default_rng(border.seed(seed, "moe: seed", ScheduleError))
         return _sampled(layer, where, slots, share, rng)
-    return _expected(layer, where, slots, share, even=load is None)
+    return _expected(layer, where, slots, share)
 
 
 def _sampled(
@@ -342,9 +364,7 @@ def _draw(layer: MoELayer, share: FloatArray, rng: np.random.Generator) -> IntAr
     return found
 
 
-def _expected(
-    layer: MoELayer, home: IntArray, slots: IntArray, share: FloatArray, *, even: bool
-) -> Copies:
+def _expected(layer: MoELayer, home: IntArray, slots: IntArray, share: FloatArray) -> Copies:
     p, nodes = len(home), int(home.max()) + 1
     copies = np.bincount(slots.reshape(-1), minlength=layer.experts)
     here = np.zeros((p, layer.experts))  # probability that an expert's token comes to a rank
@@ -352,14 +372,27 @@ def _expected(
     here /= copies
     at_node = np.zeros((nodes, layer.experts))
     np.add.at(at_node, home, here)
-    wanted = layer.tokens * layer.top_k * here @ share
+    wanted = np.tile(layer.tokens * layer.top_k * here @ share, (p, 1))
 
-    def hit(places: FloatArray) -> FloatArray:
-        if even:
-            return hit_even(places, layer.expert_groups, layer.groups_used, layer.top_k)
-        return hit_independent(places, share, layer.top_k)
+    def made(rank: FloatArray, node: FloatArray) -> Copies:
+        """Return the copies of such chances; a node is hit where a rank is, and only there."""
+        most, total = np.zeros(nodes), np.zeros(nodes)
+        np.maximum.at(most, home, rank)
+        np.add.at(total, home, rank)
+        to_rank, to_node = layer.tokens * rank, layer.tokens * np.clip(node, most, total)
+        return Copies(layer, home, wanted, np.tile(to_rank, (p, 1)), np.tile(to_node, (p, 1)))
 
-    to_rank, to_node = layer.tokens * hit(here), layer.tokens * hit(at_node)
-    return Copies(
-        layer, home, np.tile(wanted, (p, 1)), np.tile(to_rank, (p, 1)), np.tile(to_node, (p, 1))
-    )
+    limited = (layer.expert_groups, layer.groups_used, layer.top_k)
+    even = [hit_even(places, *limited) for places in (here, at_node)]
+    if np.allclose(share, 1 / layer.experts, rtol=1e-12, atol=0):
+        return made(*even)
+    chances = [
+        hit_loaded(places, share, exact, layer.top_k)
+        for places, exact in zip((here, at_node), even, strict=True)
+    ]
+    likely, fewest, most = (made(*both) for both in zip(*chances, strict=True))
+    error = max(
+        off(getattr(likely, name), getattr(limit, name))
+        for limit in (fewest, most) for name in ("per_rank", "per_node")
+    )  # fmt: skip
+    return replace(likely, fewest=fewest, error=error)

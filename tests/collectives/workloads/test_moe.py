@@ -189,6 +189,32 @@ def test_a_measured_load_is_kept_exactly() -> None:
     assert copies.imbalance == pytest.approx(2.0)
 
 
+def test_equal_loads_given_are_those_of_none_and_nearby_ones_are_near() -> None:
+    layer, home = deepseek_v3(), np.arange(16) // 8
+    free = route_tokens(layer, home)
+    given_ = route_tokens(layer, home, load=np.full(256, 3.0))
+    near = route_tokens(layer, home, load=skewed_load(256, 1e-4, 0))
+    for name in ("per_rank", "per_node"):
+        assert getattr(given_, name) == pytest.approx(getattr(free, name))
+        assert getattr(near, name) == pytest.approx(getattr(free, name), rel=1e-2)
+    assert given_.approximations("node") == ()
+
+
+def test_a_load_of_its_own_is_approximate_and_never_below_its_bound() -> None:
+    """Two experts always go together: one copy to their rank, where a load says up to two."""
+    layer = MoELayer(10, 64, 2, 4)
+    home, load = np.array([0, 1]), [3, 3, 1, 1]  # experts 0 and 1 are on rank 0, chosen as a pair
+    copies = route_tokens(layer, home, load=load)
+    assert copies.least.per_rank[0] == pytest.approx([7.5, 2.5])  # that pairing's own counts
+    machine = topology.dgx_h100(nodes=2)
+    skewed = {"load": skewed_load(256, 0.3, 0), "dedup": "node"}
+    found = analyze_moe(machine, deepseek_v3(), **skewed).dispatch
+    assert [note.what for note in found.approximations] == ["copies per node"]
+    with pytest.raises(SupernodeError, match="copies per node"):
+        analyze_moe(machine, deepseek_v3(), **skewed, exact=True)
+    assert analyze_moe(machine, deepseek_v3(), load=skewed["load"], exact=True)
+
+
 @given(skew=st.sampled_from([0.1, 0.3, 0.6]), seed=st.integers(0, 5))
 @settings(max_examples=4)
 def test_imbalance_raises_the_busiest_and_the_time(skew: float, seed: int) -> None:
