@@ -138,7 +138,8 @@ class Detour:
         entering = np.zeros(self.out.hops.states)
         entering[self.enter] = amount.sum(axis=1, keepdims=True) / self.groups
         turning = np.zeros(self.back.hops.states)
-        np.add.at(turning, self.leave, self.chance.T @ amount)
+        busy = np.flatnonzero(amount.any(axis=1))  # of a run of UGAL's senders, few
+        np.add.at(turning, self.leave, self.chance[busy].T @ amount[busy])
         return self.out.loads(entering) + self.back.loads(turning)
 
     @property

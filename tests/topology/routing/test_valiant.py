@@ -17,7 +17,7 @@ from tests.strategies import demands, dragonflies, networks
 from topology import Supernode
 from topology.errors import RoutingError
 from topology.fabric import FloatArray
-from topology.routing import Pairs, ecmp, router
+from topology.routing import Pairs, ecmp, router, ugal
 from topology.units import GB
 
 
@@ -152,6 +152,21 @@ def test_no_common_share_beats_ugal(machine: Supernode, data: st.DataObject) -> 
     every = [(x * direct + (1 - x) * detour) / capacity for x in np.linspace(0, 1, 21)]
     best = min(busy.max(initial=0) for busy in every)
     assert router(machine, "ugal").route(pairs).worst() <= best * (1 + 1e-6)
+
+
+def test_ugal_with_one_share_for_all_says_how_far_it_can_be_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half the ranks send to the next group: senders apart do better, no routing beats the note."""
+    machine = topology.dragonfly(2, link=GB)
+    src = np.arange(0, 72, 2)
+    demand = Pairs(src, (src + np.where(src < 36, 8, 36)) % 72, np.linspace(0.1, 2, 36) * GB)
+    best = router(machine, "optimal").route(demand).worst()
+    monkeypatch.setattr(ugal, "_MOST_WORK", 1)
+    flow = router(machine, "ugal").route(demand)
+    (note,) = flow.approximations()
+    assert best <= flow.worst() <= best * (1 + (note.error or 0)) * (1 + 1e-6)
+    assert (note.error or 0) < 2 * (flow.worst() / best - 1) + 0.05
 
 
 def test_one_sender_of_ugal_balances_its_own_links() -> None:
