@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from topology.routing.split import SplitFlow
 from topology.routing.ugal import MixedFlow
 from topology.supernode import Supernode
 from topology.text import Part, Printed, Table, counted
+
+_MOST_WORK = 10_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -113,7 +115,7 @@ class RoutingComparison(Printed):
         unseen = [f"{one.router.title}: {one.unseen}" for one in self.found if one.unseen]
         table = Table("all to all, all at once", headers, rows)
         refused = [(name, why) for name, why in self.refused.items()]
-        tables = [Table("what does not suit it", ("routing", "why"), refused)] if refused else []
+        tables = [Table("left out", ("routing", "why"), refused)] if refused else []
         return [f"{self.supernode.title}: {first}", table, *notes, *unseen, *tables]
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,6 +131,7 @@ def compare_routings(
     routings: Sequence[RoutingLike] = (),
     *,
     ranks: npt.ArrayLike | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> RoutingComparison:
     """Return what routings make of uniform traffic, and whether they can deadlock.
 
@@ -140,6 +143,11 @@ def compare_routings(
         See `router`; by default all that are known, those that do not suit the machine told so.
     ranks
         Who sends to whom; by default all.
+    progress
+        Called with what is being looked at and the fraction done.
+
+    Without names, what takes more than some seconds is left out, and said to be: where links times
+    ranks, twice that for deadlock of what routes pair by pair, are more than ten million.
 
     Raises
     ------
@@ -149,9 +157,13 @@ def compare_routings(
     chosen = chosen_ranks(ranks, len(supernode.npus))
     named = border.ordered(routings, "routings", RoutingError)
     found, refused = [], {}
-    for routing in named or routing_names():
+    wanted = named or routing_names()
+    for at, routing in enumerate(wanted):
+        if progress is not None:
+            progress(f"routing {routing}", at / len(wanted))
         try:
-            found.append(_figures(router(supernode, routing), chosen))
+            policy = router(supernode, routing)
+            found.append(_figures(policy, chosen, np.inf if named else _MOST_WORK))
         except RoutingError as error:
             if named:
                 raise
@@ -160,17 +172,30 @@ def compare_routings(
     return RoutingComparison(supernode, len(chosen), tuple(found), refused)
 
 
-def _figures(policy: Router, ranks: npt.NDArray[np.int64]) -> RoutingFigures:
+def _figures(policy: Router, ranks: npt.NDArray[np.int64], most: float) -> RoutingFigures:
+    work = len(policy.fabric.tail) * len(ranks)
+    if policy.by_pair:
+        _afford(work, most)
     flow = policy.route(Uniform(ranks))
     worst = flow.worst()
     rate = (len(ranks) - 1) / worst if worst else 0.0
     # What is approximate elsewhere is a latency, which is not shown.
     notes = flow.notes if isinstance(flow, SplitFlow | MixedFlow) else ()
     try:
+        _afford(work * (2 if policy.by_pair else 1), most)
         verdict, unseen = deadlock(policy.fabric, policy, ranks=ranks), ""
     except RoutingError as error:
         verdict, unseen = None, str(error)
     return RoutingFigures(policy, rate, _worst_of(flow, worst), notes, verdict, unseen)
+
+
+def _afford(work: float, most: float) -> None:
+    """Raise `RoutingError` if something takes more work, in links times ranks, than it may."""
+    if work > most:
+        raise RoutingError(
+            f"takes long (links × ranks are {work:,.0f}; {most:,.0f} take seconds): ask "
+            "for it by name"
+        )
 
 
 def _worst_of(flow: RoutedFlow, worst: float) -> str:

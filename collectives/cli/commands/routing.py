@@ -19,6 +19,8 @@ from topology.routing import compare_routings, routing_names
     ),
     RANKS,
 )  # fmt: skip
-def routing_command(arguments: Namespace, _: Say) -> Result:
+def routing_command(arguments: Namespace, say: Say) -> Result:
     """Compare."""
-    return compare_routings(arguments.system, arguments.routings or (), ranks=arguments.ranks)
+    return compare_routings(
+        arguments.system, arguments.routings or (), ranks=arguments.ranks, progress=say
+    )

@@ -9,7 +9,7 @@ import pytest
 import topology
 from collectives.cli import main
 from topology.errors import RoutingError
-from topology.routing import compare_routings, router, routing_names, turns
+from topology.routing import compare_routings, overview, router, routing_names, turns
 from topology.units import GB
 
 
@@ -52,6 +52,25 @@ def test_a_switch_that_limits_and_turns_that_are_too_many_are_said(
     assert one.deadlock is None
     assert "not looked at" in one.row()
     assert "are looked at at most" in str(one)
+
+
+def test_what_takes_long_is_left_out_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 9 ranks and 36 links the work is 324: looked at with 648, the verdicts twice that."""
+    torus, said = topology.torus((3, 3), link=GB), []
+    monkeypatch.setattr(overview, "_MOST_WORK", 323)
+    found = compare_routings(torus, progress=lambda what, done: said.append((what, done)))
+    assert [one.router.title for one in found.found] == ["ECMP"]
+    assert "ask for it by name" in found.refused["optimal"]
+    assert "ask for it by name" in found.found[0].unseen
+    assert [what for what, _ in said] == [f"routing {name}" for name in routing_names()]
+    assert [done for _, done in said] == sorted(done for _, done in said)
+    (named,) = compare_routings(torus, ["optimal"]).found
+    assert named.deadlock is not None
+    monkeypatch.setattr(overview, "_MOST_WORK", 647)
+    found = compare_routings(torus)
+    by_title = {one.router.title: one.deadlock for one in found.found}
+    assert by_title["ECMP"] is not None
+    assert by_title["optimal"] is None
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
