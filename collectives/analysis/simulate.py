@@ -257,13 +257,12 @@ def _told(
         JobRun(job, part.schedule, part.ranks, trace.finish(at), float(alone[at].max(initial=0.0)))
         for at, (job, part) in enumerate(zip(question.jobs, parts, strict=True))
     )
-    limit = question.bound.at(question.size)
     words = trace.words or question.router.words
     found = trace.approximations(question.rates)
     sent = [note for job in question.jobs for note in job.approximations]
-    approximations = tuple(dict.fromkeys((*more, *sent, *found, *limit.approximations)))
+    own = tuple(dict.fromkeys((*more, *sent, *found)))
     if question.exact:
-        require_exact(approximations)
+        require_exact((*own, *question.bound.at(question.size).approximations))
     end, chunks = question.endpoint, any(part.schedule.overlaps for part in parts)
     assumptions = (
         *dict.fromkeys(said),
@@ -273,7 +272,7 @@ def _told(
         *(explain.VERIFIED for job in question.jobs if job.given and not more),
         *(note for job in question.jobs for note in job.notes),
     )  # fmt: skip
-    return Simulation(question, jobs, trace, limit, assumptions, approximations)
+    return Simulation(question, jobs, trace, assumptions, own)
 
 
 def _carried_out(question: Question, parts: list[Part], terms: Terms) -> Trace:

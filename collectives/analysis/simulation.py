@@ -90,18 +90,27 @@ class Simulation(Printed):
         What became of each job.
     trace
         When every message started, left and arrived.
-    bound
-        What nothing can beat.
-    assumptions, approximations
-        What the numbers stand on, and in which ways they are not exact.
+    assumptions
+        What the numbers stand on.
+    approximate
+        In which ways the run itself is not exact.
     """
 
     question: Question
     jobs: tuple[JobRun, ...]
     trace: Trace
-    bound: Bound
     assumptions: tuple[str, ...]
-    approximations: tuple[Approximation, ...] = ()
+    approximate: tuple[Approximation, ...] = ()
+
+    @cached_property
+    def bound(self) -> Bound:
+        """What nothing can beat; found when it is asked for, as that may take longer than a run."""
+        return self.question.bound.at(self.size)
+
+    @property
+    def approximations(self) -> tuple[Approximation, ...]:
+        """In which ways the run, or the bound, is not exact."""
+        return tuple(dict.fromkeys((*self.approximate, *self.bound.approximations)))
 
     @property
     def supernode(self) -> Supernode:
