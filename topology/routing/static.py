@@ -2,7 +2,8 @@
 
 On its way up from level l a pair takes parent q mod w, and lane q div w of the link to it, with
 q = x div (w_0 ... w_(l-1)), x the number of one end and w_l how many parents a node of level l
-has. The way down is fixed but for its lanes, which go by the same numbers.
+has. The way down is fixed but for its lanes, which go by the same numbers. Numbers are ranks: where
+those of a leaf are not consecutive, as on rails, several go by one spine.
 
 References
 ----------
@@ -66,7 +67,10 @@ class UpDown(ShortestWalker):
     @property
     def words(self) -> str:
         """Say which way traffic goes."""
-        return f"static up/down, each pair's way up by the number of its {self.end}"
+        return (
+            f"static up/down, each pair's way up by the rank of its {self.end}, as ranks are "
+            "numbered (shifts keep apart where that is leaf by leaf, on rails it is not)"
+        )
 
     @property
     @abstractmethod

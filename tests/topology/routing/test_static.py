@@ -42,6 +42,16 @@ def test_a_tree_that_is_not_full_cannot_keep_shifts_apart() -> None:
     assert router(machine, "d_mod_k").route(_shift(16, 4)).worst() == pytest.approx(2.0)
 
 
+def test_on_rails_ranks_are_not_numbered_leaf_by_leaf_and_that_is_said() -> None:
+    """All of a leaf are equal modulo 8, so that shifts meet; a subnet manager may number better."""
+    policy = router(topology.dgx_h100(4), "d_mod_k")
+    spray = router(policy.fabric, "ecmp")
+    shifts = [_shift(32, by) for by in range(1, 32)]
+    worst = [max(one.route(shift).worst() for shift in shifts) for one in (policy, spray)]
+    assert worst[0] > worst[1] * (1 + 1e-9)
+    assert "leaf by leaf, on rails it is not" in policy.words
+
+
 @given(fat_trees(), st.data())
 def test_s_mod_k_is_d_mod_k_there_and_back(machine: Supernode, data: st.DataObject) -> None:
     ranks = st.integers(0, len(machine.npus) - 1)
