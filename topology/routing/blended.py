@@ -26,7 +26,7 @@ from topology.solvers.linear import least_level
 _ROUNDS = 40
 _WORK = 100_000_000
 _FEWEST = 6
-_STEEP = 12.0
+_STEEP = (12.0, 4.0, 8.0, 20.0, 50.0)
 _FLOOR = 1e-6
 _NEAR = 1e-3
 
@@ -54,7 +54,7 @@ def blended(
     part, now, dual = np.ones(1), busy[0], np.zeros(len(rooms.room))
     for turn in range(max(_FEWEST, min(_ROUNDS, _WORK // max(1, size)))):
         top = float(now.max())
-        steep = np.exp(_STEEP * (1 + turn) ** 0.5 * (now / top - 1)) / rooms.room
+        steep = np.exp(_STEEP[turn // 2 % len(_STEEP)] * (now / top - 1)) / rooms.room
         price = dual if turn % 2 else steep
         floored = price + _FLOOR * (price @ rooms.room) / rooms.room.sum()
         search.prove(floored)
