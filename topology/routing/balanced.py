@@ -223,8 +223,19 @@ def _without_cycles(tail: IntArray, head: IntArray, flow: FloatArray, nothing: f
     joined = sparse.coo_array((np.ones(len(u)), (u, v)), shape=(size, size))
     label = connected_components(joined, connection="strong")[1]
     round_ = np.flatnonzero(label[u] == label[v])
-    graph = nx.DiGraph()
-    graph.add_edges_from((int(u[at]), int(v[at]), {"hop": int(used[at])}) for at in round_)
+    order = round_[np.argsort(label[u[round_]], kind="stable")]
+    apart = np.flatnonzero(np.diff(label[u[order]])) + 1
+    for part in np.split(order, apart):  # one search over all would start at the first ever again
+        _open(
+            nx.DiGraph((int(u[at]), int(v[at]), {"hop": int(used[at])}) for at in part),
+            flow,
+            nothing,
+        )
+    return flow
+
+
+def _open(graph: nx.DiGraph, flow: FloatArray, nothing: float) -> None:
+    """Take off what goes round in circles of a graph whose edges are hops."""
     while graph:
         try:
             cycle = nx.find_cycle(graph)
@@ -235,4 +246,3 @@ def _without_cycles(tail: IntArray, head: IntArray, flow: FloatArray, nothing: f
         graph.remove_edges_from(
             [edge for edge, hop in zip(cycle, hops, strict=True) if flow[hop] <= nothing]
         )
-    return flow
