@@ -33,7 +33,7 @@ from topology.fabric import BoolArray
 from topology.routing import Pairs
 
 _MOST_TRANSFERS = 40_000  # some tenths of a second
-_DRAWS = 8
+_DRAWS = 4
 _PIECES = (1, 2, 4, 8)
 _MOST_SLOTS = 64  # that a slow link may take as long as the fastest takes one
 
