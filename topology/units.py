@@ -86,7 +86,7 @@ def parse_power(text: object) -> float:
 def _scaled(value: float, steps: tuple[tuple[float, str], ...], digits: int) -> str:
     if not math.isfinite(value):
         return "unlimited" if value > 0 else "unknown"
-    value = float(f"{value:.{digits}g}")  # 999.96 ns are 1 us, not 1000 ns
+    value = float(f"{float(value):.{digits}g}")  # 999.96 ns are 1 us, not 1000 ns
     factor, unit = next((one for one in steps if abs(value) >= one[0] * (1 - 1e-9)), steps[-1])
     return f"{value / factor:.{digits}g} {unit}"
 

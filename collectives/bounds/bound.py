@@ -119,7 +119,9 @@ class Bound(Printed):
 
     def scaled(self, weight: float) -> Bound:
         """Return the bound of the same data per byte of an S that is 1/weight times as large."""
-        weight = border.number(weight, "weight", least=1 / border.MOST) if weight != 0 else 0.0
+        weight = border.number(weight, "weight")
+        if weight != 0:
+            border.number(weight, "weight", least=1 / border.MOST)
         if weight == 1.0:
             return self
         proof = self.certificate

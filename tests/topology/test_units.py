@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -133,3 +134,7 @@ def test_whole_binary_sizes_survive_printing(count: int, unit: float) -> None:
 )
 def test_quantities_are_printed(text: str, said: str) -> None:
     assert text == said
+
+
+def test_exact_fractions_are_formatted_as_any_number() -> None:
+    assert units.format_rate(Fraction(10**12, 3)) == units.format_rate(1e12 / 3)
