@@ -14,7 +14,8 @@ from topology import Supernode
 from topology.units import MiB
 
 LIMITS = {
-    "topology.routing.ecmp": ("_MANY", "_ARCS", "_SORTS", "_PAYS"),
+    "topology.routing.ecmp": ("_MANY", "_ARCS", "_SORTS", "_PAYS", "_FEW"),
+    "topology.routing.hops": ("_CELLS",),
     "topology.routing.distances": ("_CELLS",),
     "topology.routing.spreading": ("_CELLS", "_SAMPLE", "_KEPT_HOPS"),
     "topology.routing.paths": ("_BATCH",),
@@ -78,3 +79,23 @@ def test_a_limit_changes_nothing_or_is_told(
             assert after.time >= before.time * (1 - 1e-9) or end == "all"
         else:
             assert after.time == pytest.approx(before.time, rel=1e-9)
+
+
+@pytest.mark.parametrize("limit", [1, 2**40])
+@pytest.mark.parametrize("at", [("collectives.timing.turns", "_CELLS"),
+                                ("collectives.timing.fluid", "_KNOWN")])  # fmt: skip
+def test_what_a_simulation_keeps_changes_no_time(
+    at: tuple[str, str], limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (("ring", {}), ("hierarchical_direct", {}), ("ring", {"window": 1}))
+    machine = topology.dgx_h100(2)
+
+    def times() -> list[float]:
+        return [
+            collectives.simulate(machine, "all_reduce", MiB, algorithm=name, **terms).time
+            for name, terms in asked
+        ]
+
+    known = times()
+    monkeypatch.setattr(sys.modules[at[0]], at[1], limit)
+    assert times() == pytest.approx(known, rel=1e-12)
