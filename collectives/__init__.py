@@ -47,6 +47,8 @@ from collectives.model.schedule import ScheduleError as ScheduleError
 from collectives.model.schedule import Step as Step
 from collectives.model.schedule import Team as Team
 from collectives.model.schedule import Transfers as Transfers
+from collectives.stacks import Stack as Stack
+from collectives.stacks import stack_names as stack_names
 from collectives.synthesis import Exchange as Exchange
 from collectives.synthesis import Synthesis as Synthesis
 from collectives.synthesis import find_exchange as find_exchange
@@ -56,6 +58,10 @@ from collectives.timing import Cost as Cost
 from collectives.timing import Latency as Latency
 from collectives.timing import Plan as Plan
 from collectives.timing import plan as plan
+from collectives.validation import Measurement as Measurement
+from collectives.validation import Validation as Validation
+from collectives.validation import measurements as measurements
+from collectives.validation import validate as validate
 from collectives.workloads.all_to_all_v import analyze_all_to_all_v as analyze_all_to_all_v
 from collectives.workloads.groups import Groups as Groups
 from collectives.workloads.groups import analyze_groups as analyze_groups

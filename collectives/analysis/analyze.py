@@ -12,6 +12,7 @@ from collectives.analysis.answer import Analysis, answer
 from collectives.analysis.question import as_sizes, one_group
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import Schedule
+from collectives.stacks import Stack
 from topology.routing import RoutingLike
 from topology.supernode import Supernode
 
@@ -62,6 +63,8 @@ def analyze(
     alpha: float | None = None,
     message: float | None = None,
     exact: bool = False,
+    stack: str | Stack | None = None,
+    launch: str | None = None,
 ) -> Analysis:
     """Analyse a collective on a machine: how long, how near the bound, and what limits it.
 
@@ -87,6 +90,11 @@ def analyze(
         Endpoint seconds per step and per message, instead of the devices' rows.
     exact
         Whether an answer that is approximate in any way is refused.
+    stack
+        The software that runs it, one of `stack_names`, a file that `calibrate` wrote, or a
+        `Stack`; by default "ideal", perfect software.
+    launch
+        How its processes are launched, one of the stack's `launches`.
 
     Raises
     ------
@@ -95,7 +103,8 @@ def analyze(
     """
     question = one_group(
         supernode, kind, size, algorithm=algorithm, ranks=ranks, routing=routing,
-        group_size=group_size, rate=rate, alpha=alpha, message=message, exact=exact,
+        group_size=group_size, rate=rate, alpha=alpha, message=message, exact=exact, stack=stack,
+        launch=launch,
     )  # fmt: skip
     return answer(question)[0]
 

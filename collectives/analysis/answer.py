@@ -23,9 +23,11 @@ from collectives.bounds import Bound
 from collectives.model.checking import check_schedule
 from collectives.model.collective import Collective
 from collectives.model.schedule import IntArray, Schedule
+from collectives.stacks import KnownError, known_error, usual_stack
 from collectives.timing import Cost, Latency, Plan
 from topology import units
 from topology.approximation import Approximation, require_exact
+from topology.errors import SupernodeError
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
 from topology.text import Part, Printed, Table
@@ -138,6 +140,30 @@ class Analysis(Printed):
         title = " with ".join(dict.fromkeys(job.title for job in self.jobs))
         return find_bottleneck(title, self.supernode.fabric, self.cost)
 
+    @cached_property
+    def ideal(self) -> Analysis:
+        """What perfect software takes, with the algorithm that is the fastest for it."""
+        if self.question.stack is None:
+            return self
+        return answer(self.question.run_by(None), [self.size])[0]
+
+    @cached_property
+    def deployed(self) -> Analysis | None:
+        """What the stack that was asked for takes, or the one most run on these NPUs, if any."""
+        if self.question.stack is not None:
+            return self
+        name = usual_stack(self.supernode, self.question.ranks)
+        try:
+            return answer(self.question.run_by(name), [self.size])[0] if name else None
+        except SupernodeError:  # it has no way to do this here
+            return None
+
+    @property
+    def error(self) -> KnownError | None:
+        """How far times of its stack are from published measurements; None without a stack."""
+        run_by = self.question.stack
+        return known_error(run_by, self.size) if run_by else None
+
     @property
     def asked(self) -> str:
         """Return the question in words."""
@@ -157,6 +183,7 @@ class Analysis(Printed):
         facts = [
             ("time", units.format_time(self.time)),
             *rates,
+            *self._beside(),
             ("bound", f"{units.format_time(limit.time)}{most}, by {limit.words}"),
             ("bound / estimate", units.format_percent(self.efficiency)),
         ]
@@ -168,6 +195,18 @@ class Analysis(Printed):
             *self.latency.parts()[1:],
             self.assumption_table,
         ]
+
+    def _beside(self) -> list[tuple[str, str]]:
+        """Return what other software takes, with the error that is known of it."""
+        run = self.deployed
+        stack = run.question.stack if run else None
+        if run is None or stack is None or run.error is None:
+            return []
+        way = run.cost.steps[0].phase
+        if run is not self:
+            return [(stack.title, f"{_rated(run)}, {way}; {run.error.words}")]
+        ideal = f"{_rated(self.ideal)}, {self.ideal.algorithm}"
+        return [(stack.title, f"{way}; {run.error.words}"), ("perfect software", ideal)]
 
     @property
     def assumption_table(self) -> Table:
@@ -197,6 +236,8 @@ class Analysis(Printed):
                 "words": limit.words,
             },
             "bound_over_estimate": self.efficiency,
+            "ideal_s": self.ideal.time,
+            "stack": self._stack_data(),
             "bottleneck": self.bottleneck.to_dict(),
             "links": [row.to_dict() for row in self.links],
             "latency_s": {**asdict(self.latency), "total": self.latency.total},
@@ -208,6 +249,17 @@ class Analysis(Printed):
             "approximations": [asdict(note) for note in self.approximations],
         }
 
+    def _stack_data(self) -> dict[str, Any] | None:
+        found = self.deployed
+        run_by = found.question.stack if found else None
+        if found is None or run_by is None or found.error is None:
+            return None
+        return {
+            "name": run_by.name, "generation": run_by.generation, "launch": run_by.launch,
+            "way": found.cost.steps[0].phase, "time_s": found.time, "busbw_Bps": found.busbw,
+            "error": found.error.error, "measurements": found.error.measurements,
+        }  # fmt: skip
+
     def _job_data(self, job: Job) -> dict[str, Any]:
         return {
             "name": job.title,
@@ -215,6 +267,12 @@ class Analysis(Printed):
             "size_bytes": self.size * self.question.share(job),
             "groups": [np.asarray(row).tolist() for row in job.groups],
         }
+
+
+def _rated(found: Analysis) -> str:
+    """Say how long something takes, and its busbw if it moves data."""
+    time = units.format_time(found.time)
+    return f"{time}, {units.format_rate(found.busbw)} busbw" if found.size > 0 else time
 
 
 def answer(question: Question, sizes: Sequence[float] | None = None) -> list[Analysis]:
@@ -241,7 +299,8 @@ def answer(question: Question, sizes: Sequence[float] | None = None) -> list[Ana
             together[names] = all_jobs(question, [pick.candidate for pick in picks])
         said = [
             explain.choice(pick.candidate.name, selection.names, pick.excluded,
-                           auto=job.algorithm == "auto")
+                           auto=job.algorithm == "auto",
+                           by=question.stack.title if question.stack else "")
             for job, selection, pick in zip(question.jobs, selections, picks, strict=True)
         ]  # fmt: skip
         plan = together[names].plan(size)
@@ -278,17 +337,25 @@ def conclude(
     approximations = tuple(dict.fromkeys(found))
     if question.exact:
         require_exact(approximations)
-    end = plan.endpoint
     assumptions = (
         *notes[:1],
-        *explain.conditions(plan.rate, end.alpha, end.message, end.source,
-                            words=plan.ways, order=plan.schedule.order),
+        *_conditions(question, plan),
         *notes[1:],
         *(explain.VERIFIED for job in question.jobs if job.given and not more),
         *(note for job in question.jobs for note in job.notes),
         *(explain.LOCKSTEP for _ in [0] if sum(len(job.groups) for job in question.jobs) > 1),
     )  # fmt: skip
     return Analysis(question, float(size), plan, cost, limit, assumptions, approximations)
+
+
+def _conditions(question: Question, plan: Plan) -> list[str]:
+    """Say what the numbers of a plan stand on."""
+    end, run_by = plan.endpoint, question.stack
+    if run_by is None:
+        return explain.conditions(plan.rate, end.alpha, end.message, end.source,
+                                  words=plan.ways, order=plan.schedule.order)  # fmt: skip
+    return explain.deployed(run_by.title, run_by.generation, run_by.launch, run_by.sources[0],
+                            words=plan.ways)  # fmt: skip
 
 
 def verified(job: Job) -> tuple[Approximation, ...]:

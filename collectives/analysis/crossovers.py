@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 
 from collectives.analysis.question import as_size
-from collectives.analysis.selection import Candidate, of_plan
+from collectives.analysis.selection import Candidate, Selection, of_plan
 from collectives.model.schedule import ScheduleError
 from collectives.timing import Plan
 from topology import border
@@ -159,3 +159,26 @@ def _fastest(fitting: Sequence[Candidate], size: float) -> Candidate:
             least = min(least, candidate.time(size))
     most = least * (1 + _TIE)
     return next(c for c in fitting if c.least(size) <= most and c.time(size) <= most)
+
+
+def changes_of_choice(selection: Selection, sizes: Sequence[float]) -> Iterator[Crossover]:
+    """Yield where what a stack chooses changes, which need not be where it gets faster.
+
+    Parameters
+    ----------
+    selection
+        What it has, and its rule.
+    sizes
+        Bytes, rising; the choice is compared at these, and changes found between them.
+    """
+    for lo, hi in pairwise(sizes):
+        start, last = lo, selection.fastest(hi).candidate
+        while (below := selection.fastest(start).candidate) is not last:
+            near, far = start, hi
+            while far > near * (1 + _CUT):
+                middle = float(np.sqrt(near * far))
+                same = selection.fastest(middle).candidate is below
+                near, far = (middle, far) if same else (near, middle)
+            above = selection.fastest(far).candidate
+            yield Crossover(far, below.name, above.name, above.time(far))
+            start = far

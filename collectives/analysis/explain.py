@@ -111,7 +111,9 @@ def _on_latency(found: Bottleneck) -> str:
     )
 
 
-def choice(name: str, tried: Sequence[str], excluded: Sequence[str], *, auto: bool) -> str:
+def choice(
+    name: str, tried: Sequence[str], excluded: Sequence[str], *, auto: bool, by: str = ""
+) -> str:
     """Say which algorithm it is, and among which it was chosen.
 
     Parameters
@@ -122,10 +124,14 @@ def choice(name: str, tried: Sequence[str], excluded: Sequence[str], *, auto: bo
         All that fit, and those of them whose lower bound was above the fastest.
     auto
         Whether the fastest was asked for.
+    by
+        The stack that chose it, if one did.
     """
     said = f"algorithm: {name}"
     if not auto:
         return said
+    if by:
+        return f"{said}, which {by} chooses of {', '.join(tried)}"
     others = [other for other in tried if other != name]
     said += f", the fastest of {', '.join(tried)}" if others else ", the only one tried"
     if excluded:
@@ -164,6 +170,16 @@ def moving(
         *(["limits: " + ", ".join(limits)] if limits else []),
         *([f"durations: cut to whole {units.format_time(tick)}"] if tick else []),
     ]  # fmt: skip
+
+
+def deployed(name: str, generation: str, launch: str, source: str, *, words: str) -> list[str]:
+    """Say what the numbers of a plan stand on where a stack carries it out."""
+    return [
+        f"routing: {words}",
+        f"rate: {_RATES['effective']}",
+        f"stack: {name} with its constants for {generation}, launched as {launch} ({source})",
+        "forwarding: in chunks that follow each other over every link",
+    ]
 
 
 VERIFIED = "schedule: as given, verified"

@@ -14,6 +14,7 @@ from collectives.analysis.question import LostRankError, Question, one_group
 from collectives.analysis.selection import all_jobs, candidates
 from collectives.model.collective import Collective
 from collectives.model.schedule import Progress, ScheduleError
+from collectives.stacks import deployed_like
 from collectives.timing import Plan
 from topology import units as quantities
 from topology.approximation import Approximation
@@ -69,7 +70,8 @@ def loss(analysis: Analysis, units: FailureUnit | Iterable[FailureUnit]) -> Loss
         return Loss(0.0, "loses ranks")
     size = analysis.size
     try:
-        again = question.plan(analysis.schedule, question.ranks)
+        plain = question.plan(analysis.schedule, question.ranks)
+        again = deployed_like(plain, analysis.plan, question.routes)
     except (RoutingError, ScheduleError):  # its own paths or trees are gone; not every way round
         try:
             again = _another_way(question, size)

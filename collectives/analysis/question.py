@@ -18,6 +18,8 @@ from collectives.algorithms.team import team_of
 from collectives.bounds import Bound, CollectiveNeed, Need, bound_needs
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import IntArray, Progress, Schedule, ScheduleError, StepTime, Team
+from collectives.stacks import IDEAL, Stack
+from collectives.stacks import stack as stack_on
 from collectives.timing import Endpoint, Plan, arc_rates, endpoint_of, plan
 from collectives.timing.routed import Routes
 from collectives.timing.stepwise import Race
@@ -164,6 +166,8 @@ class Question(Printed):
         What runs at the same time, one job or more; the groups of one job share no rank.
     routing, rate, alpha, message, group_size, exact
         As in `analyze`.
+    stack
+        The software that runs it; None for perfect software.
     progress
         Called with what is being done and the fraction done.
     """
@@ -176,6 +180,7 @@ class Question(Printed):
     message: float | None = None
     group_size: int | None = None
     exact: bool = False
+    stack: Stack | None = None
     progress: Progress = field(default=silent, repr=False)
 
     def parts(self) -> list[Part]:
@@ -269,6 +274,10 @@ class Question(Printed):
 
         return replace(self, supernode=machine, jobs=tuple(map(moved, self.jobs)))
 
+    def run_by(self, name: str | None) -> Question:
+        """Return the same question with another stack, by name; None for perfect software."""
+        return replace(self, stack=stack_on(name or IDEAL, self.supernode, self.ranks.tolist()))
+
     @cached_property
     def needs(self) -> tuple[Need, ...]:
         """What must reach whom, per byte of S."""
@@ -304,7 +313,12 @@ class Question(Printed):
 
 
 def ask(
-    supernode: Supernode, jobs: Iterable[Job], progress: Progress | None = None, **choices: Any
+    supernode: Supernode,
+    jobs: Iterable[Job],
+    progress: Progress | None = None,
+    stack: str | Stack | None = None,
+    launch: str | None = None,
+    **choices: Any,
 ) -> Question:
     """Return a question whose parts are checked.
 
@@ -312,6 +326,8 @@ def ask(
     ----------
     supernode, jobs
         What runs where.
+    stack, launch
+        The software that runs it, by name or as it is, and how it is launched.
     progress, **choices
         The other attributes of `Question`.
 
@@ -324,12 +340,19 @@ def ask(
     if not checked:
         raise ScheduleError("give one job or more")
     fields = (name for name in Question.__dataclass_fields__ if not name.startswith("_"))
-    known = set(fields) - {"supernode", "jobs", "progress"}
+    known = {*fields, "launch"} - {"supernode", "jobs", "progress"}
     unknown = sorted(set(choices) - known)
     if unknown:
         raise TypeError(f"{unknown[0]!r} is not an option; options are {', '.join(sorted(known))}")
     choices = {name: value for name, value in choices.items() if value is not None}
-    question = Question(supernode, checked, progress=progress or silent, **choices)
+    ranks = np.concatenate([np.asarray(row) for job in checked for row in job.groups])
+    runs = stack_on(IDEAL if stack is None else stack, supernode, ranks.tolist(), launch)
+    if runs is not None and len(checked) > 1:
+        raise ScheduleError(
+            f"stack {runs.name!r}: what jobs take beside each other is not known of it; ask for "
+            "one at a time, or leave out stack="
+        )
+    question = Question(supernode, checked, stack=runs, progress=progress or silent, **choices)
     question.endpoint, question.rates, question.router  # noqa: B018 - refuses what is wrong, now
     return question
 

@@ -12,6 +12,7 @@ from collectives.algorithms import candidate_names, find_algorithm
 from collectives.analysis.question import Job, Question
 from collectives.model.lockstep import Placed, at_once
 from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, ScheduleError
+from collectives.stacks import Shape, Stack, Way, deploy, shape_of
 from collectives.timing import Plan
 from collectives.timing.lower_bound import floor_time
 from collectives.timing.stepwise import Race, TooSlowError
@@ -154,11 +155,14 @@ class Selection:
         Why the others do not, by name.
     long
         Those that fit and are not routed, as that takes too long.
+    rule
+        Returns the place of the one that a stack takes at a size; None where the fastest is.
     """
 
     fitting: tuple[Candidate, ...]
     refused: dict[str, str]
     long: tuple[Candidate, ...] = ()
+    rule: Callable[[float], int] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -177,6 +181,8 @@ class Selection:
         Of algorithms that take the same time the first counts as the fastest. One is routed only
         if it could be faster than the best so far.
         """
+        if self.rule is not None:
+            return Choice(self.fitting[self.rule(size)])
         order = sorted(range(len(self.fitting)), key=lambda i: self.fitting[i].least(size))
         best: int | None = None
         excluded = []
@@ -251,6 +257,8 @@ def candidates(
         If none fits, or an algorithm is broken.
     """
     wanted = job or question.jobs[0]
+    if question.stack is not None:
+        return _deployed(question, wanted)
     if isinstance(wanted.algorithm, Schedule):
         return Selection((_candidate(question, wanted, wanted.algorithm.name),), {})
     if names is None and wanted.algorithm != "auto":
@@ -275,6 +283,65 @@ def candidates(
     if not fitting:
         return Selection(tuple(long), refused)
     return Selection(tuple(fitting), refused, tuple(long))
+
+
+def _deployed(question: Question, job: Job) -> Selection:
+    """Return the ways in which a question's stack carries out a job, and the one it chooses."""
+    stack = _stack_of(question)
+    shape = shape_of(question.supernode.fabric, [np.asarray(row) for row in job.groups])
+    known = list(stack.ways(job.kind.name, shape.domains))
+    wanted = [way for way in known if _is_wanted(way, job.algorithm)]
+    asked = job.algorithm.name if isinstance(job.algorithm, Schedule) else job.algorithm
+    if not wanted:
+        have = ", ".join(dict.fromkeys(way.title for way in known)) or "none"
+        raise ScheduleError(
+            f"{stack.title} has no way {asked!r} for {job.kind.title} here; its ways are {have}"
+        )
+    fitting: list[tuple[Candidate, Candidate, Way]] = []
+    refused: dict[str, str] = {}
+    for way in wanted:
+        plain = _candidate(question, job, asked if way.schedule == "*" else way.schedule)
+        try:
+            plain.placement(job.bytes)
+        except (DoesNotFitError, RoutingError) as error:
+            refused[way.title] = str(error)
+            continue
+        time, tuner = (_by_stack(question, plain, way, shape, use) for use in ("time", "tuner"))
+        fitting.append((time, tuner, way))
+    if not fitting:
+        raise ScheduleError(f"{stack.title}: no way to do {job.kind.title} fits: {refused}")
+
+    def rule(size: float) -> int:
+        if stack.by_size:
+            return next((i for i, (*_, way) in enumerate(fitting) if size <= way.up_to), -1)
+        return int(np.argmin([tuner.time(size) for _, tuner, _ in fitting]))
+
+    return Selection(tuple(time for time, *_ in fitting), refused, rule=rule)
+
+
+def _stack_of(question: Question) -> Stack:
+    if question.stack is None:
+        raise ScheduleError("perfect software has no ways of its own; give stack=")
+    return question.stack
+
+
+def _is_wanted(way: Way, algorithm: str | Schedule) -> bool:
+    """Tell whether a way of a stack is what a job asks for."""
+    if isinstance(algorithm, Schedule):
+        return way.schedule == "*"
+    names = {way.schedule, way.algorithm.lower(), way.title.lower()}
+    return way.schedule != "*" and (algorithm == "auto" or algorithm.lower() in names)
+
+
+def _by_stack(question: Question, plain: Candidate, way: Way, shape: Shape, use: str) -> Candidate:
+    """Return a candidate as a question's stack carries it out."""
+    stack = _stack_of(question)
+
+    def route(schedule: Schedule, ranks: IntArray) -> Plan:
+        plan = question.plan(schedule, ranks)
+        return deploy(plan, question.routes, stack, way, shape, use)
+
+    return replace(plain, name=way.title, route=route, race=None, _made={}, _plans={}, _times={})
 
 
 def _candidate(question: Question, job: Job, name: str) -> Candidate:

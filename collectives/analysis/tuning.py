@@ -18,11 +18,17 @@ import numpy as np
 from collectives.algorithms import algorithm_names, candidate_names
 from collectives.analysis import explain
 from collectives.analysis.answer import Analysis, conclude
-from collectives.analysis.crossovers import Crossover, changes_of_fastest, size_grid
+from collectives.analysis.crossovers import (
+    Crossover,
+    changes_of_choice,
+    changes_of_fastest,
+    size_grid,
+)
 from collectives.analysis.question import as_size, one_group
 from collectives.analysis.selection import candidates
 from collectives.model.collective import Collective, collective
 from collectives.model.schedule import Progress, ScheduleError
+from collectives.stacks import Stack
 from topology import border, units
 from topology.fabric import FloatArray
 from topology.supernode import Supernode
@@ -51,6 +57,12 @@ class TunerTable(Printed):
         Where the fastest changes, smallest size first.
     refused
         Why the other algorithms do not fit, by name.
+    first
+        What is chosen at the smallest size.
+    stack
+        The stack that chooses, which need not be the fastest it has; None where that is chosen.
+    ideal
+        What perfect software takes, seconds, shape (s,), where a stack chooses.
     """
 
     supernode: Supernode
@@ -61,16 +73,14 @@ class TunerTable(Printed):
     times: FloatArray
     crossovers: tuple[Crossover, ...]
     refused: dict[str, str]
+    first: str
+    stack: Stack | None = None
+    ideal: FloatArray | None = None
 
     def choose(self, size: float) -> str:
-        """Return the fastest algorithm at a size in bytes; the ends of the table hold beyond."""
+        """Return the algorithm chosen at a size in bytes; the ends of the table hold beyond."""
         passed = [change.above for change in self.crossovers if change.size <= size]
         return passed[-1] if passed else self.first
-
-    @property
-    def first(self) -> str:
-        """Return the fastest algorithm at the smallest size."""
-        return self.algorithms[int(np.argmin(self.times[:, 0]))]
 
     @property
     def busbw(self) -> FloatArray:
@@ -100,7 +110,8 @@ class TunerTable(Printed):
             for at, (lo, _, name) in enumerate(self.ranges())
         ]
         who = f"{self.collective.title} on {counted(self.ranks, 'rank')} of {self.supernode.title}"
-        first = f"{who}: {', then '.join(said)}"
+        chooses = f", {self.stack.title} chooses" if self.stack else ""
+        first = f"{who}{chooses}: {', then '.join(said)}"
         if not self.collective.moves:
             times = [(a, units.format_time(t)) for a, (t,) in zip(self.algorithms, self.times,
                                                                   strict=True)]  # fmt: skip
@@ -117,15 +128,35 @@ class TunerTable(Printed):
         headers = ("algorithm", *(units.format_size(round(s)) for s in self.sizes[shown]))
         parts: list[Part] = [
             first,
-            Table("tuner table", ("from", "to", "fastest"), rows),
+            Table("tuner table", ("from", "to", "chosen" if self.stack else "fastest"), rows),
+            *self._against_choice(),
             Table("busbw", headers, bandwidth),
         ]
         return parts + refused_part(self.refused)
+
+    def _against_choice(self) -> list[Part]:
+        """Return what a stack chooses at each size beside what would be faster."""
+        if self.ideal is None:
+            return []
+        rows = []
+        for at, size in enumerate(self.sizes.tolist()):
+            name, best = self.choose(size), int(np.argmin(self.times[:, at]))
+            time = float(self.times[self.algorithms.index(name), at])
+            gain = 1 - float(self.times[best, at]) / time
+            faster = f"{self.algorithms[best]}, {units.format_percent(gain)} less"
+            rows.append((
+                units.format_size(round(size)), name, units.format_time(time),
+                faster if gain > 0 else "", units.format_time(float(self.ideal[at])),
+            ))  # fmt: skip
+        headers = ("size", "chosen", "takes", "would be faster", "perfect software")
+        return [Table("what would be faster", headers, rows)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, in SI units, for JSON."""
         return {
             "system": self.supernode.name,
+            "stack": self.stack.name if self.stack else None,
+            "ideal_s": None if self.ideal is None else self.ideal.tolist(),
             "collective": self.collective.name,
             "ranks": self.ranks,
             "sizes_bytes": self.sizes.tolist(),
@@ -186,10 +217,19 @@ def tune(
     for done, candidate in enumerate(found.fitting):
         question.progress(candidate.name, done / len(found.fitting))
         times.append([candidate.time(size) for size in sizes.tolist()])
+    changes = (
+        changes_of_choice(found, sizes.tolist()) if question.stack
+        else changes_of_fastest(found.fitting, sizes.tolist())
+    )  # fmt: skip
+    ideal = None
+    if question.stack:
+        plain = candidates(question.run_by(None))
+        ideal = np.array([plain.fastest(s).candidate.time(s) for s in sizes.tolist()])
     return TunerTable(
         supernode, collective(kind), len(question.ranks),
         tuple(candidate.name for candidate in found.fitting), sizes, np.array(times),
-        tuple(changes_of_fastest(found.fitting, sizes.tolist())), found.not_shown,
+        tuple(changes), found.not_shown,
+        found.fastest(float(sizes[0])).candidate.name, question.stack, ideal,
     )  # fmt: skip
 
 

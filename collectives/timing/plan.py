@@ -59,6 +59,8 @@ class Plan(Printed):
         Endpoint overheads.
     router
         Which way traffic goes.
+    engine
+        How it is timed.
     """
 
     supernode: Supernode
@@ -67,7 +69,7 @@ class Plan(Printed):
     rate: str
     endpoint: Endpoint
     router: Router
-    _engine: Engine = field(repr=False)
+    engine: Engine = field(repr=False)
 
     @property
     def fabric(self) -> Fabric:
@@ -83,16 +85,16 @@ class Plan(Printed):
     @property
     def approximations(self) -> tuple[Approximation, ...]:
         """Return in which ways its costs are not exact."""
-        return self._engine.approximations
+        return self.engine.approximations
 
     def cost(self, size: float) -> Cost:
         """Return the cost at a size in bytes; raise `ScheduleError` if it is not a size."""
         size = border.size(size, error=ScheduleError)
-        return Cost(size, self._engine.cost(size), len(self.fabric.tail))
+        return Cost(size, self.engine.cost(size), len(self.fabric.tail))
 
     def time(self, size: float) -> float:
         """Return seconds at a size in bytes, the cost's own time, quicker than the cost."""
-        return self._engine.time(border.size(size, error=ScheduleError))
+        return self.engine.time(border.size(size, error=ScheduleError))
 
     def critical_path(self, step: int, size: float) -> list[int]:
         """Return the arcs of the slowest transfer of a step; none where it sends nothing.
@@ -104,7 +106,7 @@ class Plan(Printed):
         size
             S in bytes.
         """
-        return self._engine.critical_path(step, border.size(size, error=ScheduleError))
+        return self.engine.critical_path(step, border.size(size, error=ScheduleError))
 
     def parts(self) -> list[Part]:
         """Return what people read: what runs where, and on what terms."""

@@ -29,6 +29,8 @@ _UNITS: Mapping[str, tuple[float, str]] = MappingProxyType(
         "ns_per_m": (units.ns, "s/m"),
         "GBps": (units.GB, "B/s"),
         "TBps": (units.TB, "B/s"),
+        "B": (units.B, "B"),
+        "KiB": (units.KiB, "B"),
         "GB": (units.GB, "B"),
         "TB": (units.TB, "B"),
         "ns": (units.ns, "s"),
@@ -160,6 +162,13 @@ def parse_catalogue(lines: Iterable[str], words: tuple[str, ...], where: str) ->
     CatalogueError
         Listing every faulty row at once.
     """
+    return _entries(*_checked(lines, words, where))
+
+
+def _checked(
+    lines: Iterable[str], words: tuple[str, ...], where: str
+) -> tuple[list[dict[str, str]], tuple[str, ...], list[str]]:
+    """Return the rows of a file, which columns hold words, and which numbers."""
     reader = csv.DictReader(lines)
     headers = list(reader.fieldnames or ())
     missing = [name for name in (*words, *_BOOKKEEPING) if name not in headers]
@@ -180,7 +189,7 @@ def parse_catalogue(lines: Iterable[str], words: tuple[str, ...], where: str) ->
         rows.append(cells)
     if faults:
         raise CatalogueError("\n".join(faults))
-    return _entries(rows, words, numbers)
+    return rows, words, numbers
 
 
 def _entries(
@@ -214,3 +223,41 @@ def _entries(
 def load_catalogue(file: str, words: tuple[str, ...]) -> Mapping[str, Entry]:
     """Read one of the library's own catalogue files, once."""
     return MappingProxyType(parse_catalogue(files.own_text(file).splitlines(), words, file))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a file whose rows each say something of their own.
+
+    Attributes
+    ----------
+    words, values
+        What stands in its cells, numbers in SI units; empty cells are left out.
+    source, date, confidence, note
+        How it is known.
+    """
+
+    words: Mapping[str, str]
+    values: Mapping[str, float]
+    source: str
+    date: str
+    confidence: str
+    note: str = ""
+
+
+@cache
+def load_rows(file: str, words: tuple[str, ...]) -> tuple[Row, ...]:
+    """Read the rows of one of the library's own files, once; ``words`` as in `parse_catalogue`."""
+    rows, _, numbers = _checked(files.own_text(file).splitlines(), words, file)
+    columns = {header: _column(header) for header in numbers}
+    return tuple(
+        Row(
+            MappingProxyType({word: row[word] for word in words if row[word]}),
+            MappingProxyType(
+                {name: float(row[header]) * factor for header, (name, factor, _) in columns.items()
+                 if row[header]}
+            ),
+            *(row[name] for name in _BOOKKEEPING),
+        )
+        for row in rows
+    )  # fmt: skip

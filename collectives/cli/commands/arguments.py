@@ -9,6 +9,7 @@ from typing import Any
 
 from collectives.cli.commands.answer import argument
 from collectives.model.collective import collective_names
+from collectives.stacks import stack_names
 from topology import border
 from topology.formats import read, suffixes
 from topology.routing import routing_names
@@ -75,6 +76,11 @@ MODEL = (
     EXACT,
 )
 """The options of the model, which `model` returns."""
+STACK = (
+    argument("--stack", metavar="NAME", help="software that runs it: " + ", ".join(stack_names())),
+    argument("--launch", help="how its processes are launched; by default process-per-gpu"),
+)
+"""The software, which `model` returns as well for commands that take it."""
 
 
 def size_argument(*names: str, default: str | None = None, **options: Any) -> Any:
@@ -85,5 +91,5 @@ def size_argument(*names: str, default: str | None = None, **options: Any) -> An
 
 def model(arguments: Namespace) -> dict[str, Any]:
     """Return the model's options as `analyze` takes them."""
-    names = ("routing", "rate", "group_size", "alpha", "message", "exact")
-    return {name: getattr(arguments, name) for name in names}
+    names = ("routing", "rate", "group_size", "alpha", "message", "exact", "stack", "launch")
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from collectives.cli.commands.answer import Result, Say, argument, command
-from collectives.cli.commands.arguments import MODEL, RANKS, SYSTEM, model
+from collectives.cli.commands.arguments import MODEL, RANKS, STACK, SYSTEM, model
 from collectives.workloads.moe import analyze_moe, scale_experts
 from collectives.workloads.moe_traffic import MoELayer, skewed_load
 from topology import border
@@ -43,6 +43,7 @@ _LAYER: dict[str, tuple[float, str]] = {
     argument("--skew", type=float, default=0.0, help="spread of the experts' load: 0"),
     argument("--seed", type=int, help="draw tokens and load with this seed"),
     *MODEL,
+    *STACK,
     RANKS,
 )  # fmt: skip
 def moe_command(arguments: Namespace, say: Say) -> Result:

@@ -15,6 +15,7 @@ from collectives.cli.commands.arguments import (
     COLLECTIVE,
     MODEL,
     RANKS,
+    STACK,
     SYSTEM,
     SYSTEMS,
     model,
@@ -35,6 +36,7 @@ from topology.units import parse_size
     argument("--all", action="store_true", help="every algorithm, and where one overtakes another"),
     argument("--simulate", action="store_true", help="also event by event, and how they differ"),
     *MODEL,
+    *STACK,
     RANKS,
 )
 def analyze_command(arguments: Namespace, say: Say) -> Result:
@@ -60,6 +62,7 @@ def analyze_command(arguments: Namespace, say: Say) -> Result:
     size_argument("--high", default="1GiB", help="largest size, with a unit"),
     argument("--algorithms", metavar="A,B", help="by default all", read=split),
     *MODEL,
+    *STACK,
     RANKS,
 )
 def tune_command(arguments: Namespace, say: Say) -> Result:
@@ -79,6 +82,7 @@ def tune_command(arguments: Namespace, say: Say) -> Result:
     argument("--units", default="switch", help="what fails; by default switch"),
     ALGORITHM,
     *MODEL,
+    *STACK,
     RANKS,
 )
 def faults_command(arguments: Namespace, say: Say) -> Result:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from collectives.analysis.sweeps import SweepRecord, iter_sweep, size_range, to_csv, write_csv
 from collectives.cli.commands.answer import Answer, Say, argument, command
-from collectives.cli.commands.arguments import MODEL, SYSTEMS, model, split
+from collectives.cli.commands.arguments import MODEL, STACK, SYSTEMS, model, split
 from topology import border, units
 from topology.errors import SupernodeError
 from topology.text import Table, counted
@@ -41,6 +41,7 @@ def _counts(text: str) -> list[int | None]:
         read=lambda jobs: border.whole(jobs, "--jobs", most=_MOST_JOBS),
     ),
     *MODEL,
+    *STACK,
 )  # fmt: skip
 def sweep_command(arguments: Namespace, say: Say) -> Answer:
     """Sweep; what is done when it is interrupted is in the output file."""

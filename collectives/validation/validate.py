@@ -1,0 +1,261 @@
+"""Compare every published measurement with the model: the stack, perfect software, the bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import exp, log
+from typing import Any
+
+import numpy as np
+
+from collectives.analysis.analyze import analyze_sizes
+from collectives.analysis.answer import Analysis
+from collectives.model.schedule import Progress
+from collectives.stacks import CLASSES, Stack, size_class
+from collectives.stacks import stack as stack_on
+from collectives.validation.measurements import MOE, Measurement, measurements
+from collectives.workloads.moe import analyze_moe
+from collectives.workloads.moe_traffic import MoELayer
+from topology import border
+from topology.errors import SupernodeError
+from topology.supernode import Supernode
+from topology.systems import system
+from topology.text import Part, Printed, Table, counted
+from topology.units import format_percent, format_size, format_time
+
+
+@dataclass(frozen=True, repr=False)
+class Compared(Printed):
+    """A measurement beside the model.
+
+    Attributes
+    ----------
+    measurement
+        What was measured.
+    generation
+        Of the NPUs, as the stack calls it.
+    way
+        With which algorithm and protocol the model has it.
+    seconds, time, ideal, bound
+        Seconds measured, that the stack takes, that perfect software takes, and that anything
+        takes at least.
+    fitted
+        Whether a constant was fitted on it.
+    """
+
+    measurement: Measurement
+    generation: str
+    way: str
+    seconds: float
+    time: float
+    ideal: float
+    bound: float
+    fitted: bool
+
+    @property
+    def error(self) -> float:
+        """Return model time over measured time, less 1."""
+        return self.time / self.seconds - 1
+
+    def parts(self) -> list[Part]:
+        """Return what people read."""
+        return [f"{self.measurement}", f"model {format_time(self.time)} by {self.way}"]
+
+
+@dataclass(frozen=True, repr=False)
+class Validation(Printed):
+    """Every published measurement beside the model.
+
+    Attributes
+    ----------
+    rows
+        Those that the model answers.
+    left_out
+        Why it does not answer the others, by run.
+    """
+
+    rows: tuple[Compared, ...]
+    left_out: dict[str, str]
+
+    def means(self, *, fitted: bool = False) -> dict[tuple[str, str, str], tuple[int, float]]:
+        """Return how many measurements there are and their geometric mean error.
+
+        By stack, generation and size class; those of faulty machines do not count, and those
+        that constants were fitted on only if asked for.
+        """
+        found: dict[tuple[str, str, str], list[float]] = {}
+        for row in self.rows:
+            if row.fitted == fitted and row.measurement.healthy:
+                key = row.measurement.stack, row.generation, size_class(row.measurement.size)
+                found.setdefault(key, []).append(row.time / row.seconds)
+        return {key: (len(ratios), mean_error(ratios)) for key, ratios in sorted(found.items())}
+
+    @property
+    def above_bound(self) -> tuple[Compared, ...]:
+        """Return measurements that are faster than the bound: faults of the model, or theirs."""
+        return tuple(row for row in self.rows if row.seconds < row.bound * (1 - 1e-3))
+
+    def parts(self) -> list[Part]:
+        """Return what people read: the mean errors, then every row."""
+        counted_rows = [row for row in self.rows if row.measurement.healthy and not row.fitted]
+        whole = mean_error([row.time / row.seconds for row in counted_rows])
+        first = (
+            f"{counted(len(counted_rows), 'published measurement')} from "
+            f"{counted(len({row.measurement.source for row in counted_rows}), 'source')}, "
+            f"geometric mean error {format_percent(whole)}"
+        )
+        parts: list[Part] = [first, self._table(fitted=False)]
+        if any(row.fitted for row in self.rows):
+            parts.append(self._table(fitted=True))
+        rows = [_said(row) for row in self.rows]
+        headers = (
+            "run",
+            "size",
+            "measured",
+            "model",
+            "error",
+            "as",
+            "perfect software",
+            "bound",
+            "",
+        )
+        parts.append(Table("every measurement", headers, rows))
+        if self.left_out:
+            parts.append(Table("not answered", ("run", "why"), list(self.left_out.items())))
+        return parts
+
+    def _table(self, *, fitted: bool) -> Table:
+        means = self.means(fitted=fitted)
+        sorts = sorted({key[:2] for key in means})
+        names = [name for name, _ in CLASSES]
+        rows = [(*sort, *(_cell(means.get((*sort, name))) for name in names)) for sort in sorts]
+        title = "that constants were fitted on" if fitted else "geometric mean error (measurements)"
+        return Table(title, ("stack", "NPUs", *names), rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, in SI units, for JSON."""
+        return {
+            "means": [
+                {"stack": stack, "generation": generation, "size_class": sizes,
+                 "measurements": count, "geometric_mean_error": error}
+                for (stack, generation, sizes), (count, error) in self.means().items()
+            ],
+            "measurements": [
+                {
+                    "run": row.measurement.run, "machine": row.measurement.machine,
+                    "collective": row.measurement.collective, "stack": row.measurement.stack,
+                    "size_bytes": row.measurement.size, "ranks": row.measurement.ranks,
+                    "measured_s": row.seconds, "time_s": row.time, "way": row.way,
+                    "ideal_s": row.ideal, "bound_s": row.bound, "error": row.error,
+                    "fitted": row.fitted, "source": row.measurement.source,
+                }
+                for row in self.rows
+            ],
+            "left_out": self.left_out,
+        }  # fmt: skip
+
+
+def mean_error(ratios: Sequence[float]) -> float:
+    """Return the geometric mean of how far ratios are from 1, either way."""
+    return exp(float(np.mean([abs(log(ratio)) for ratio in ratios]))) - 1 if ratios else 0.0
+
+
+def _cell(found: tuple[int, float] | None) -> str:
+    return "" if found is None else f"{format_percent(found[1])} ({found[0]})"
+
+
+def _said(row: Compared) -> tuple[str, ...]:
+    one = row.measurement
+    notes = [word for word, true in (("fitted", row.fitted), ("faulty", not one.healthy)) if true]
+    return (
+        one.run, format_size(one.size) if one.size else "", format_time(row.seconds),
+        format_time(row.time), f"{row.error:+.0%}", row.way, format_time(row.ideal),
+        format_time(row.bound), ", ".join(notes),
+    )  # fmt: skip
+
+
+def validate(
+    stack: str | None = None,
+    *,
+    given: Iterable[Measurement] | None = None,
+    progress: Progress | None = None,
+) -> Validation:
+    """Compare every published measurement with the model.
+
+    Parameters
+    ----------
+    stack
+        Only those of one stack, by name.
+    given
+        Measurements; by default those the library knows.
+    progress
+        Called with what is being done and the fraction done.
+    """
+    every = [one for one in (measurements() if given is None else given)
+             if stack in (None, one.stack)]  # fmt: skip
+    runs = [list(rows) for _, rows in groupby(every, key=lambda one: one.run)]
+    machines: dict[str, Supernode] = {}
+    rows: list[Compared] = []
+    left_out: dict[str, str] = {}
+    for done, run in enumerate(runs):
+        first = run[0]
+        if progress is not None:
+            progress(first.run, done / len(runs))
+        try:
+            if first.machine not in machines:
+                name, parameters = border.named(first.machine, "dgx-h100:nodes=2")
+                machines[first.machine] = system(name, **parameters)
+            rows += _compared(machines[first.machine], run)
+        except SupernodeError as error:
+            left_out[first.run] = str(error)
+    return Validation(tuple(rows), left_out)
+
+
+def _compared(machine: Supernode, run: Sequence[Measurement]) -> list[Compared]:
+    """Return the measurements of one run beside the model."""
+    first = run[0]
+    ranks = range(first.ranks)
+    runs_on = stack_on(first.stack, machine, ranks, first.launch or None)
+    if runs_on is None:
+        raise SupernodeError("perfect software is not measured")
+    ask = _moe if first.collective in MOE else _plain
+    stacked, ideal = ask(machine, run, stack=runs_on), ask(machine, run)
+    return [
+        Compared(
+            one, runs_on.generation, own.cost.steps[0].phase, one.took(own.size), own.time,
+            best.time, own.bound.time,
+            one.name in runs_on.fitted_on,
+        )
+        for one, own, best in zip(run, stacked, ideal, strict=True)
+    ]  # fmt: skip
+
+
+def _plain(
+    machine: Supernode, run: Sequence[Measurement], stack: Stack | None = None
+) -> list[Analysis]:
+    first = run[0]
+    way = f"{first.algorithm} {first.protocol}".strip() if stack is not None else ""
+    return analyze_sizes(
+        machine, first.collective, [one.size for one in run], ranks=range(first.ranks),
+        algorithm=way or "auto", stack=stack,
+    )  # fmt: skip
+
+
+_LAYER = ("tokens", "hidden", "top_k", "experts")
+
+
+def _moe(
+    machine: Supernode, run: Sequence[Measurement], stack: Stack | None = None
+) -> list[Analysis]:
+    found = []
+    for one in run:
+        tokens, hidden, top_k, experts = (int(one.options[name]) for name in _LAYER)
+        layer = MoELayer(tokens, hidden, top_k, experts)
+        both = analyze_moe(
+            machine, layer, ranks=range(one.ranks), dedup=one.options.get("dedup", "none"),
+            stack=stack,
+        )  # fmt: skip
+        found.append(both.dispatch if one.collective == "moe_dispatch" else both.combine)
+    return found
