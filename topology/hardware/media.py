@@ -190,15 +190,24 @@ def _link_type(row: Entry) -> LinkType:
 
 
 def link_type(link: str | float | LinkType) -> LinkType:
-    """Return a link type from its catalogue name, a rate in bytes/s per lane, or itself.
+    """Return a link type from its catalogue name, a rate per lane, or itself.
+
+    Parameters
+    ----------
+    link
+        A rate is in bytes/s, or a text with a unit such as "400 Gbps".
 
     Raises
     ------
     UnknownNameError
         If the catalogue has no such name; the near ones are listed.
+    UnitError
+        If a text begins with a digit and is no rate.
     """
     if isinstance(link, LinkType):
         return link
     if isinstance(link, str):
+        if link[:1].isdigit():
+            return LinkType(capacity=units.parse_rate(link), name=link)
         return _link_type(known_as("link type", link, link_catalogue()))
     return LinkType(capacity=link)

@@ -163,11 +163,9 @@ def find_link(text: object, own: Mapping[str, LinkType]) -> LinkType | str:
     if isinstance(text, str):
         if text in own:
             return own[text]
-        if text in link_catalogue():
-            return link_type(text)
-        if text[:1].isdigit():
+        if text in link_catalogue() or text[:1].isdigit():
             try:
-                return LinkType(capacity=parse_rate(text), name=text)
+                return link_type(text)
             except SupernodeError as error:
                 return f": {error}"
     known = nearest(text, [*own, *link_catalogue()])

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeAlias
 
-from topology.shapes.parts import add_nics
 from topology.supernode import Builder, Supernode
 from topology.systems.catalogue import build_row
+
+NPUS = 8
+"""How many a board has."""
 
 
 def add_npus(
@@ -28,53 +30,74 @@ Wiring: TypeAlias = Mapping[tuple[int, int], int]
 
 @dataclass(frozen=True)
 class Chips:
-    """Switch chips on a board: which, how many, and how each NPU is linked to each of them."""
+    """Switch chips on a board: which, by what links, and how many links an NPU has to each."""
 
     device: str
-    count: int
     link: str
-    lanes: int
+    lanes: tuple[int, ...]
 
 
-def switched_board(
-    name: str, npu: str, chips: Chips, nic: tuple[str, str] | None, sources: Iterable[str]
-) -> Supernode:
-    """Return 8 NPUs, each linked to every switch chip of the board.
+@dataclass(frozen=True)
+class Mesh:
+    """Links from every NPU of a board to every other: of which type, and how many."""
+
+    link: str
+    lanes: int = 1
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board of 8 NPUs: which, and what joins them."""
+
+    npu: str
+    inside: Chips | Mesh
+
+    @property
+    def size(self) -> int:
+        """How many NPUs and switch chips it has."""
+        return NPUS + (len(self.inside.lanes) if isinstance(self.inside, Chips) else 0)
+
+
+def add_boards(builder: Builder, board: Board, nodes: int | None = None) -> list[str]:
+    """Add boards, a node each, and return the NPUs.
 
     Parameters
     ----------
-    name
-        The machine.
-    npu
-        Device of the NPUs.
-    chips
-        The switch chips.
-    nic
-        Device and link of a NIC for each NPU; None for none.
-    sources
-        Where the wiring comes from.
+    builder
+        Where they go.
+    board
+        What they are.
+    nodes
+        How many; None for one whose chips are not numbered by node.
     """
-    builder = Builder()
-    npus = add_npus(builder, 8, npu)
-    switches = builder.add_grid(
-        "nvswitch", chips.count,
-        kind="switch", tier=1, device=chips.device, node=0, per={"plane": 1},
+    count = nodes or 1
+    npus = builder.add_grid(
+        "npu", count * NPUS, kind="npu", tier=0, device=board.npu,
+        per={"node": NPUS}, among={"slot": NPUS},
     )  # fmt: skip
-    ends = ((u, v) for u in npus for v in switches)
-    builder.connect(ends, chips.link, lanes=chips.lanes)
-    if nic is not None:
-        add_nics(builder, npus, *nic, forwards=False, node=0)
-    parameters = {"nics": nic is not None}
-    return build_row(builder, name, npus, sources=sources, parameters=parameters)
+    inside = board.inside
+    if isinstance(inside, Mesh):
+        firsts = range(0, len(npus), NPUS)
+        ends = (pair for i in firsts for pair in combinations(npus[i : i + NPUS], 2))
+        builder.connect(ends, inside.link, lanes=inside.lanes)
+        return npus
+    each = len(inside.lanes)
+    chips = builder.add_grid(
+        "nvswitch", *([] if nodes is None else [nodes]), each,
+        kind="switch", tier=1, device=inside.device, per={"node": each}, among={"plane": each},
+    )  # fmt: skip
+    for j, lanes in enumerate(inside.lanes):
+        up = ((npu, chips[i // NPUS * each + j]) for i, npu in enumerate(npus))
+        builder.connect(up, inside.link, lanes=lanes)
+    return npus
 
 
 def meshed_board(
     name: str, npu: str, link: str, sources: Iterable[str], *, lanes: int = 1
 ) -> Supernode:
-    """Return 8 NPUs that all have ``lanes`` links to each other."""
+    """Return 8 NPUs that all have ``lanes`` links to each other, and no NICs."""
     builder = Builder()
-    npus = add_npus(builder, 8, npu)
-    builder.connect(combinations(npus, 2), link, lanes=lanes)
+    npus = add_boards(builder, Board(npu, Mesh(link, lanes)))
     return build_row(builder, name, npus, sources=sources)
 
 
