@@ -287,7 +287,7 @@ _WORDS = (
     "", "x", "0", "-1", "1", "2", "1e400", "nan", "inf", "9" * 5000, "²", "\0", "0-99999999999",
     "0-1", "0,1", "1-0", "a,b", ",", "64MiB", "1KiB", "1e-320B", "0B", "1e31B", "1KiB-1MiB", "all",
     "1.0000000001", "auto", "ring", "none", "direct", "effective", "ecmp", "1us", "-5us", "1e9",
-    "ugal", "hashed:seed=x", "valiant", "d_mod_k",
+    "ugal", "hashed:seed=x", "valiant", "d_mod_k", "mi300x:nodes=2,nic=200", "hgx-b200:gpu=b300",
     "gaudi3:name=x", "dgx-h100:nodes=1000000", "dgx-h100:nodes", "dgx-h100:=", "gaudi3:cpus=maybe",
     "gb200-nvl72:cpus=no", "nothing.toml", "nothing.json", "/", "a\0.json", "tpu-v4:shape=1x1x1",
     "node", "--json", "--help", "all-reduce", "all-to-all", "\udcff", "é", "{}", "%s",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from topology import border, units
-from topology.errors import GraphError, known_as, shown
+from topology.errors import GraphError, UnitError, known_as, shown
 from topology.hardware.catalogue import Entry, load_catalogue
 from topology.text import Part, Printed
 
@@ -208,6 +208,9 @@ def link_type(link: str | float | LinkType) -> LinkType:
         return link
     if isinstance(link, str):
         if link[:1].isdigit():
-            return LinkType(capacity=units.parse_rate(link), name=link)
+            try:
+                return LinkType(capacity=units.parse_rate(link), name=link)
+            except UnitError as error:
+                raise UnitError(f"link type: {error}") from error
         return _link_type(known_as("link type", link, link_catalogue()))
     return LinkType(capacity=link)

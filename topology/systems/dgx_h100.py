@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from topology import border
 from topology.shapes.parts import LinkLike
 from topology.supernode import Supernode
 from topology.systems.board import Board, Chips
@@ -73,5 +74,6 @@ def dgx_h100(
     """
     return build_nodes(
         "dgx-h100", _KINDS, _SOURCES,
-        gpu=gpu, nodes=nodes, nic=nic, oversubscription=oversubscription,
+        gpu=gpu, nodes=border.whole(nodes, "dgx_h100: nodes"), nic=nic,
+        oversubscription=oversubscription,
     )  # fmt: skip

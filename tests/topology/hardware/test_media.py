@@ -44,6 +44,7 @@ def test_a_rate_is_a_type() -> None:
     assert link_type(50 * GB).capacity == 50 * GB
     assert link_type(np.float64(50e9)).capacity == 50e9
     assert link_type(np.int64(50)).capacity == 50
+    assert link_type("400 Gbps").capacity == link_type("50GB/s").capacity == 50e9
     kind = LinkType(capacity=1.0, name="mine")
     assert link_type(kind) is kind
 
@@ -53,7 +54,7 @@ def test_an_unknown_name_lists_the_near_ones() -> None:
         link_type("nvlnk5")
 
 
-@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), True, None, [1.0], "0"])
+@pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), True, None, [1.0], "0", "4 m"])
 def test_a_type_needs_a_capacity(bad: object) -> None:
     with pytest.raises(SupernodeError, match=r"capacity|link type"):
         link_type(bad)  # type: ignore[arg-type]
