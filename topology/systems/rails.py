@@ -143,8 +143,11 @@ def _network(what: str, usual: str, given: LinkLike | None) -> _Network:
     fast = (name for name in (usual, *_PARTS) if link_type(name).capacity >= kind.capacity)
     name = next(fast)
     if not isinstance(given, LinkType) and given not in link_catalogue():
-        speed = f"{name}-{kind.capacity / Gbps:g}g"
-        kind = replace(link_type(name), capacity=kind.capacity, name=speed)
+        usual_link, speed = link_type(name), f"{kind.capacity / Gbps:g}"
+        kind = replace(
+            usual_link, capacity=kind.capacity, name=f"{name}-{speed}g",
+            sources=(f"{speed} Gbps as asked for; the rest as {name}", *usual_link.sources),
+        )  # fmt: skip
     return _Network(kind, *_PARTS[name])
 
 
