@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from topology import border
 from topology.files import own_text
+from topology.systems import system
 
 Row = dict[str, str]
 
@@ -54,7 +56,7 @@ def test_every_row_is_complete(rows: list[Row]) -> None:
             assert row[what], row
         assert row["collective"] in (*RING_SHARES, *WITHOUT_BUSBW), row
         assert row["time_us"] or row["busbw_GBps"] or row["algbw_GBps"], row
-        assert re.fullmatch(r"20\d\d-\d\d(-\d\d)?", row["date"]), row
+        assert re.fullmatch(r"20\d\d(-\d\d(-\d\d)?)?", row["date"]), row
         assert all(value == value.strip() for value in row.values()), row
 
 
@@ -99,6 +101,17 @@ def test_rows_of_a_run_share_what_makes_it_one(rows: list[Row]) -> None:
         assert len(pairs) == len({run for run, _ in pairs}), what
 
 
+def test_machines_are_of_the_catalogue_and_have_the_ranks(rows: list[Row]) -> None:
+    """Unless the note has a part that says what is missing, after "machine:"."""
+    most: Counter[str] = Counter()
+    for row in rows:
+        if not any(part.startswith("machine:") for part in row["note"].split("; ")):
+            most[row["machine"]] = max(most[row["machine"]], int(row["ranks"]))
+    for machine, ranks in most.items():
+        name, parameters = border.named(machine, "dgx-h100:nodes=2")
+        assert len(system(name, **parameters).npus) >= ranks, machine
+
+
 def half_unit(printed: str) -> float:
     """Return half of the last digit's place: how far rounding may have moved the number."""
     return 0.5 * 10.0 ** -len(printed.partition(".")[2])
@@ -129,4 +142,4 @@ def test_bandwidths_follow_from_times_by_the_factors_of_nccl_tests(rows: list[Ro
                 slack = off + half_unit(printed) + 0.005 * expected
                 assert abs(float(printed) - expected) <= slack, (row, expected)
                 compared += 1
-    assert compared > 400
+    assert compared > 1500
