@@ -181,12 +181,11 @@ class Simulation(Printed):
         times = np.zeros(len(program.bytes))
         for pattern, count in zip(program.patterns, turns.tolist(), strict=False):
             times[pattern.first : pattern.first + pattern.size] = count
-        streams = program.streams
-        return self._on_arcs(streams.share @ (streams.count * program.bytes * times))
+        return self._on_arcs(program.share @ (program.count * program.bytes * times))
 
     def _on_arcs(self, values: FloatArray) -> FloatArray:
         """Return what arcs carry of what each of their resources carries."""
-        resources = self.program.streams.resources
+        resources = self.program.resources
         arcs = len(self.program.fabric.tail)
         return np.bincount(resources.arc, values[resources.at], arcs).astype(float)
 
@@ -227,12 +226,12 @@ class Simulation(Printed):
             busy = np.bincount(which.reshape(-1), change, minlength=len(at))
             return at, np.cumsum(busy)
         time, message, by = self.trace.rate_changes()
-        streams = self.program.streams
-        resources = streams.resources
+        program = self.program
+        resources = program.resources
         rows = resources.at[resources.arc == arc]
-        share = np.asarray(streams.share[rows].sum(axis=0)).reshape(-1)
+        share = np.asarray(program.share[rows].sum(axis=0)).reshape(-1)
         used = share[message] > 0
-        change = by[used] * (share * streams.count)[message[used]]
+        change = by[used] * (share * program.count)[message[used]]
         at, which = np.unique(time[used], return_inverse=True)
         level = np.cumsum(np.bincount(which.reshape(-1), change, minlength=len(at)))
         rate = float(self.question.rates[arc])
@@ -254,7 +253,7 @@ class Simulation(Printed):
 
     def _ends(self, leg: Leg) -> list[str]:
         """Return the links, or switches, of which any may have held a transfer back."""
-        resources, fabric = self.program.streams.resources, self.program.fabric
+        resources, fabric = self.program.resources, self.program.fabric
         arcs = resources.arc[resources.at == leg.resource]
         nodes = np.flatnonzero(resources.node_at == leg.resource)
         names = [" → ".join(fabric.arcs[arc]) for arc in arcs.tolist()]
@@ -264,7 +263,7 @@ class Simulation(Printed):
         """Return in words what held a transfer back: a class of links, and how full it was."""
         if leg.resource < 0:
             return ""
-        resources, fabric = self.program.streams.resources, self.program.fabric
+        resources, fabric = self.program.resources, self.program.fabric
         said = "what a rank sends or receives"
         for arc in resources.arc[resources.at == leg.resource][:1].tolist():
             said = f"{fabric.labels[fabric.tail[arc]]}→{fabric.labels[fabric.head[arc]]}"

@@ -14,7 +14,7 @@ from collectives.timing.pipelined import Pipelined, Timeline
 from collectives.timing.program import Part, Program, pattern_of
 from collectives.timing.trace import Leg, Record, Trace
 from topology.fabric import FloatArray
-from topology.routing.streams import streams_on_links
+from topology.routing.streams import Streams, streams_on_links
 
 
 def chunked(engine: Pipelined, part: Part) -> Trace:
@@ -58,12 +58,13 @@ def chunked(engine: Pipelined, part: Part) -> Trace:
         records.append(Record(turn, *times, done.copy()))
         first = here.stop
     program = Program(
-        fabric, (part,), streams, streams.resources.capacity(fabric, engine.rates),
+        fabric, (part,), streams.share, streams.count, streams.latency, streams.resources,
+        streams.resources.capacity(fabric, engine.rates),
         np.full(count, part.size * chunk), tuple(patterns), np.arange(len(patterns)),
         np.zeros(len(patterns), dtype=np.int64), _steps(schedule), ((),) * len(patterns),
-        np.full(len(patterns), -1), len(done), (),
+        np.full(len(patterns), -1), np.arange(len(done))[None], (),
     )  # fmt: skip
-    legs = tuple(_legs(line, program, sent)) if count else ()
+    legs = tuple(_legs(line, program, streams, sent)) if count else ()
     return Trace(program, tuple(records), legs=legs)
 
 
@@ -73,10 +74,10 @@ def _steps(schedule: Schedule) -> IntArray:
     return np.repeat(np.arange(len(repeats)), repeats)
 
 
-def _legs(line: Timeline, program: Program, sent: FloatArray) -> list[Leg]:
+def _legs(line: Timeline, program: Program, streams: Streams, sent: FloatArray) -> list[Leg]:
     """Follow the last arrival back to the start, over chunks and links that were waited for."""
     starts = [pattern.first for pattern in program.patterns]
-    ends = (program.streams.senders[1].tolist(), program.streams.receivers[1].tolist())
+    ends = (streams.senders[1].tolist(), streams.receivers[1].tolist())
     at = int(np.argmax(line.arrival))
     legs = []
     while at >= 0:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from collectives.model.schedule import IntArray
-from collectives.timing.program import Pattern
 from collectives.timing.trace import Leg, Trace
 from topology.fabric import FloatArray
 
@@ -23,20 +22,20 @@ def critical_path(trace: Trace) -> list[Leg]:
     ends = [record.last(program.at(record.turn).ends > 0)
             for record in trace.records]  # fmt: skip
     latest = [float(np.nanmax(end, initial=0.0)) for end in ends]
-    legs: list[Leg] = []
-    if not latest or max(latest) <= 0:
-        return legs
+    if max(latest, default=0.0) <= 0:
+        return []
     at = int(np.argmax(latest))
     turn = trace.records[at].turn + trace.records[at].repeat - 1
-    actor, now = int(np.nanargmax(ends[at])), max(latest)
-    found, left = _last_arrival(trace, turn, actor, now), False
+    walk, legs = _Walk(trace), []
+    actor, now = walk.one_of(int(np.nanargmax(ends[at]))), max(latest)
+    found, left = walk.last_arrival(turn, actor, now), False
     while turn != _NONE:
-        sender = actor if found is None or left else _slowest_sender(trace, turn, found)
-        before, ready = _before(trace, turn, sender)
+        sender = actor if found is None or left else walk.slowest_sender(turn, found)
+        before, ready = walk.before(turn, sender)
         held = None
         if found is not None:
-            leg = _leg(trace, turn, found, sender, ready)
-            held = _behind(trace, leg, sender)
+            leg = walk.leg(turn, found, sender, ready)
+            held = walk.behind(leg, sender)
             ready = leg.start if held is not None else ready
             end = leg.sent if left else leg.arrival  # what waits on a channel waits for no arrival
             legs.append(replace(leg, ready=ready, arrival=end))
@@ -44,77 +43,92 @@ def critical_path(trace: Trace) -> list[Leg]:
             turn, actor, found, left = int(program.ahead[turn]), sender, held, True
             continue
         turn, actor, now, left = before, sender, ready, False
-        found = _last_arrival(trace, turn, actor, now) if turn != _NONE else None
+        found = walk.last_arrival(turn, actor, now) if turn != _NONE else None
     return _held_back(trace, legs[::-1])
 
 
-def _leg(trace: Trace, turn: int, message: int, sender: int, ready: float) -> Leg:
-    program, on = trace.program, trace.program.at(turn)
-    record, later = trace.at(turn)
-    src, dst = _ranks(trace, turn, on, message, sender)
-    start, sent, arrival = (
-        float(each[message] + later) for each in (record.start, record.sent, record.arrival)
-    )
-    return Leg(int(program.part[turn]), turn, int(program.step[turn]), on.first + message,
-               src, dst, ready, start, sent, arrival)  # fmt: skip
+class _Walk:
+    """From message to message as they were before what is alike became one."""
 
+    def __init__(self, trace: Trace) -> None:
+        self.trace, self.program = trace, trace.program
+        origin = trace.program.origin
+        self.apart = self.program if origin is None else origin.program
+        self.message = np.arange(len(self.program.bytes)) if origin is None else origin.message
+        self.actor = np.arange(self.program.actors) if origin is None else origin.actor
 
-def _behind(trace: Trace, leg: Leg, sender: int) -> int | None:
-    """Return the message of the turn ahead on its channel that a transfer was held up by."""
-    ahead = int(trace.program.ahead[leg.turn])
-    if ahead == _NONE or leg.start <= 0:
-        return None
-    on = trace.program.at(ahead)
-    record, later = trace.at(ahead)
-    mine = on.senders[0][on.senders[1] == sender]
-    if not len(mine):
-        return None
-    last = int(np.argmax(record.sent[mine]))
-    gone = float(record.sent[mine[last]] + later)
-    return int(mine[last]) if abs(gone - leg.start) <= _TIE * leg.start else None
+    def one_of(self, actor: int) -> int:
+        """Return the first of the actors that are one now."""
+        return int(np.argmax(self.actor == actor))
 
+    def times(self, turn: int, name: str, messages: IntArray) -> FloatArray:
+        """Return seconds at which messages of a turn started, were sent or arrived."""
+        record, later = self.trace.at(turn)
+        now = self.message[self.apart.at(turn).first + messages] - self.program.at(turn).first
+        found: FloatArray = getattr(record, name)[now] + later
+        return found
 
-def _last_arrival(trace: Trace, turn: int, actor: int, now: float) -> int | None:
-    """Return the message whose arrival made an actor done with a turn; None if none did."""
-    on = trace.program.at(turn)
-    record, later = trace.at(turn)
-    mine = np.concatenate(
-        [ends[0][ends[1] == actor] for ends in (on.receivers, on.senders)]
-    )  # fmt: skip
-    if not len(mine):
-        return None
-    times = record.arrival[mine] + later
-    last = int(np.argmax(times))
-    return int(mine[last]) if times[last] >= now * (1 - _TIE) else None
+    def leg(self, turn: int, message: int, sender: int, ready: float) -> Leg:
+        """Return one transfer of a message."""
+        program, one = self.program, np.array([message])
+        start, sent, arrival = (
+            float(self.times(turn, name, one)[0]) for name in ("start", "sent", "arrival")
+        )
+        part, which = (
+            int(program.part[turn]),
+            int(self.message[self.apart.at(turn).first + message]),
+        )
+        src, dst = self.ranks(part, turn, message, sender)
+        return Leg(
+            part, turn, int(program.step[turn]), which, src, dst, ready, start, sent, arrival
+        )
 
+    def behind(self, leg: Leg, sender: int) -> int | None:
+        """Return the message of the turn ahead on its channel that a transfer was held up by."""
+        ahead = int(self.program.ahead[leg.turn])
+        if ahead == _NONE or leg.start <= 0:
+            return None
+        on = self.apart.at(ahead)
+        mine = on.senders[0][on.senders[1] == sender]
+        if not len(mine):
+            return None
+        gone = self.times(ahead, "sent", mine)
+        last = int(np.argmax(gone))
+        return int(mine[last]) if abs(gone[last] - leg.start) <= _TIE * leg.start else None
 
-def _slowest_sender(trace: Trace, turn: int, message: int) -> int:
-    """Return the sender of a message that was the last to be ready for it."""
-    on = trace.program.at(turn)
-    senders: list[int] = on.senders[1][on.senders[0] == message].tolist()
-    return max(senders, key=lambda actor: _before(trace, turn, actor)[1])
+    def last_arrival(self, turn: int, actor: int, now: float) -> int | None:
+        """Return the message whose arrival made an actor done with a turn; None if none did."""
+        on = self.apart.at(turn)
+        mine = np.concatenate(
+            [ends[0][ends[1] == actor] for ends in (on.receivers, on.senders)]
+        )  # fmt: skip
+        if not len(mine):
+            return None
+        times = self.times(turn, "arrival", mine)
+        last = int(np.argmax(times))
+        return int(mine[last]) if times[last] >= now * (1 - _TIE) else None
 
+    def slowest_sender(self, turn: int, message: int) -> int:
+        """Return the sender of a message that was the last to be ready for it."""
+        on = self.apart.at(turn)
+        senders: list[int] = on.senders[1][on.senders[0] == message].tolist()
+        return max(senders, key=lambda actor: self.before(turn, actor)[1])
 
-def _before(trace: Trace, turn: int, actor: int) -> tuple[int, float]:
-    """Return the turn that an actor was done with last before another, and when; -1 for none."""
-    needs = trace.program.needs[turn]
-    times = [(float(trace.done(other)[actor]), other) for other in needs]
-    now, other = max(times, default=(0.0, _NONE))
-    return other, now
+    def before(self, turn: int, actor: int) -> tuple[int, float]:
+        """Return the turn that an actor was done with last before another, and when; or -1."""
+        needs = self.program.needs[turn]
+        times = [(float(self.trace.done(other)[self.actor[actor]]), other) for other in needs]
+        now, other = max(times, default=(0.0, _NONE))
+        return other, now
 
-
-def _ranks(trace: Trace, turn: int, on: Pattern, message: int, sender: int) -> tuple[int, int]:
-    """Return the ranks of one transfer of a message."""
-    program = trace.program
-    part = int(program.part[turn])
-    base = part * (program.actors // len(program.parts))
-    receivers = on.receivers[1][on.receivers[0] == message]
-    to = receivers[receivers != sender] if (receivers != sender).any() else receivers
-    here = program.parts[part].ranks
-    actor = program.streams.actor[here]
-    src = int(here[actor == sender - base][0])
-    there = here[actor == int(to[0]) - base]
-    return src, int(there[there != src][0] if (there != src).any() else there[0])
+    def ranks(self, part: int, turn: int, message: int, sender: int) -> tuple[int, int]:
+        """Return the ranks of one transfer of a message."""
+        on, here = self.apart.at(turn), self.apart.parts[part].ranks
+        receivers = on.receivers[1][on.receivers[0] == message]
+        to = receivers[receivers != sender] if (receivers != sender).any() else receivers
+        actor = self.apart.actors_of(part)
+        src, there = int(here[actor == sender][0]), here[actor == int(to[0])]
+        return src, int(there[there != src][0] if (there != src).any() else there[0])
 
 
 def _held_back(trace: Trace, legs: list[Leg]) -> list[Leg]:
@@ -122,7 +136,7 @@ def _held_back(trace: Trace, legs: list[Leg]) -> list[Leg]:
     if trace.hops is not None:  # each hop has a link to itself
         return legs
     program, found = trace.program, []
-    share, count = program.streams.share, program.streams.count
+    share, count = program.share, program.count
     time, message, by = trace.rate_changes()
     seconds = Moved(time, message, by, len(count))
     for leg in legs:

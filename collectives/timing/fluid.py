@@ -81,7 +81,7 @@ class Shared:
             return
         if self.progress is not None:
             self.progress(self.arrived / self.all)
-        latency = self.program.streams.latency
+        latency = self.program.latency
         for turn in np.unique(self.turn[gone]).tolist():
             here = gone & (self.turn == turn)
             first = self.program.at(turn).first
@@ -146,9 +146,9 @@ class Shared:
         if key not in self.known:
             if len(self.known) >= _KNOWN:
                 self.known.clear()
-            streams = self.program.streams
+            program = self.program
             self.known[key] = fair_rates(
-                streams.share[:, self.message], self.program.capacity, streams.count[self.message]
+                program.share[:, self.message], program.capacity, program.count[self.message]
             )
         self.rate = self.known[key]
         changed = np.flatnonzero(self.rate != before)

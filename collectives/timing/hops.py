@@ -103,9 +103,10 @@ class Stored:
         on = self.program.patterns[pattern]
         key = on.first + message
         if key not in self.known:
-            base = int(self.program.part[turn]) * (self.program.actors // len(self.program.parts))
+            rank_of = self.program.actor[self.program.part[turn]]
             src, dst = (
-                int(ends[1][ends[0] == message][0]) - base for ends in (on.senders, on.receivers)
+                int(np.searchsorted(rank_of, ends[1][ends[0] == message][0]))
+                for ends in (on.senders, on.receivers)
             )
             self.known[key] = self._ways(pattern, message, src, dst)
             self.pieces += len(self.known[key])

@@ -124,10 +124,8 @@ class Ledger:
         number = int(self.program.pattern[turn])
         if number not in self.outboxes:
             on, actors = self.program.patterns[number], self.program.actors
-            to = np.zeros(on.size, dtype=np.int64)
-            to[on.receivers[0]] = on.receivers[1]
             message, sender = on.senders
-            order = np.lexsort(((to[message] - sender) % actors, sender))
+            order = np.argsort(sender, kind="stable")
             starts = np.concatenate(([0], np.cumsum(np.bincount(sender, minlength=actors))))
             place = np.zeros(on.size, dtype=np.int64)
             place[message[order]] = np.arange(len(order)) - starts[sender[order]]

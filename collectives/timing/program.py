@@ -7,7 +7,7 @@ the routing found them to be; everything after this works on those alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from collectives.model.schedule import UNSTATED, IntArray, Schedule
 from collectives.timing.endpoint import Endpoint
 from topology.fabric import Fabric, FloatArray
 from topology.routing import Demand, RoutedFlow, Router
-from topology.routing.streams import ActorsDifferError, Streams, join_streams
+from topology.routing.streams import ActorsDifferError, Resources, Streams, join_streams
 from topology.supernode import Supernode
 
 _NONE = -1
@@ -54,7 +54,7 @@ class Pattern:
         Where its messages begin among all, and how many there are.
     senders, receivers
         Message, from 0 in each pattern, and actor of each sender and receiver, shapes (2, s)
-        and (2, t).
+        and (2, t); those of a sender in the order in which it sends them.
     messages
         How many messages each rank of an actor sends, shape (actors,).
     ends
@@ -90,6 +90,26 @@ def pattern_of(
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """What a program was before what is alike became one.
+
+    Attributes
+    ----------
+    program
+        The same, with each on its own.
+    message, actor
+        What each of its messages and actors is now, shapes (messages,) and (actors,).
+    first
+        One of its messages for each that there is now, shape (messages now,).
+    """
+
+    program: Program
+    message: IntArray
+    actor: IntArray
+    first: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
     """What a simulation carries out.
 
@@ -99,8 +119,8 @@ class Program:
         The machine.
     parts
         What runs at once; each has actors of its own.
-    streams
-        All messages, and the links they share.
+    share, count, latency, resources
+        Of all messages, and what they share: as in `Streams`.
     capacity
         Bytes/s of each resource, shape (resources,).
     bytes
@@ -117,15 +137,20 @@ class Program:
         The turns that each waits for.
     ahead
         The turn before it on its channel, -1 for none, shape (turns,).
-    actors
-        How many actors there are, of all parts.
+    actor
+        Of each rank in each part, shape (parts, ranks).
     flows
         The demands on their paths.
+    origin
+        What it was before what is alike became one; None if it still is that.
     """
 
     fabric: Fabric
     parts: tuple[Part, ...]
-    streams: Streams
+    share: sparse.csc_array
+    count: FloatArray
+    latency: FloatArray
+    resources: Resources
     capacity: FloatArray
     bytes: FloatArray
     patterns: tuple[Pattern, ...]
@@ -134,8 +159,9 @@ class Program:
     step: IntArray
     needs: tuple[tuple[int, ...], ...]
     ahead: IntArray
-    actors: int
+    actor: IntArray
     flows: tuple[RoutedFlow, ...] = field(repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     def at(self, turn: int) -> Pattern:
         """Return the messages of a turn."""
@@ -143,14 +169,20 @@ class Program:
 
     def actors_of(self, part: int) -> IntArray:
         """Return the actor at each position of a part, shape (p,)."""
-        each = self.actors // len(self.parts)
-        found: IntArray = self.streams.actor[self.parts[part].ranks] + part * each
+        found: IntArray = self.actor[part, self.parts[part].ranks]
         return found
+
+    @cached_property
+    def actors(self) -> int:
+        """How many actors there are, of all parts."""
+        return int(self.actor.max(initial=-1)) + 1
 
     @cached_property
     def peak(self) -> FloatArray:
         """Bytes/s of each message with nothing else on its links, shape (messages,)."""
-        share = self.streams.share
+        if self.origin is not None:
+            return self.origin.program.peak[self.origin.first]
+        share = self.share
         found = np.full(share.shape[1], np.inf)
         message = np.repeat(np.arange(share.shape[1]), np.diff(share.indptr))
         used = share.data > 0
@@ -177,7 +209,7 @@ class Program:
         """
         if not all(part.schedule.lockstep for part in self.parts):
             return False
-        rate = self.streams.count * np.where(np.isfinite(self.peak), self.peak, 0.0)
+        rate = self.count * np.where(np.isfinite(self.peak), self.peak, 0.0)
         most: sparse.csr_array = sparse.csr_array((len(self.capacity), self.actors))
         for on in self.patterns:
             here = slice(on.first, on.first + on.size)
@@ -186,7 +218,7 @@ class Program:
             by = sparse.csr_array(
                 (rate[here], (np.arange(on.size), sender)), shape=(on.size, self.actors)
             )  # fmt: skip
-            most = most.maximum(sparse.csr_array(self.streams.share[:, here] @ by))
+            most = most.maximum(sparse.csr_array(self.share[:, here] @ by))
         total = np.asarray(most.sum(axis=1)).reshape(-1)
         return bool((total <= self.capacity * (1 + _ROUNDING)).all())
 
@@ -232,15 +264,25 @@ def lay_out(
         one, offset = every[at], np.array([[0], [number * actors]])
         several = np.bincount(one.senders[0], minlength=len(one.count))[one.senders[0]] > 1
         each = np.where(several, 1.0, one.count[one.senders[0]] / members[one.senders[1]])
-        ends = one.senders + offset, one.receivers + offset
-        patterns.append(pattern_of(int(first[at]), *ends, each, len(parts) * actors))
+        order = _in_turn(one, actors)
+        ends = one.senders[:, order] + offset, one.receivers + offset
+        patterns.append(pattern_of(int(first[at]), *ends, each[order], len(parts) * actors))
         sizes[first[at] : first[at + 1]] = one.amount * parts[number].size
-    streams, capacity = _with_ports(fabric, streams, rates, injection, ejection)
-    turns = _turns(parts, which)
+    share, capacity = _with_ports(fabric, streams, rates, injection, ejection)
     return Program(
-        fabric, tuple(parts), streams, capacity, sizes, tuple(patterns), *turns,
-        len(parts) * actors, flows,
+        fabric, tuple(parts), share, streams.count, streams.latency, streams.resources, capacity,
+        sizes, tuple(patterns), *_turns(parts, which),
+        streams.actor + actors * np.arange(len(parts))[:, None], flows,
     )  # fmt: skip
+
+
+def _in_turn(one: Streams, actors: int) -> IntArray:
+    """Return an order of senders in which each comes to its receivers from itself on upwards."""
+    to = np.zeros(len(one.count), dtype=np.int64)
+    to[one.receivers[0]] = one.receivers[1]
+    message, sender = one.senders
+    order: IntArray = np.lexsort(((to[message] - sender) % actors, sender))
+    return order
 
 
 def _streams(
@@ -292,8 +334,8 @@ def _turns(
 
 def _with_ports(
     fabric: Fabric, streams: Streams, rates: FloatArray, injection: float, ejection: float
-) -> tuple[Streams, FloatArray]:
-    """Return streams and capacities with what each rank can send and receive as more rows."""
+) -> tuple[sparse.csc_array, FloatArray]:
+    """Return shares and capacities with what each rank can send and receive as more rows."""
     capacity = streams.resources.capacity(fabric, rates)
     shares = [streams.share]
     sides = (injection, streams.senders, fabric.tail), (ejection, streams.receivers, fabric.head)
@@ -308,7 +350,7 @@ def _with_ports(
         shape = len(members), len(streams.count)
         shares.append(sparse.csc_array((part, (ends[1], ends[0])), shape=shape))
         capacity = np.concatenate([capacity, np.full(len(members), limit)])
-    return replace(streams, share=sparse.csc_array(sparse.vstack(shares))), capacity
+    return sparse.csc_array(sparse.vstack(shares)), capacity
 
 
 def _over_ports(fabric: Fabric, streams: Streams, ends: IntArray, near: IntArray) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from collectives.timing.classes import in_classes
 from collectives.timing.fluid import Shared
 from collectives.timing.hops import Stored
 from collectives.timing.program import Program
@@ -20,7 +21,7 @@ def carry_out(
     tick: float = 0.0,
     progress: Callable[[float], object] | None = None,
 ) -> Trace:
-    """Return what happens when a program is carried out.
+    """Return what happens when a program is carried out; what must go alike is one there.
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ def carry_out(
     """
     if stored is not None:
         return Stored(program, stored, window, tick, progress).run()
+    program = in_classes(program, ordered=window is not None)
     trace = turn_by_turn(program, tick) if window is None else None
     if trace is not None:
         return trace

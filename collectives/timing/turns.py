@@ -66,7 +66,7 @@ def turn_by_turn(program: Program, tick: float) -> Trace | None:
         pattern = int(program.pattern[turn])
         flowed = known[pattern] = _flow(program, on, start, known.get(pattern), alone=alone)
         sent = start + flowed.took
-        latency = program.streams.latency[on.first : on.first + on.size]
+        latency = program.latency[on.first : on.first + on.size]
         arrival = start + whole_ticks(flowed.took + latency, tick)
         after = done.copy()
         for message, actor in (on.senders, on.receivers):
@@ -107,7 +107,7 @@ def _flow(
 
 def _shared(program: Program, here: IntArray, start: FloatArray) -> _Flowed:
     """Return how messages move that share links with each other alone."""
-    share, count = program.streams.share[:, here], program.streams.count[here]
+    share, count = program.share[:, here], program.count[here]
     left, rate = program.bytes[here].copy(), np.zeros(len(here))
     sent = np.full(len(here), np.nan)
     waiting = np.argsort(start, kind="stable")
