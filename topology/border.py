@@ -18,8 +18,8 @@ from typing import Any, NoReturn, TypeGuard, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from topology.errors import GraphError, SupernodeError, shown
-from topology.units import parse_size
+from topology.errors import GraphError, SupernodeError, UnitError, shown
+from topology.units import parse_length, parse_power, parse_rate, parse_size, parse_time
 
 T = TypeVar("T")
 Error = type[SupernodeError]
@@ -35,6 +35,10 @@ MOST_COUNT = 10**9
 
 MOST = 1e30
 """The largest quantity in SI units; the smallest that is divided by is 1 / MOST."""
+_READ = {
+    "bytes": parse_size, "bytes/s": parse_rate, "seconds": parse_time, "metres": parse_length,
+    "watts": parse_power,
+}  # fmt: skip
 _COUNTED = ("nodes", "directed links")
 _UNREAD = 10**15
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
@@ -185,10 +189,29 @@ def choice(value: object, what: str, known: Iterable[str], error: Error = GraphE
     refuse(value, what, f"one of {', '.join(names)}", error)
 
 
+def quantity(
+    value: Any, what: str, unit: str, *, above: float | None = None, error: Error = GraphError
+) -> float:
+    """Return a quantity in an SI unit from a number, or from a text with a unit of its own.
+
+    Parameters
+    ----------
+    value, what, above, error
+        As in `number`.
+    unit
+        "bytes", "bytes/s", "seconds", "metres" or "watts".
+    """
+    if isinstance(value, str):
+        try:
+            value = _READ[unit](value)
+        except UnitError as fault:
+            raise error(f"{what}: {fault}") from fault
+    return number(value, what, above=above, unit=unit, error=error)
+
+
 def size(value: Any, what: str = "size", error: Error = GraphError) -> float:
     """Return bytes from a number, zero or more, or from a text with a unit such as "64 MiB"."""
-    given = parse_size(value) if isinstance(value, str) else value
-    found = number(given, what, unit="bytes", error=error)
+    found = quantity(value, what, "bytes", error=error)
     return number(found, what, above=0, unit="bytes", error=error) if found else 0.0
 
 

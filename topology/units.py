@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from topology.errors import UnitError, shown
 
@@ -51,7 +52,9 @@ def _parse(text: object, what: str, units: Mapping[str, float], example: str) ->
     if not unit:
         raise UnitError(f"{said} has no unit; write one of {known} after it, like {example!r}")
     if unit not in units:
-        raise UnitError(f"{said} has the unknown unit {shown(unit)}; known: {known}")
+        near = get_close_matches(unit, units, n=2, cutoff=0.5)
+        hint = f"did you mean {' or '.join(number + ' ' + one for one in near)}? " if near else ""
+        raise UnitError(f"{said} has the unknown unit {shown(unit)}; {hint}known: {known}")
     value = float(number.replace(",", "").replace("_", "")) * units[unit]
     if not math.isfinite(value) or value < 0:
         raise UnitError(f"{said} must be a finite number, zero or more")

@@ -60,8 +60,8 @@ def analyze(
     ranks: npt.ArrayLike | None = None,
     group_size: int | None = None,
     rate: str = "line",
-    alpha: float | None = None,
-    message: float | None = None,
+    alpha: float | str | None = None,
+    message: float | str | None = None,
     exact: bool = False,
     stack: str | Stack | None = None,
     launch: str | None = None,
@@ -87,7 +87,8 @@ def analyze(
     rate
         "line", or "effective" for the rates software reaches.
     alpha, message
-        Endpoint seconds per step and per message, instead of the devices' rows.
+        Endpoint seconds per step and per message, or texts such as "2us", instead of the
+        devices' rows.
     exact
         Whether an answer that is approximate in any way is refused.
     stack

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,8 +33,40 @@ from topology.supernode import Supernode
 from topology.text import Part, Printed, Table
 
 
+class _Timed(Protocol):
+    @property
+    def question(self) -> Question: ...
+    @property
+    def size(self) -> float: ...
+    @property
+    def time(self) -> float: ...
+    @property
+    def algbw(self) -> float: ...
+    @property
+    def bound(self) -> Bound: ...
+
+
+class Rated(Printed):
+    """What a size, a time and a bound say together."""
+
+    @property
+    def algbw(self: _Timed) -> float:
+        """Return size / time, bytes/s."""
+        return self.size / self.time if self.time > 0 else float("inf")
+
+    @property
+    def busbw(self: _Timed) -> float:
+        """Return `algbw` times the factor of nccl-tests, that of each job's largest group."""
+        return self.question.bus(self.algbw)
+
+    @property
+    def efficiency(self: _Timed) -> float:
+        """Return bound / time, 0 to 1: how near the time is to what nothing could beat."""
+        return self.bound.time / self.time if self.time > 0 else 1.0
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Analysis(Printed):
+class Analysis(Rated):
     """How long collectives take, what limits them, and what nothing could beat.
 
     Attributes
@@ -102,21 +134,6 @@ class Analysis(Printed):
     def latency(self) -> Latency:
         """Return where the time goes."""
         return self.cost.latency
-
-    @property
-    def algbw(self) -> float:
-        """Return size / time, bytes/s."""
-        return self.size / self.time if self.time > 0 else float("inf")
-
-    @property
-    def busbw(self) -> float:
-        """Return `algbw` times the factor of nccl-tests, that of each job's largest group."""
-        return self.question.bus(self.algbw)
-
-    @property
-    def efficiency(self) -> float:
-        """Return bound / estimate, 0 to 1: how near the time is to what nothing could beat."""
-        return self.bound.time / self.time if self.time > 0 else 1.0
 
     @property
     def busy(self) -> FloatArray:

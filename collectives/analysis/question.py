@@ -176,8 +176,8 @@ class Question(Printed):
     jobs: tuple[Job, ...]
     routing: RoutingLike = "ecmp"
     rate: str = "line"
-    alpha: float | None = None
-    message: float | None = None
+    alpha: float | str | None = None
+    message: float | str | None = None
     group_size: int | None = None
     exact: bool = False
     stack: Stack | None = None

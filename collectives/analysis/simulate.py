@@ -12,24 +12,24 @@ import numpy.typing as npt
 from collectives.analysis import explain
 from collectives.analysis.answer import Analysis, verified
 from collectives.analysis.question import Job, Question, ask, one_group
-from collectives.analysis.selection import candidates
+from collectives.analysis.selection import Candidate, Choice, Selection, candidates
 from collectives.analysis.simulation import JobRun, Simulation, TwoWays
 from collectives.model.collective import Collective
 from collectives.model.schedule import Progress, Schedule, ScheduleError
 from collectives.timing.chunked import chunked
+from collectives.timing.lower_bound import run_floor
 from collectives.timing.pipelined import pipelined
 from collectives.timing.program import Part, lay_out
 from collectives.timing.simulation import carry_out
 from collectives.timing.trace import Trace
+from collectives.timing.turns import Watch, unwatched
 from topology import border
 from topology.approximation import Approximation, require_exact
+from topology.errors import SupernodeError, UnreachableError
 from topology.routing import RoutingLike
 from topology.supernode import Supernode
 
-_CHOSEN = Approximation(
-    "fastest algorithm",
-    "chosen by the closed form, which leaves out how messages move here; ask for others by name",
-)
+_MOST_WORK = 2e6  # microseconds that simulating a candidate may take, as its events are counted
 FORWARDING = ("cut-through", "store-and-forward")
 
 
@@ -78,14 +78,14 @@ class Terms:
 def terms_of(
     forwarding: str = FORWARDING[0],
     window: int | None = None,
-    injection: float | None = None,
-    ejection: float | None = None,
-    tick: float = 0.0,
+    injection: float | str | None = None,
+    ejection: float | str | None = None,
+    tick: float | str = 0.0,
 ) -> Terms:
     """Return terms that are checked; see `simulate`."""
     how = border.choice(forwarding, "forwarding", FORWARDING, ScheduleError)
     ports = {
-        name: border.number(value, name, above=0, unit="bytes/s", error=ScheduleError)
+        name: border.quantity(value, name, "bytes/s", above=0, error=ScheduleError)
         for name, value in (("injection", injection), ("ejection", ejection))
         if value is not None
     }
@@ -98,7 +98,7 @@ def terms_of(
     return Terms(
         stored=stored,
         window=None if window is None else border.whole(window, "window", error=ScheduleError),
-        tick=border.number(tick, "tick", unit="seconds", error=ScheduleError),
+        tick=border.quantity(tick, "tick", "seconds", error=ScheduleError),
         **ports,
     )
 
@@ -113,14 +113,14 @@ def simulate(
     ranks: npt.ArrayLike | None = None,
     group_size: int | None = None,
     rate: str = "line",
-    alpha: float | None = None,
-    message: float | None = None,
+    alpha: float | str | None = None,
+    message: float | str | None = None,
     exact: bool = False,
     forwarding: str = "cut-through",
     window: int | None = None,
-    injection: float | None = None,
-    ejection: float | None = None,
-    tick: float = 0.0,
+    injection: float | str | None = None,
+    ejection: float | str | None = None,
+    tick: float | str = 0.0,
     progress: Progress | None = None,
 ) -> Simulation:
     """Simulate collectives on a machine: fluid flows with dependencies that share every link.
@@ -147,10 +147,11 @@ def simulate(
     window
         How many messages a rank has under way at most in a step; by default any number.
     injection, ejection
-        Bytes/s that a rank can send, and receive, in all; by default what its links carry.
+        Bytes/s that a rank can send, and receive, in all, or texts such as "50GB/s"; by default
+        what its links carry.
     tick
         Seconds to whole multiples of which durations are cut, as simulators that count whole
-        nanoseconds do; 0 for none.
+        nanoseconds do, or a text such as "1ns"; 0 for none.
     progress
         Called with what is being done and the fraction done.
 
@@ -202,25 +203,101 @@ def run(question: Question, terms: Terms | None = None) -> Simulation:
     """
     terms = terms or Terms()
     notes = [note for job in question.jobs for note in verified(job)]
-    said, parts = [], []
+    said, parts, alone = [], [], []
     for job in question.jobs:
         selection = candidates(question, job)
         auto = job.algorithm == "auto"
         if auto:
-            alone = len(question.jobs) == len(job.groups) == 1
+            single = len(question.jobs) == len(job.groups) == 1
             allowed = [
                 one for one in selection.fitting
-                if terms.allow(one.placement(job.bytes)[0], alone=alone)
+                if terms.allow(one.placement(job.bytes)[0], alone=single)
             ]  # fmt: skip
             selection = replace(selection, fitting=tuple(allowed))
-            notes += [] if terms.plain else [_CHOSEN]
-        pick = selection.fastest(job.bytes)
+        pick, trace = selection.fastest(job.bytes), None
         notes += pick.approximations
+        if auto and not terms.plain:
+            pick, trace, unknown = _raced(question, job, selection, pick, terms)
+            notes += unknown
+        alone.append(trace)
         name = pick.candidate.name
         said.append(explain.choice(name, selection.names, pick.excluded, auto=auto))
         schedule, ranks = pick.candidate.placement(job.bytes)
         parts.append(Part(schedule, ranks, job.bytes, question.endpoint))
-    return _told(question, parts, said, tuple(notes), terms)
+    return _told(question, parts, said, tuple(notes), terms, alone)
+
+
+class _TooSlowError(SupernodeError):
+    """A simulation that has lost a race."""
+
+
+class _TooLongError(SupernodeError):
+    """A simulation that takes too long to carry out."""
+
+
+def _raced(
+    question: Question, job: Job, selection: Selection, pick: Choice, terms: Terms
+) -> tuple[Choice, Trace | None, list[Approximation]]:
+    """Return the candidate that a simulation of each alone says is the fastest, and that trace.
+
+    What the closed form picks goes first. One is left once it cannot be the fastest any more: by
+    a lower bound on its time, or by the time that its simulation has come to.
+    """
+    least = {one.name: _floor(question, job, one, terms) for one in selection.fitting}
+    order = sorted(
+        selection.fitting, key=lambda one: (one is not pick.candidate, one.least(job.bytes))
+    )
+    best, found, limit = pick.candidate, None, np.inf
+    excluded: list[str] = []
+    dear: list[str] = []
+    for at, one in enumerate(order):
+        question.progress(f"{job.kind.title} by {one.name}", at / len(order))
+        if least[one.name] >= limit:
+            excluded.append(one.name)
+            continue
+        part = Part(*one.placement(job.bytes), job.bytes, question.endpoint)
+        try:
+            trace = _carried_out(question, [part], terms, _watch(limit))
+        except _TooSlowError:
+            excluded.append(one.name)
+            continue
+        except (_TooLongError, ScheduleError, UnreachableError):
+            dear.append(one.name)
+            continue
+        time = float(trace.finish(0).max(initial=0.0))
+        if found is None or time < limit:
+            best, found, limit = one, trace, time
+    dear = [name for name in dear if least[name] < limit]
+    why = f"{', '.join(dear)} not tried, as simulating takes long; ask by name"
+    if found is None:
+        why = "chosen by the closed form, as simulating takes long; ask for others by name"
+    notes = [Approximation("fastest algorithm", why)] if dear and len(order) > 1 else []
+    return Choice(best, tuple(excluded), pick.left_out), found, notes
+
+
+def _floor(question: Question, job: Job, one: Candidate, terms: Terms) -> float:
+    """Return seconds that a candidate takes at least on some terms."""
+    schedule, ranks = one.placement(job.bytes)
+    cut = np.inf if terms.stored and terms.tick else terms.tick  # each hop's, of any number
+    return run_floor(
+        schedule, question.router, ranks, question.endpoint, question.rates, job.bytes,
+        most=(terms.injection, terms.ejection), tick=cut,
+    )  # fmt: skip
+
+
+def _watch(limit: float) -> Watch:
+    """Return what stops a simulation past a time, or beyond what it may take to carry out."""
+    spent = 0.0
+
+    def watch(now: float, more: float) -> None:
+        nonlocal spent
+        spent += more
+        if now > limit:
+            raise _TooSlowError(f"takes more than {limit:.4g} s")
+        if spent > _MOST_WORK:
+            raise _TooLongError("takes too long to simulate")
+
+    return watch
 
 
 def both_ways(analysis: Analysis, terms: Terms | None = None) -> TwoWays:
@@ -247,16 +324,22 @@ def _told(
     said: list[str],
     more: tuple[Approximation, ...],
     terms: Terms,
+    known: Sequence[Trace | None] = (None,),
 ) -> Simulation:
-    """Return what happens when schedules run at once, and what it stands on."""
-    trace = _carried_out(question, parts, terms)
-    alone = [trace.finish(0)] if len(parts) == 1 else [
-        _carried_out(question, [part], terms).finish(0) for part in parts
-    ]  # fmt: skip
+    """Return what happens when schedules run at once, and what it stands on.
+
+    What happens to each alone may be known.
+    """
+    traces = [
+        trace or _carried_out(question, [part], terms)
+        for part, trace in zip(parts, known, strict=True)
+    ]
+    trace = traces[0] if len(parts) == 1 else _carried_out(question, parts, terms)
     jobs = tuple(
-        JobRun(job, part.schedule, part.ranks, trace.finish(at), float(alone[at].max(initial=0.0)))
+        JobRun(job, part.schedule, part.ranks, trace.finish(at),
+               float(traces[at].finish(0).max(initial=0.0)))
         for at, (job, part) in enumerate(zip(question.jobs, parts, strict=True))
-    )
+    )  # fmt: skip
     words = trace.words or question.router.words
     found = trace.approximations(question.rates)
     sent = [note for job in question.jobs for note in job.approximations]
@@ -275,7 +358,9 @@ def _told(
     return Simulation(question, jobs, trace, assumptions, own)
 
 
-def _carried_out(question: Question, parts: list[Part], terms: Terms) -> Trace:
+def _carried_out(
+    question: Question, parts: list[Part], terms: Terms, watch: Watch = unwatched
+) -> Trace:
     """Return what happens when schedules run at once."""
 
     def route(done: float) -> None:
@@ -292,7 +377,9 @@ def _carried_out(question: Question, parts: list[Part], terms: Terms) -> Trace:
         ejection=terms.ejection, apart=terms.stored or terms.window is not None, progress=route,
     )  # fmt: skip
     stored = question.rates if terms.stored else None
-    return carry_out(program, stored=stored, window=terms.window, tick=terms.tick, progress=move)
+    return carry_out(
+        program, stored=stored, window=terms.window, tick=terms.tick, progress=move, watch=watch
+    )
 
 
 def _chunked(question: Question, parts: list[Part], part: Part, terms: Terms) -> Trace:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from collectives.analysis.answer import Analysis
+from collectives.analysis.answer import Analysis, Rated
 from collectives.analysis.bottleneck import LinkClass, link_classes, links_table
 from collectives.analysis.question import Job, Question
 from collectives.bounds import Bound
@@ -79,7 +79,7 @@ class JobRun(Printed):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Simulation(Printed):
+class Simulation(Rated):
     """What happens when collectives run, event by event.
 
     Attributes
@@ -131,21 +131,6 @@ class Simulation(Printed):
     def time(self) -> float:
         """Return seconds until every rank is done."""
         return max(job.time for job in self.jobs)
-
-    @property
-    def algbw(self) -> float:
-        """Return size / time, bytes/s."""
-        return self.size / self.time if self.time > 0 else float("inf")
-
-    @property
-    def busbw(self) -> float:
-        """Return `algbw` times the factor of nccl-tests, that of each job's largest group."""
-        return self.question.bus(self.algbw)
-
-    @property
-    def efficiency(self) -> float:
-        """Return bound / time, 0 to 1."""
-        return self.bound.time / self.time if self.time > 0 else 1.0
 
     @property
     def algorithm(self) -> str:

@@ -39,8 +39,8 @@ def bound(
     relay: bool = True,
     root: int = 0,
     demand: DemandLike = None,
-    alpha: float | None = None,
-    message: float | None = None,
+    alpha: float | str | None = None,
+    message: float | str | None = None,
     gap: float | None = 0.01,
     exact: bool = False,
     progress: Progress | None = None,
@@ -64,7 +64,8 @@ def bound(
         `topology.routing.as_demand` takes. S is then the most that one rank sends, and the
         bound comes at that size.
     alpha, message
-        Endpoint seconds per step and per message, instead of the devices' rows.
+        Endpoint seconds per step and per message, or texts such as "2us", instead of the
+        devices' rows.
     gap, exact, progress
         As in `bound_needs`.
 

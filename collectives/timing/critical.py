@@ -145,7 +145,7 @@ def _held_back(trace: Trace, legs: list[Leg]) -> list[Leg]:
         took = leg.sent - leg.start
         if took > 0 and len(rows):
             carried = share[rows] @ (count * seconds.between(leg.start, leg.sent))
-            full = carried / program.capacity[rows] / took
+            full = np.minimum(carried / program.capacity[rows] / took, 1.0)
             most = int(np.argmax(full))
             found.append(replace(leg, resource=int(rows[most]), full=float(full[most])))
         else:

@@ -28,8 +28,8 @@ class Endpoint:
 def endpoint_of(
     supernode: Supernode,
     ranks: IntArray,
-    alpha: float | None = None,
-    message: float | None = None,
+    alpha: float | str | None = None,
+    message: float | str | None = None,
 ) -> Endpoint:
     """Return the endpoint overheads of some ranks: the slowest device's, unless given.
 
@@ -38,26 +38,25 @@ def endpoint_of(
     supernode, ranks
         Whose devices to look up.
     alpha, message
-        Seconds per step and per message, instead of the catalogue's.
+        Seconds, or texts with a unit, per step and per message, instead of the catalogue's.
     """
-    for name, value in (("alpha", alpha), ("message", message)):
-        if value is not None:
-            border.number(value, name, unit="seconds", error=ScheduleError)
+    own = {
+        name: border.quantity(value, name, "seconds", error=ScheduleError)
+        for name, value in (("alpha", alpha), ("message", message))
+        if value is not None
+    }
     nodes = supernode.graph.nodes
     names = {str(nodes[supernode.npus[r]].get("device") or "") for r in ranks.tolist()}
     known = device_catalogue()
     rows = [device(name) for name in sorted(names & set(known))]
     source = _source(
         [row.name for row in rows], sorted(names - set(known)),
-        given=[name for name, value in (("α", alpha), ("message", message)) if value is not None],
+        given=[{"alpha": "α"}.get(name, name) for name in own],
     )  # fmt: skip
-    return Endpoint(
-        max((row.value("alpha") for row in rows), default=0.0) if alpha is None else float(alpha),
-        max((row.value("message") for row in rows), default=0.0)
-        if message is None
-        else float(message),
-        source,
-    )
+    slowest = {
+        name: max((row.value(name) for row in rows), default=0.0) for name in ("alpha", "message")
+    }
+    return Endpoint(**{**slowest, **own}, source=source)
 
 
 def _source(rows: list[str], unknown: list[str], given: list[str]) -> str:

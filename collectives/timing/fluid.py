@@ -18,11 +18,12 @@ from collectives.timing.fair import fair_rates
 from collectives.timing.ledger import Ledger
 from collectives.timing.program import Program
 from collectives.timing.trace import Trace
-from collectives.timing.turns import STUCK, TIE, joined_changes, whole_ticks
+from collectives.timing.turns import STUCK, TIE, Watch, joined_changes, unwatched, whole_ticks
 from topology.fabric import FloatArray
 
 _KNOWN = 256  # sets of messages under way whose rates are remembered
 _START, _ARRIVE = 0, 1
+_AN_EVENT = 300  # microseconds, and one for each message under way
 
 
 class Shared:
@@ -46,12 +47,13 @@ class Shared:
         self.changes: list[tuple[float, IntArray, FloatArray]] = []
         self.arrived, self.all = 0, sum(program.patterns[p].size for p in program.pattern.tolist())
 
-    def run(self) -> Trace:
+    def run(self, watch: Watch = unwatched) -> Trace:
         """Carry out everything."""
         self.ledger.begin()
         self._take()
         while self.events or len(self.turn):
             self._advance()
+            watch(self.now, _AN_EVENT + len(self.turn))
             self._leave()
             starting = self._due()
             if starting or len(self.rate) != len(self.turn):

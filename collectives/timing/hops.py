@@ -20,10 +20,12 @@ from collectives.model.schedule import IntArray, ScheduleError
 from collectives.timing.ledger import Ledger
 from collectives.timing.program import Program
 from collectives.timing.trace import Trace
+from collectives.timing.turns import Watch, unwatched
 from topology.fabric import FloatArray
 from topology.routing import PathFlow
 
 _START, _SENT, _HOP = 0, 1, 2
+_AN_EVENT = 15  # microseconds
 _ROUNDING = 1e-6  # of a tick
 
 _MOST_PIECES = 2_000_000  # of all messages: some 3 GB
@@ -67,12 +69,13 @@ class Stored:
         self.there = 0
         self.busy: list[tuple[int, float, float, float]] = []
 
-    def run(self) -> Trace:
+    def run(self, watch: Watch = unwatched) -> Trace:
         """Carry out everything."""
         self.ledger.begin()
         self._take()
         while self.events:
             now, _, kind, turn, messages, piece, hop = heappop(self.events)
+            watch(now, _AN_EVENT)
             if kind == _START:
                 self.ledger.open(turn).record.start[messages] = now
                 for message in messages.tolist():

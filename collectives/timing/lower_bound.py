@@ -89,6 +89,63 @@ def step_floors(
     ]
 
 
+def run_floor(
+    schedule: Schedule,
+    router: Router,
+    ranks: IntArray,
+    endpoint: Endpoint,
+    rates: FloatArray,
+    size: float,
+    *,
+    most: tuple[float, float] = (np.inf, np.inf),
+    tick: float = 0.0,
+) -> float:
+    """Return seconds that a simulation takes at least: as if no rank waited for another.
+
+    Each rank must hand over and send what its steps have for it, one step after the other over
+    its own links; `floor_time` lets the slowest rank of each step hold up all, which ranks that
+    go on by themselves can beat.
+
+    Parameters
+    ----------
+    schedule, router, ranks, endpoint, rates, size
+        As in `floor_time`.
+    most
+        Bytes/s that a rank can send, and receive, in all.
+    tick
+        By how many seconds each message may be shorter.
+    """
+    ports = [
+        (latency, np.minimum(rate, limit))
+        for (latency, rate), limit in zip(_ports(router.fabric, ranks, rates), most, strict=True)
+    ]
+    least = 0.0 if tick else _overlapping(schedule, endpoint, ports, size)
+    if schedule.overlaps:
+        return (1 - _ROUNDING) * least
+    latency, rate = ports[0]
+    own: dict[int, FloatArray] = {}
+    ends: list[FloatArray] = []
+    for number, step in enumerate(schedule.steps):
+        traffic = step.traffic
+        if id(traffic) not in own:
+            sends = np.bincount(np.zeros(0, dtype=int), minlength=schedule.ranks)
+            messages = traffic.messages()
+            sends[: len(messages)] = messages
+            out = traffic.ports(schedule.ranks)[0]
+            used = (out > 0) & (rate > 0)
+            moves = np.zeros(schedule.ranks)
+            moves[used] = latency[used] + size * out[used] / rate[used]
+            moves -= np.minimum(moves, tick * np.maximum(sends, 1)) if tick else 0.0
+            own[id(traffic)] = moves + np.where(
+                sends > 0, endpoint.alpha + sends * endpoint.message, 0.0
+            )
+        before = [ends[i] for i in schedule.waits_for(number)]
+        start = np.max(before, axis=0) if before else 0.0
+        ends.append(start + step.repeat * own[id(traffic)])
+    ended = max((float(end.max(initial=0.0)) for end in ends), default=0.0)
+    return (1 - _ROUNDING) * max(least, ended)
+
+
 def _ports(fabric: Fabric, ranks: IntArray, rates: FloatArray) -> list[Column]:
     """Return least latency and total bytes/s of each rank's links, out of it and into it."""
     found = []

@@ -126,8 +126,8 @@ def plan(
     ranks: npt.ArrayLike | None = None,
     routing: RoutingLike = "ecmp",
     rate: str = "line",
-    alpha: float | None = None,
-    message: float | None = None,
+    alpha: float | str | None = None,
+    message: float | str | None = None,
     exact: bool = False,
     progress: Callable[[float], None] | None = None,
     race: Race | None = None,
@@ -148,7 +148,8 @@ def plan(
     rate
         "line", or "effective" for what software reaches according to the link types.
     alpha, message
-        Endpoint seconds per step and per message; by default from the devices' rows.
+        Endpoint seconds per step and per message, or texts such as "2us"; by default from the
+        devices' rows.
     exact
         Whether the length of every single link counts, however long that takes.
     progress

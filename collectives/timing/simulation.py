@@ -9,7 +9,7 @@ from collectives.timing.fluid import Shared
 from collectives.timing.hops import Stored
 from collectives.timing.program import Program
 from collectives.timing.trace import Trace
-from collectives.timing.turns import turn_by_turn
+from collectives.timing.turns import Watch, turn_by_turn, unwatched
 from topology.fabric import FloatArray
 
 
@@ -20,6 +20,7 @@ def carry_out(
     window: int | None = None,
     tick: float = 0.0,
     progress: Callable[[float], object] | None = None,
+    watch: Watch = unwatched,
 ) -> Trace:
     """Return what happens when a program is carried out; what must go alike is one there.
 
@@ -36,11 +37,14 @@ def carry_out(
         Seconds; the time from a message's start to its arrival is cut to whole ones. 0 for none.
     progress
         Called with the fraction done.
+    watch
+        Called at every event with the time there and roughly the microseconds that it took to
+        find; what it raises ends the simulation.
     """
     if stored is not None:
-        return Stored(program, stored, window, tick, progress).run()
+        return Stored(program, stored, window, tick, progress).run(watch)
     program = in_classes(program, ordered=window is not None)
-    trace = turn_by_turn(program, tick) if window is None else None
+    trace = turn_by_turn(program, tick, watch) if window is None else None
     if trace is not None:
         return trace
-    return Shared(program, window, tick, progress).run()
+    return Shared(program, window, tick, progress).run(watch)

@@ -7,8 +7,9 @@ each turn is a small problem of its own, the same for every repetition, and is s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,7 +21,13 @@ from topology.fabric import FloatArray
 
 TIE = 1e-12  # of the time: events nearer than this are at once
 STUCK = "simulation: messages are under way on links that carry nothing"
+Watch: TypeAlias = Callable[[float, float], object]
+_A_TURN = 100  # microseconds, and one for each message
 _CELLS = 20_000_000  # times of messages and actors that are kept
+
+
+def unwatched(_: float, __: float) -> None:
+    """Let a simulation go on."""
 
 
 def whole_ticks(seconds: FloatArray, tick: float) -> FloatArray:
@@ -40,7 +47,7 @@ class _Flowed:
     changes: Changes
 
 
-def turn_by_turn(program: Program, tick: float) -> Trace | None:
+def turn_by_turn(program: Program, tick: float, watch: Watch = unwatched) -> Trace | None:
     """Return what happens, turn by turn; None if messages of several turns meet and share links.
 
     Once all that take part in a step are done with it a constant later than with its repetition
@@ -64,7 +71,7 @@ def turn_by_turn(program: Program, tick: float) -> Trace | None:
         if not alone and on.size and start.min() < latest * (1 - TIE):
             return None
         pattern = int(program.pattern[turn])
-        flowed = known[pattern] = _flow(program, on, start, known.get(pattern), alone=alone)
+        flowed = known[pattern] = _flow(program, on, start, known.get(pattern), watch, alone=alone)
         sent = start + flowed.took
         latency = program.latency[on.first : on.first + on.size]
         arrival = start + whole_ticks(flowed.took + latency, tick)
@@ -83,12 +90,19 @@ def turn_by_turn(program: Program, tick: float) -> Trace | None:
             record.repeat = 1 + _again(program, turn)
             record.period = float(later.mean())
         latest = float(sent.max(initial=latest)) + (record.repeat - 1) * record.period
+        watch(latest, _A_TURN + on.size)
         records.append(record)
     return Trace(program, tuple(records))
 
 
 def _flow(
-    program: Program, on: Pattern, start: FloatArray, before: _Flowed | None, *, alone: bool
+    program: Program,
+    on: Pattern,
+    start: FloatArray,
+    before: _Flowed | None,
+    watch: Watch,
+    *,
+    alone: bool,
 ) -> _Flowed:
     """Return how messages move that have these starts; as before if they had the same, shifted."""
     if before is not None and (
@@ -102,10 +116,10 @@ def _flow(
     if alone:
         took = np.divide(size, peak, out=np.zeros(len(here)), where=size > 0)
         return _Flowed(start, took, (np.zeros(0), here[:0], np.zeros(0)))
-    return _shared(program, here, start)
+    return _shared(program, here, start, watch)
 
 
-def _shared(program: Program, here: IntArray, start: FloatArray) -> _Flowed:
+def _shared(program: Program, here: IntArray, start: FloatArray, watch: Watch) -> _Flowed:
     """Return how messages move that share links with each other alone."""
     share, count = program.share[:, here], program.count[here]
     left, rate = program.bytes[here].copy(), np.zeros(len(here))
@@ -128,6 +142,7 @@ def _shared(program: Program, here: IntArray, start: FloatArray) -> _Flowed:
         upto = at + int(np.searchsorted(start[waiting[at:]], then * (1 + TIE), side="right"))
         under_way[waiting[at:upto]] = True
         now, at = then, upto
+        watch(now, _A_TURN + len(here))
         active = np.flatnonzero(under_way)
         after = np.zeros(len(here))
         after[active] = fair_rates(share[:, active], program.capacity, count[active])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 import collectives
 import topology
 from collectives import DoesNotFitError, Job, ScheduleError, Simulation
+from collectives.algorithms import candidate_names
 from collectives.analysis.simulate import both_ways
+from collectives.timing.lower_bound import run_floor
 from tests.strategies import damaged_networks, networks, supernodes
 from topology import Supernode
+from topology.approximation import NotExactError
 from topology.errors import RoutingError, SupernodeError
 from topology.units import GB, KiB, MiB, us
 
@@ -246,17 +250,63 @@ def test_what_waits_on_its_channel_is_not_put_down_to_software() -> None:
     assert moves == pytest.approx(closed.latency.serialisation, rel=1e-6)
 
 
-def test_auto_takes_what_can_run_on_the_terms_and_says_that_it_knows_no_more() -> None:
-    machine = topology.dgx_h100(2)
-    for kind in ("all_reduce", "all_gather", "all_to_all"):
-        stored = collectives.simulate(machine, kind, MiB, forwarding="store-and-forward")
-        assert not stored.jobs[0].schedule.helped
-        (note,) = stored.approximations
-        assert note.what == "fastest algorithm"
-        windowed = collectives.simulate(machine, kind, MiB, window=1)
-        assert not windowed.jobs[0].schedule.overlaps
-        named = windowed.jobs[0].schedule.name
-        again = collectives.simulate(machine, kind, MiB, window=1, algorithm=named)
-        assert again.time == pytest.approx(windowed.time)
-        assert again.approximations == ()
-    assert collectives.simulate(machine, "all_reduce", MiB).approximations == ()
+TERMS: list[dict[str, Any]] = [
+    {"forwarding": "store-and-forward"}, {"window": 1}, {"injection": "30 GB/s"}, {"tick": "1us"},
+    {"forwarding": "store-and-forward", "tick": 1e-6},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("terms", TERMS, ids=str)
+def test_auto_is_the_fastest_of_all_when_each_is_simulated_on_the_terms(
+    terms: dict[str, Any],
+) -> None:
+    machine = topology.star(4, link="nvlink5")
+    for kind in ("all_reduce", "all_to_all"):
+        found = collectives.simulate(machine, kind, MiB, **terms)
+        times = []
+        for name in candidate_names(kind):
+            try:
+                one = collectives.simulate(machine, kind, MiB, algorithm=name, **terms)
+            except SupernodeError:
+                continue
+            times.append(one.time)
+            # no candidate is dropped by a bound that its simulation beats
+            part = one.program.parts[0]
+            on = (part.schedule, one.question.router, part.ranks, part.endpoint)
+            stored = terms.get("forwarding") is not None
+            tick = {"1us": 1e-6, 1e-6: np.inf}.get(terms.get("tick"), 0.0)
+            assert run_floor(*on, one.question.rates, MiB, tick=tick) <= one.time, (name, stored)
+        assert len(times) > 3
+        assert found.time == min(times)
+        assert found.approximations == ()
+
+
+def test_auto_names_what_takes_too_long_to_simulate(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = topology.star(4, link="nvlink5")
+    monkeypatch.setattr("collectives.analysis.simulate._MOST_WORK", 3_000)
+    some = collectives.simulate(machine, "all_reduce", MiB, window=1)
+    (note,) = some.approximations
+    assert note.what == "fastest algorithm"
+    assert "not tried" in note.why
+    assert some.algorithm not in note.why
+    monkeypatch.setattr("collectives.analysis.simulate._MOST_WORK", 0)
+    (note,) = collectives.simulate(machine, "all_reduce", MiB, window=1).approximations
+    assert "closed form" in note.why
+    with pytest.raises(NotExactError):
+        collectives.simulate(machine, "all_reduce", MiB, window=1, exact=True)
+
+
+def test_quantities_are_taken_as_texts_with_units_as_sizes_are() -> None:
+    machine = topology.star(4, link="nvlink5")
+    ask: dict[str, Any] = {"what": "all_to_all", "size": MiB, "algorithm": "direct"}
+    texts = collectives.simulate(machine, **ask, injection="50GB/s", ejection="400 Gbps",
+                                 tick="1ns", alpha="2us", message="5 ns")  # fmt: skip
+    plain = collectives.simulate(machine, **ask, injection=50 * GB, ejection=50 * GB,
+                                 tick=1e-9, alpha=2 * us, message=5e-9)  # fmt: skip
+    assert texts.time == plain.time
+    for name, value, said in [
+        ("injection", "50", "has no unit"), ("ejection", "50GB", "did you mean 50 GB/s"),
+        ("alpha", "2", "has no unit"), ("tick", "1GB", "unknown unit"),
+    ]:  # fmt: skip
+        with pytest.raises(ScheduleError, match=f"{name}: .*{said}"):
+            collectives.simulate(machine, **ask, **{name: value})
