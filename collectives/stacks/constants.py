@@ -9,7 +9,7 @@ from topology.hardware.catalogue import Row, load_rows
 
 WORDS = (
     "stack", "title", "generation", "devices", "use", "launch", "collective", "algorithm",
-    "protocol", "network", "schedule", "fitted_on", "correction",
+    "protocol", "network", "schedule", "fitted_on", "correction", "grid",
 )  # fmt: skip
 _CASES = ("generation", "use", "launch", "collective", "algorithm", "protocol", "network")
 
@@ -85,15 +85,19 @@ def _holds(row: Row, case: Case) -> bool:
     )  # fmt: skip
 
 
-def _closeness(row: Row) -> tuple[int, float, float]:
-    """Return how narrow a row is: how many words it is tied to, then its limits."""
+def _closeness(row: Row) -> tuple[float, int, float]:
+    """Return how narrow a row is: its limit of size, how many words it is tied to, then domains."""
     tied = sum(name in row.words for name in _CASES)
-    return tied, row.values.get("domains", 0), -row.values.get("piece_below", float("inf"))
+    return -row.values.get("piece_below", float("inf")), tied, row.values.get("domains", 0)
 
 
 def rows_of(stack: str) -> tuple[Row, ...]:
-    """Return the rows of the library's own stack; none if there is none by that name."""
-    return tuple(row for row in load_rows("stacks.csv", WORDS) if row.words["stack"] == stack)
+    """Return the rows of the library's own stack; none if there is none by that name.
+
+    "nccl+sharp" has the rows of "nccl" as well.
+    """
+    names = {stack, stack.partition("+")[0]}
+    return tuple(row for row in load_rows("stacks.csv", WORDS) if row.words["stack"] in names)
 
 
 def all_stacks() -> list[str]:

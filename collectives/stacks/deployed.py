@@ -34,6 +34,7 @@ from collectives.timing.cost import Latency, StepCost
 from collectives.timing.routed import RoutedTraffic, Routes
 from topology.approximation import Approximation
 from topology.fabric import Fabric, FloatArray, IntArray
+from topology.units import GB
 
 _LEAST = 64.0  # bytes, of the first factor of a correction by size
 
@@ -78,8 +79,10 @@ def hops(kind: Collective, algorithm: str, shape: Shape, steps: tuple[int, int])
         "tree": (2 * (g - 1), 2 * deep),
         "nvls": (1, min(1, m - 1)),
         "nvls_tree": (1, 2 * deep),
-        "collnet_direct": (2 * min(1, g - 1), 1),
-        "collnet_chain": (2 * (g - 1), 1),
+        "collnetdirect": (2 * min(1, g - 1), 1),
+        "collnetchain": (2 * (g - 1), 1),
+        "hierarchical": (twice, twice),
+        "p2p": (1, min(1, m - 1)),
     }
     return known.get(algorithm, steps)
 
@@ -142,11 +145,34 @@ class Deployed:
         """Seconds per byte of S, once the pipeline is full."""
         kind, far = self.plan.schedule.collective, network_arcs(self.plan.fabric)
         near, net = (float(self._busy[mask].max(initial=0.0)) for mask in (~far, far))
+        near /= self._grid(near)
         extra = self._number("unoverlapped") * min(near, net)
         slowest = max(near, net, float(self._inside.max(initial=0.0))) + extra
         caps = [self._number("cap"), self._number("channels") * self._number("channel")]
         factor = kind.factor(self.shape.ranks)
         return max([slowest, *(factor / cap for cap in caps if cap > 0)])
+
+    def _grid(self, near: float) -> float:
+        """Return what is left of links' rate by the speeds that multicast heads can have.
+
+        A head's own link carries its traffic twice; its speed is the highest of a fixed list that
+        fits (NCCL, src/graph/search.cc, ncclTopoSearchTryNvls). More GPUs than heads share them.
+        """
+        speeds = self.stack.constants.word("grid", self._case).split()
+        if not speeds or not self.way.schedule.startswith("nvls") or not near:
+            return 1.0
+        heads = self._heads
+        twice = self.plan.schedule.collective.name == "all_reduce"
+        rate = (1 + twice / self.shape.members) / (near * self._number("efficiency", default=1.0))
+        fits = [speed for speed in map(float, speeds) if speed * GB * (heads + 1) <= rate]
+        quantised = max(fits, default=0.0) * GB * (heads + 1) / rate or 1.0
+        return quantised * (1 + twice / self.shape.members) / (1 + twice / heads)
+
+    @property
+    def _heads(self) -> int:
+        """How many GPUs of a domain are heads of a multicast."""
+        most = self._number("heads")
+        return min(self.shape.members, int(most)) if most else self.shape.members
 
     @cached_property
     def _hops(self) -> tuple[int, int]:
@@ -155,7 +181,8 @@ class Deployed:
         for step, on in self._traffic:
             steps[bool((on.flow.busy(self._rates)[far] > 0).any())] += step.repeat
         schedule = self.plan.schedule
-        return hops(schedule.collective, self.way.schedule, self.shape, (steps[0], steps[1]))
+        name = self.way.algorithm.lower().replace("tree", "_tree").lstrip("_")
+        return hops(schedule.collective, name, self.shape, (steps[0], steps[1]))
 
     def _number(self, name: str, default: float = 0.0, size: float = 0.0) -> float:
         pieces = self._pieces if name == "chunk" else 1.0
@@ -172,17 +199,26 @@ class Deployed:
     @property
     def _pieces(self) -> float:
         """In how many streams a call is cut: channels, each with every head of a domain."""
-        heads = self.shape.members if self.way.schedule.startswith("nvls") else 1
+        heads = self._heads if self.way.schedule.startswith("nvls") else 1
         return max(1.0, self._number("channels")) * heads
 
     def _software(self, size: float) -> float:
         """Seconds of base and hops at a size."""
         near, net = self._hops
         scale = self._number("scale", default=1.0)
-        found = self._number("base") + scale * (
-            near * self._number("hop")
-            + net * (self._number("network_hop") + self._number("network_latency"))
+        sent = sum(step.repeat * step.messages for step in self.plan.schedule.steps)
+        found = (
+            self._number("base")
+            + self._number("message") * sent
+            + scale
+            * (
+                near * self._number("hop")
+                + net * (self._number("network_hop") + self._number("network_latency"))
+            )
         )
+        ways = self._number("paths")
+        if ways:
+            found += ways * max(float(on.slowest.latency.max(initial=0)) for _, on in self._traffic)
         plateau = self._number("plateau")
         if plateau and size >= _LEAST * self.shape.ranks * self._number("channels"):
             found *= plateau

@@ -70,8 +70,8 @@ class Stack(Printed):
     @property
     def title(self) -> str:
         """Return what people call it."""
-        return next((row.words["title"] for row in self.constants.rows if "title" in row.words),
-                    self.name)  # fmt: skip
+        titles = (row.words for row in self.constants.rows if "title" in row.words)
+        return next((own["title"] for own in titles if own["stack"] == self.name), self.name)
 
     def case(self, way: Way | None = None) -> Case:
         """Return what constants are asked for."""

@@ -13,7 +13,7 @@ import numpy as np
 from collectives.analysis.analyze import analyze_sizes
 from collectives.analysis.answer import Analysis
 from collectives.model.schedule import Progress
-from collectives.stacks import CLASSES, Stack, size_class
+from collectives.stacks import CLASSES, Stack, domains, size_class
 from collectives.stacks import stack as stack_on
 from collectives.validation.measurements import MOE, Measurement, measurements
 from collectives.workloads.moe import analyze_moe
@@ -38,6 +38,8 @@ class Compared(Printed):
         Of the NPUs, as the stack calls it.
     way
         With which algorithm and protocol the model has it.
+    size
+        S in bytes, as the measurement counts it.
     seconds, time, ideal, bound
         Seconds measured, that the stack takes, that perfect software takes, and that anything
         takes at least.
@@ -48,6 +50,7 @@ class Compared(Printed):
     measurement: Measurement
     generation: str
     way: str
+    size: float
     seconds: float
     time: float
     ideal: float
@@ -88,7 +91,7 @@ class Validation(Printed):
         found: dict[tuple[str, str, str], list[float]] = {}
         for row in self.rows:
             if row.fitted == fitted and row.measurement.healthy:
-                key = row.measurement.stack, row.generation, size_class(row.measurement.size)
+                key = row.measurement.stack, row.generation, size_class(row.size)
                 found.setdefault(key, []).append(row.time / row.seconds)
         return {key: (len(ratios), mean_error(ratios)) for key, ratios in sorted(found.items())}
 
@@ -146,7 +149,7 @@ class Validation(Printed):
                 {
                     "run": row.measurement.run, "machine": row.measurement.machine,
                     "collective": row.measurement.collective, "stack": row.measurement.stack,
-                    "size_bytes": row.measurement.size, "ranks": row.measurement.ranks,
+                    "size_bytes": row.size, "ranks": row.measurement.ranks,
                     "measured_s": row.seconds, "time_s": row.time, "way": row.way,
                     "ideal_s": row.ideal, "bound_s": row.bound, "error": row.error,
                     "fitted": row.fitted, "source": row.measurement.source,
@@ -170,7 +173,7 @@ def _said(row: Compared) -> tuple[str, ...]:
     one = row.measurement
     notes = [word for word, true in (("fitted", row.fitted), ("faulty", not one.healthy)) if true]
     return (
-        one.run, format_size(one.size) if one.size else "", format_time(row.seconds),
+        one.run, format_size(round(row.size)), format_time(row.seconds),
         format_time(row.time), f"{row.error:+.0%}", row.way, format_time(row.ideal),
         format_time(row.bound), ", ".join(notes),
     )  # fmt: skip
@@ -220,21 +223,23 @@ def _compared(machine: Supernode, run: Sequence[Measurement]) -> list[Compared]:
     runs_on = stack_on(first.stack, machine, ranks, first.launch or None)
     if runs_on is None:
         raise SupernodeError("perfect software is not measured")
-    ask = _moe if first.collective in MOE else _plain
-    stacked, ideal = ask(machine, run, stack=runs_on), ask(machine, run)
+    if first.collective in MOE:
+        phases = [_phase(machine, one, runs_on) for one in run]
+        own, sizes = [found for found, _ in phases], [size for _, size in phases]
+        best = [_phase(machine, one, None)[0] for one in run]
+    else:
+        own, best = (_plain(machine, run, by) for by in (runs_on, None))
+        sizes = [one.size for one in run]
     return [
         Compared(
-            one, runs_on.generation, own.cost.steps[0].phase, one.took(own.size), own.time,
-            best.time, own.bound.time,
-            one.name in runs_on.fitted_on,
+            one, runs_on.generation, stacked.cost.steps[0].phase, size, one.took(size),
+            stacked.time, ideal.time, stacked.bound.time, one.name in runs_on.fitted_on,
         )
-        for one, own, best in zip(run, stacked, ideal, strict=True)
+        for one, size, stacked, ideal in zip(run, sizes, own, best, strict=True)
     ]  # fmt: skip
 
 
-def _plain(
-    machine: Supernode, run: Sequence[Measurement], stack: Stack | None = None
-) -> list[Analysis]:
+def _plain(machine: Supernode, run: Sequence[Measurement], stack: Stack | None) -> list[Analysis]:
     first = run[0]
     way = f"{first.algorithm} {first.protocol}".strip() if stack is not None else ""
     return analyze_sizes(
@@ -244,18 +249,30 @@ def _plain(
 
 
 _LAYER = ("tokens", "hidden", "top_k", "experts")
+_GROUPS = 8  # of DeepSeek-V3's experts, of which a token uses so many as a row says
 
 
-def _moe(
-    machine: Supernode, run: Sequence[Measurement], stack: Stack | None = None
-) -> list[Analysis]:
-    found = []
-    for one in run:
-        tokens, hidden, top_k, experts = (int(one.options[name]) for name in _LAYER)
-        layer = MoELayer(tokens, hidden, top_k, experts)
-        both = analyze_moe(
-            machine, layer, ranks=range(one.ranks), dedup=one.options.get("dedup", "none"),
-            stack=stack,
-        )  # fmt: skip
-        found.append(both.dispatch if one.collective == "moe_dispatch" else both.combine)
-    return found
+def _phase(machine: Supernode, one: Measurement, stack: Stack | None) -> tuple[Analysis, float]:
+    """Return dispatch or combine as DeepEP sends it, and the bytes that its bandwidth counts.
+
+    Its low-latency kernels send a token for every expert; its normal ones once to a node, or,
+    inside one, once to a rank, and count as often.
+    """
+    groups, phase = one.options.get("groups"), one.collective.removeprefix("moe_")
+    tokens, hidden, top_k, experts = (int(one.options[name]) for name in _LAYER)
+    layer = MoELayer(
+        tokens, hidden, top_k, experts, expert_groups=_GROUPS if groups else 1,
+        top_groups=int(groups) if groups else None,
+    )  # fmt: skip
+    ranks = range(one.ranks)
+    dedup = "none"
+    if one.options.get("mode") != "low-latency":
+        dedup = "node" if len(np.unique(domains(machine.fabric)[ranks])) > 1 else "rank"
+    found = analyze_moe(machine, layer, ranks=ranks, dedup=dedup, stack=stack)
+    each = {
+        "none": float(layer.top_k),
+        "rank": found.copies.ranks_per_token,
+        "node": found.copies.nodes_per_token,
+    }[dedup]
+    counted_bytes = layer.tokens * layer.token_bytes(phase) * each
+    return dict(found.phases)[phase], counted_bytes

@@ -26,6 +26,7 @@ def dgx_a100(
     *,
     nic: LinkLike | None = None,
     oversubscription: float = 1.0,
+    sharp: bool = False,
     nics: bool = True,
 ) -> Supernode:
     """Return the node, or a cluster of them.
@@ -48,5 +49,5 @@ def dgx_a100(
     """
     return build_nodes(
         "dgx-a100", _KINDS, _SOURCES,
-        gpu="a100", nodes=nodes, nic=nic, oversubscription=oversubscription, nics=nics,
+        gpu="a100", nodes=nodes, nic=nic, oversubscription=oversubscription, sharp=sharp, nics=nics,
     )  # fmt: skip

@@ -40,6 +40,7 @@ def dgx_h100(
     gpu: str = "h100",
     nic: LinkLike | None = None,
     oversubscription: float = 1.0,
+    sharp: bool = False,
 ) -> Supernode:
     r"""Return a cluster of DGX H100 nodes, 8 GPUs each, or of the like with H200, H800 or H20.
 
@@ -65,6 +66,8 @@ def dgx_h100(
     oversubscription
         Leaf downlinks over leaf uplinks, at least 1. A leaf takes as many nodes as its 64
         ports allow at this ratio (32 at 1:1), and uplinks are rounded up to whole links.
+    sharp
+        Whether the network's switches add up and copy what passes, as InfiniBand's with SHARP.
 
     Raises
     ------
@@ -75,5 +78,5 @@ def dgx_h100(
     return build_nodes(
         "dgx-h100", _KINDS, _SOURCES,
         gpu=gpu, nodes=border.whole(nodes, "dgx_h100: nodes"), nic=nic,
-        oversubscription=oversubscription,
+        oversubscription=oversubscription, sharp=sharp,
     )  # fmt: skip

@@ -33,6 +33,7 @@ def hgx_b200(
     gpu: str = "b200",
     nic: LinkLike | None = None,
     oversubscription: float = 1.0,
+    sharp: bool = False,
     nics: bool = True,
 ) -> Supernode:
     """Return the node, or a cluster of them.
@@ -57,5 +58,5 @@ def hgx_b200(
     """
     return build_nodes(
         "hgx-b200", _KINDS, _SOURCES,
-        gpu=gpu, nodes=nodes, nic=nic, oversubscription=oversubscription, nics=nics,
+        gpu=gpu, nodes=nodes, nic=nic, oversubscription=oversubscription, sharp=sharp, nics=nics,
     )  # fmt: skip

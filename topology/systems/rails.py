@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil
 from types import MappingProxyType
+from typing import Any
 
 from topology import border
 from topology.errors import GraphError
@@ -73,6 +74,7 @@ def build_nodes(
     nodes: int | None,
     nic: LinkLike | None,
     oversubscription: float,
+    sharp: bool = False,
     nics: bool = True,
 ) -> Supernode:
     """Return a node, or nodes on rails.
@@ -93,6 +95,8 @@ def build_nodes(
         Link type from a NIC to its leaf, or its rate; None for the usual one.
     oversubscription
         Leaf downlinks over leaf uplinks, at least 1.
+    sharp
+        Whether the switches of the network add up and copy, as InfiniBand's do with SHARP.
     nics
         Whether a node on no network has its NICs.
 
@@ -112,18 +116,19 @@ def build_nodes(
     builder = Builder()
     npus = add_boards(builder, node.board, nodes)
     if count > 1:
-        _add_rails(builder, what, npus, node.pcie, network, ratio)
+        _add_rails(builder, what, npus, node.pcie, network, ratio,
+                   {"reduces": True, "multicasts": True} if sharp else {})  # fmt: skip
     elif nodes is None and nics:
         add_nics(builder, npus, network.nic, node.pcie, forwards=False, node=0)
     usual = next(iter(kinds))
-    sized = f"{count}-nodes" if count > 1 else ""
+    sized = f"{count}-nodes" + "-sharp" * sharp if count > 1 else ""
     cabled = network.link.name if nic is not None else ""
     parameters = {"gpu": gpu, "nodes": nodes, "nic": cabled or None, "nics": nics}
     return builder.build(
         "-".join(filter(None, (row.replace(usual, gpu), sized, cabled))),
         npus,
         sources=dict.fromkeys((*sources, *node.sources, *([RAILS] if count > 1 else []))),
-        parameters={**parameters, "oversubscription": oversubscription},
+        parameters={**parameters, "oversubscription": oversubscription, "sharp": sharp},
         row=row,
         copies=0 if gpu != usual or cabled else count,
     )
@@ -152,7 +157,13 @@ def _network(what: str, usual: str, given: LinkLike | None) -> _Network:
 
 
 def _add_rails(
-    builder: Builder, what: str, npus: list[str], pcie: str, network: _Network, ratio: float
+    builder: Builder,
+    what: str,
+    npus: list[str],
+    pcie: str,
+    network: _Network,
+    ratio: float,
+    helping: Mapping[str, Any],
 ) -> None:
     """Add a NIC to each GPU, leaves for each rail, and spines."""
     nodes = len(npus) // NPUS
@@ -169,11 +180,13 @@ def _add_rails(
         per={"node": NPUS}, among={"plane": NPUS},
     )  # fmt: skip
     leaf = builder.add_grid(
-        "leaf", units, NPUS, kind="switch", tier=2, device=network.switch, among={"plane": NPUS}
-    )
+        "leaf", units, NPUS, kind="switch", tier=2, device=network.switch, among={"plane": NPUS},
+        **helping,
+    )  # fmt: skip
     above = (leaf[i // NPUS // down * NPUS + i % NPUS] for i in range(len(nics)))
     builder.connect(zip(nics, above, strict=True), network.link)
     up = uplinks(down, ratio)
     lanes = spread(up, ports // len(leaf))
-    spine = builder.add_grid("spine", up // lanes, kind="switch", tier=3, device=network.switch)
+    spine = builder.add_grid("spine", up // lanes, kind="switch", tier=3, device=network.switch,
+                             **helping)  # fmt: skip
     builder.connect(product(leaf, spine), network.link, lanes=lanes)
