@@ -172,13 +172,13 @@ def changes_of_choice(selection: Selection, sizes: Sequence[float]) -> Iterator[
         Bytes, rising; the choice is compared at these, and changes found between them.
     """
     for lo, hi in pairwise(sizes):
-        start, last = lo, selection.fastest(hi).candidate
-        while (below := selection.fastest(start).candidate) is not last:
+        start, last = lo, selection.fastest(hi).candidate.name
+        while (below := selection.fastest(start).candidate.name) != last:
             near, far = start, hi
             while far > near * (1 + _CUT):
                 middle = float(np.sqrt(near * far))
-                same = selection.fastest(middle).candidate is below
+                same = selection.fastest(middle).candidate.name == below
                 near, far = (middle, far) if same else (near, middle)
             above = selection.fastest(far).candidate
-            yield Crossover(far, below.name, above.name, above.time(far))
+            yield Crossover(far, below, above.name, above.time(far))
             start = far

@@ -101,6 +101,8 @@ class Deployed:
         How the ranks stand.
     use
         "time", or "tuner" for what the stack itself believes.
+    least
+        Seconds that it takes at least: what it takes for smaller calls.
     """
 
     plan: Plan
@@ -108,6 +110,7 @@ class Deployed:
     way: Way
     shape: Shape
     use: str
+    least: float
     _traffic: tuple[tuple[Step, RoutedTraffic], ...]
 
     @property
@@ -245,7 +248,7 @@ class Deployed:
             return Latency(endpoint=software, serialisation=moving)
         added, least = (self.stack.launch_time(name) for name in ("added", "floor"))
         ideal = self.plan.time(size)
-        rest = max(0.0, max(least, ideal) - software - moving - added)
+        rest = max(0.0, max(least, ideal, self.least) - software - moving - added)
         return Latency(endpoint=software + added + rest, serialisation=moving)
 
     def cost(self, size: float) -> tuple[StepCost, ...]:
@@ -278,7 +281,13 @@ def shape_of(fabric: Fabric, groups: Sequence[IntArray]) -> Shape:
 
 
 def deploy(
-    plan: Plan, routes: Routes, stack: Stack, way: Way, shape: Shape, use: str = "time"
+    plan: Plan,
+    routes: Routes,
+    stack: Stack,
+    way: Way,
+    shape: Shape,
+    use: str = "time",
+    least: float = 0.0,
 ) -> Plan:
     """Return a plan as a stack carries it out.
 
@@ -292,11 +301,15 @@ def deploy(
         By whom, with which algorithm and protocol, and how the ranks stand.
     use
         "time", or "tuner" for what the stack itself believes.
+    least
+        Seconds that it takes at least.
     """
     traffic = tuple(
         (step, routes.find(step.traffic.placed(plan.ranks))) for step in plan.schedule.steps
     )
-    return replace(plan, rate="effective", engine=Deployed(plan, stack, way, shape, use, traffic))
+    return replace(
+        plan, rate="effective", engine=Deployed(plan, stack, way, shape, use, least, traffic)
+    )
 
 
 def deployed_like(plan: Plan, other: Plan, routes: Routes) -> Plan:
