@@ -17,7 +17,9 @@ WORDS = (
     "run", "machine", "collective", "stack", "version", "algorithm", "protocol", "launch",
     "options",
 )  # fmt: skip
-FAULTY = "faulty"
+LEFT_OUT = ("faulty", "superseded")
+"""What a note begins with where a row counts for no mean."""
+TRANSFERS = ("read", "write")
 MOE = ("moe_dispatch", "moe_combine")
 
 
@@ -75,8 +77,8 @@ class Measurement(Printed):
 
     @cached_property
     def healthy(self) -> bool:
-        """Whether the source does not report a fault."""
-        return not self.note.lower().startswith(FAULTY)
+        """Whether it counts: the source reports no fault, and the software is not an old one's."""
+        return not any(part.strip().startswith(LEFT_OUT) for part in self.note.split(";"))
 
     def parts(self) -> list[Part]:
         """Return what people read."""

@@ -15,15 +15,16 @@ from collectives.analysis.answer import Analysis
 from collectives.model.schedule import Progress
 from collectives.stacks import CLASSES, Stack, domains, size_class
 from collectives.stacks import stack as stack_on
-from collectives.validation.measurements import MOE, Measurement, measurements
+from collectives.validation.measurements import MOE, TRANSFERS, Measurement, measurements
 from collectives.workloads.moe import analyze_moe
 from collectives.workloads.moe_traffic import MoELayer
 from topology import border
+from topology.conversion import from_networkx
 from topology.errors import SupernodeError
 from topology.supernode import Supernode
 from topology.systems import system
 from topology.text import Part, Printed, Table, counted
-from topology.units import format_percent, format_size, format_time
+from topology.units import GiB, format_percent, format_size, format_time
 
 
 @dataclass(frozen=True, repr=False)
@@ -219,6 +220,8 @@ def validate(
 def _compared(machine: Supernode, run: Sequence[Measurement]) -> list[Compared]:
     """Return the measurements of one run beside the model."""
     first = run[0]
+    if first.collective in TRANSFERS:
+        machine = _two_ends(machine, first)
     ranks = range(first.ranks)
     runs_on = stack_on(first.stack, machine, ranks, first.launch or None)
     if runs_on is None:
@@ -229,7 +232,7 @@ def _compared(machine: Supernode, run: Sequence[Measurement]) -> list[Compared]:
         best = [_phase(machine, one, None)[0] for one in run]
     else:
         own, best = (_plain(machine, run, by) for by in (runs_on, None))
-        sizes = [one.size for one in run]
+        sizes = [one.size or _LARGE for one in run]
     return [
         Compared(
             one, runs_on.generation, stacked.cost.steps[0].phase, size, one.took(size),
@@ -241,13 +244,32 @@ def _compared(machine: Supernode, run: Sequence[Measurement]) -> list[Compared]:
 
 def _plain(machine: Supernode, run: Sequence[Measurement], stack: Stack | None) -> list[Analysis]:
     first = run[0]
-    way = f"{first.algorithm} {first.protocol}".strip() if stack is not None else ""
+    kind, way = first.collective, f"{first.algorithm} {first.protocol}".strip()
+    if kind in TRANSFERS:
+        host = "host-" if first.options["path"].endswith("cpu") else ""
+        kind, way = "broadcast", host + kind
     return analyze_sizes(
-        machine, first.collective, [one.size for one in run], ranks=range(first.ranks),
-        algorithm=way or "auto", stack=stack,
+        machine, kind, [one.size or _LARGE for one in run], ranks=range(first.ranks),
+        algorithm=way if way and stack is not None else "auto", stack=stack,
+        **({"alpha": 0.0, "message": 0.0} if first.collective in TRANSFERS else {}),
     )  # fmt: skip
 
 
+def _two_ends(machine: Supernode, one: Measurement) -> Supernode:
+    """Return a machine as the two ends of a transfer see it: its first NPU, and the other end."""
+    graph, first = machine.graph, machine.npus[0]
+    kind = one.options["path"].rpartition("-")[2]
+    near = {first, *graph.successors(first)}
+    inside = one.options["between"] == "intra-node"
+    other = next(
+        node for node, data in graph.nodes(data=True)
+        if data["kind"] == kind and node not in near
+        and (data["node"] == graph.nodes[first]["node"]) is inside
+    )  # fmt: skip
+    return from_networkx(graph, npus=[first, other], name=machine.name)
+
+
+_LARGE = GiB  # of transfers whose bandwidth alone is printed
 _LAYER = ("tokens", "hidden", "top_k", "experts")
 _GROUPS = 8  # of DeepSeek-V3's experts, of which a token uses so many as a row says
 

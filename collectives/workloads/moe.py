@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collectives.algorithms.alltoall import uneven
+from collectives.algorithms.compose import segmented
 from collectives.algorithms.team import homes, team_of
 from collectives.analysis import explain
 from collectives.analysis.answer import Analysis, answer
@@ -34,6 +35,7 @@ from topology.text import Part, Printed, Table, counted
 
 DEDUPS = ("none", "rank", "node")
 _CROWDED = 1.01
+_SEGMENTS = 8  # in which tokens go on inside the node while others cross
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -192,7 +194,7 @@ def _job(
     how = "expected values" if drawn is None else f"drawn with seed {drawn}"
     said = f"tokens: {how}; logical bandwidth counts every token for every expert, local ones too"
     if dedup == "node":
-        sent = token_schedule(copies, phase, require_groups(team, "node"))
+        sent = segmented(token_schedule(copies, phase, require_groups(team, "node")), _SEGMENTS)
         share = copies.layer.token_bytes(phase) / size
         tokens = TokenNeed.of(
             supernode, ranks, copies.least.per_rank * share, copies.least.per_node * share,

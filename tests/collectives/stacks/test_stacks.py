@@ -117,7 +117,7 @@ def test_what_was_fitted_was_measured_and_is_two_points_at_most() -> None:
     for row in load_rows("stacks.csv", WORDS):
         for name in row.words.get("fitted_on", "").split():
             assert name in known, name
-            if "launch" not in row.words and "intra-node" not in name:  # a table's own constants
+            if "launch" not in row.words and "-node" not in name:  # a table's own constants
                 key = row.words.get("network") or row.words.get("generation", "")
                 points[row.words["stack"], key].add(name)
     assert all(len(names) <= 2 for names in points.values()), points
