@@ -244,14 +244,16 @@ def _compared(machine: Supernode, run: Sequence[Measurement]) -> list[Compared]:
 
 def _plain(machine: Supernode, run: Sequence[Measurement], stack: Stack | None) -> list[Analysis]:
     first = run[0]
+    endpoint: dict[str, Any] = {}  # of a transfer, what is measured is the endpoint's own
     kind, way = first.collective, f"{first.algorithm} {first.protocol}".strip()
     if kind in TRANSFERS:
         host = "host-" if first.options["path"].endswith("cpu") else ""
         kind, way = "broadcast", host + kind
+        endpoint = {"alpha": 0.0, "message": 0.0}
     return analyze_sizes(
         machine, kind, [one.size or _LARGE for one in run], ranks=range(first.ranks),
         algorithm=way if way and stack is not None else "auto", stack=stack,
-        **({"alpha": 0.0, "message": 0.0} if first.collective in TRANSFERS else {}),
+        **endpoint,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ COLUMNS = (
     "time_us,busbw_GBps,algbw_GBps,source,date,confidence,note"
 )
 CHOICES = {
-    "stack": "nccl nccl+sharp rccl mscclpp msccl deepep hccl other",
+    "stack": "nccl nccl+sharp rccl mscclpp msccl deepep hccl sgl-kernel-npu other",
     "launch": "process-per-gpu one-process pytorch graph unknown",
     "confidence": "measured estimate",
     "protocol": "LL LL128 Simple",
