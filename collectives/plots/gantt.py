@@ -132,12 +132,14 @@ def plot_gantt(
     spans = gantt_spans(simulation, max(1, min(_MOST_ROWS // max(1, len(lanes)), fits)))
     ranks = sorted({(span.job, span.rank) for span in spans})
     rows = [(job, rank, phase) for job, rank in ranks for phase in lanes or [""]]
+    named = len(simulation.jobs) == 1 and not lanes and any(span.phase for span in spans)
     scale, unit = time_unit(simulation.time)
     names = _names(simulation, rows)
     left = max(1.5, _LETTER * max(map(len, names), default=0))
     plot = framed(
         style, ax, 8.8, 0.4 + 0.2 * max(8, len(rows)), left=left, legend=1,
-        ylim=(max(1, len(rows)) - 0.4, -1.4), xlim=(0, max(simulation.time * scale, 1e-12)),
+        ylim=(max(1, len(rows)) - 0.4, -1.4 if named else -0.6),
+        xlim=(0, max(simulation.time * scale, 1e-12)),
         xlabel=f"time, {unit}",
     )  # fmt: skip
     looks = plot.style
@@ -151,7 +153,7 @@ def plot_gantt(
             plot.ax.broken_barh(
                 bars, (at - 0.36, 0.72), facecolors=looks.parts[part], linewidth=0, zorder=3
             )
-    if len(simulation.jobs) == 1 and not lanes:
+    if named:
         _phases(plot, spans, simulation.time, scale)
     plot.ax.set_yticks(range(len(rows)), names, fontsize=looks.font - 2)
     handles = [Patch(facecolor=looks.parts[part], label=words) for part, words in _PARTS.items()]

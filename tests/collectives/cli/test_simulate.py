@@ -66,3 +66,20 @@ def test_analyze_tells_both_and_by_how_much_they_differ(
 def test_faults_are_told(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
     assert main(["simulate", *ASK, *words]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_jobs_at_once_are_those_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = ("--job", "tp all-reduce 1MiB ring", "--job", "0-7/8-15 all-to-all 1MiB direct")
+    assert main(["simulate", ASK[0], "--tp", "8", *jobs, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    rows = [range(8), range(8, 16)]
+    wanted = collectives.simulate(
+        topology.dgx_h100(2),
+        [collectives.Job("all_reduce", rows, MiB, "ring"),
+         collectives.Job("all_to_all", rows, MiB, "direct")],
+    )  # fmt: skip
+    assert data["time_s"] == wanted.time
+    assert len(data["jobs"]) == 2
+    for wrong in (["--job", "tp"], [*ASK[1:3], *jobs], [], [*ASK[1:3], "--tp", "8"]):
+        assert main(["simulate", ASK[0], *wrong]) == 2
+        assert "--" in capsys.readouterr().err

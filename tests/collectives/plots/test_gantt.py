@@ -62,3 +62,10 @@ def test_steps_that_overlap_have_a_row_for_each_phase() -> None:
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert "npu/0: all-gather in the node" in names
     assert len(names) <= 32
+
+
+def test_a_rank_alone_has_a_chart_of_nothing() -> None:
+    found = collectives.simulate(topology.star(1, link="nvlink5"), "all_reduce", 1 * MiB)
+    figure, _ = plots.plot_gantt(found)
+    check_texts(figure)
+    assert "Nothing is sent" in words(figure)
