@@ -27,7 +27,7 @@ from topology.routing.policies import router, routing
 from topology.routing.shortest import Choice, ShortestWalker
 from topology.supernode import Supernode
 from topology.symmetry import scramble
-from topology.text import Part, Printed, Table
+from topology.text import Part, Printed, Table, counted
 
 _QUANTILES = (0.05, 0.5, 0.95)
 _CONFIDENCE = 0.95
@@ -120,7 +120,8 @@ class WorstLink(Printed):
             ("worst seed", units.format_time(float(self.busy.max()))),
             ("sprayed", units.format_time(self.sprayed)),
         ]  # fmt: skip
-        said = f"hashed ECMP over {len(self.busy):,} seeds: the worst link is busy {ratio:.3g}×"
+        seeds = counted(len(self.busy), "seed")
+        said = f"hashed ECMP over {seeds}: the worst link is busy {ratio:.3g}×"
         return [f"{said} as long as under spraying", Table("", ("", ""), rows)]
 
     def to_dict(self) -> dict[str, Any]:
