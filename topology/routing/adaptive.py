@@ -140,6 +140,8 @@ class Optimal(Adaptive):
 
     title = "optimal"
     words = "the maximum concurrent flow, over any paths through forwarding nodes"
+    _asked: tuple[bytes, bytes] = (b"", b"")
+    _answer: FloatArray
 
     def allowed(self, targets: Targets, shortest: Hops) -> tuple[IntArray, IntArray, IntArray]:
         """Return every hop that may lie on a path."""
@@ -162,13 +164,17 @@ class Optimal(Adaptive):
 
     def _far(self, targets: Targets, price: FloatArray) -> FloatArray:
         """Return the price of the cheapest path to each target from each node, (targets, nodes)."""
+        asked = targets.ranks.tobytes(), price.tobytes()
+        if self._asked == asked:
+            return self._answer
         fabric, nodes = self.fabric, len(self.fabric.nodes)
         met = np.where(fabric.forwards, np.arange(nodes), nodes + np.arange(nodes))
         turned = sparse.csr_array(
             (price, (met[fabric.head], fabric.tail)), shape=(2 * nodes, 2 * nodes)
         )
         far: FloatArray = dijkstra(turned, indices=met[fabric.npus[targets.ranks]])
-        return far[:, :nodes]
+        self._asked, self._answer = asked, far[:, :nodes]
+        return self._answer
 
     def searched(self, search: Search, targets: Targets, shortest: Hops) -> Spray:
         """Return a blend of flows over the cheapest paths."""
@@ -177,7 +183,7 @@ class Optimal(Adaptive):
         goals = targets.goals(fabric)
 
         def cheapest(price: FloatArray) -> Hops:
-            far = self._far(targets, price).T.reshape(-1)
+            far = self._far(targets, price).T.flatten()
             far[goals] = 0.0
             on = price[arc] + far[head] <= far[tail] * (1 + _TIE)
             on &= far[head] < far[tail]

@@ -114,18 +114,29 @@ class Search:
 
     def prove(self, price: FloatArray) -> None:
         """Take note of prices of all rooms, of any scale, shape (arcs + l,)."""
-        total = float(price @ self.rooms.room)
-        if total > 0:
-            paid = self.least(self.rooms.on_arcs(price / total))
-            self.bound = max(self.bound, paid)
+        if price.any():
+            self.bound = max(self.bound, self.least(self.on_arcs(price)))
+
+    def on_arcs(self, price: FloatArray) -> FloatArray:
+        """Return prices of all rooms, scaled to Σ room · price = 1, on arcs: `Rooms.on_arcs`."""
+        return self.rooms.on_arcs(price / float(price @ self.rooms.room))
 
     def _prove_crowded(self, busy: FloatArray) -> None:
         """Price what is crowded: the worst alone, then ever more of what is near it."""
         top = float(busy.max(initial=0.0))
         if top > 0:
             self.prove((busy >= top * (1 - _EQUAL)) / self.rooms.room)
+            for ends in (self.rooms.fabric.tail, self.rooms.fabric.head):
+                self.prove(self._crowded_end(busy, ends))
             for steepness in _STEEPNESS:
                 self.prove(np.exp(steepness * (busy / top - 1)) / self.rooms.room)
+
+    def _crowded_end(self, busy: FloatArray, end: IntArray) -> FloatArray:
+        """Price the links out of, or into, the node that is busiest with all of them together."""
+        arcs, room = len(end), self.rooms.room
+        carried = np.bincount(end, busy[:arcs] * room[:arcs])
+        mean = carried / np.maximum(np.bincount(end, room[:arcs]), np.finfo(float).tiny)
+        return np.append(end == np.argmax(mean), np.zeros(len(room) - arcs)).astype(float)
 
     def sprayed(self, hops: Hops, rounds: int = _ROUNDS) -> Spray:
         """Return the best of splits by capacity, then by weights that shrink on crowded links."""
@@ -173,13 +184,15 @@ class Search:
         self.reached = float(self.rooms.busy(spray.loads(self.entering)).max())
         return spray
 
-    def joined(self, ways: list[tuple[Spray, float]], goal: IntArray) -> Spray:
-        """Return several splits as one, each taken in part; see `solved` for ``goal``."""
+    def joined(self, ways: list[tuple[Spray, FloatArray]], goal: IntArray) -> Spray:
+        """Return several splits as one, each taken in part by each target; ``goal``: `solved`."""
         flow = np.zeros(len(self.rooms.fabric.tail) * len(goal))
         for way, part in ways:
             hops = way.hops
             cell = hops.arc * len(goal) + hops.tail % len(goal)
-            np.add.at(flow, cell, part * hops.flows(self.entering, way.share))
+            np.add.at(
+                flow, cell, part[hops.tail % len(goal)] * hops.flows(self.entering, way.share)
+            )
         cell = np.flatnonzero(flow)
         arc, column = np.divmod(cell, max(1, len(goal)))
         ends = (self.rooms.fabric.tail, self.rooms.fabric.head)

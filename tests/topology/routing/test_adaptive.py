@@ -138,6 +138,32 @@ def test_a_search_says_how_far_it_can_be_off(name: str, data: st.DataObject) -> 
     assert best * (1 - 1e-6) <= flow.worst() <= best * (1 + off + 1e-6)
 
 
+def _permuted(machine: Supernode, seed: int = 0) -> Pairs:
+    count = len(machine.npus)
+    to = np.random.default_rng(seed).permutation(count)
+    apart = np.flatnonzero(to != np.arange(count))
+    return Pairs(apart, to[apart], np.full(len(apart), GB))
+
+
+def test_the_optimum_of_a_random_permutation_is_found_and_proved() -> None:
+    """Too large for one program: the gap is proved small."""
+    torus = topology.torus((4, 4, 3), link=GB)
+    flow = router(torus, "optimal").route(_permuted(torus))
+    exact = router(torus, "optimal", exact=True).route(_permuted(torus)).worst()
+    assert sum(note.error or 0.0 for note in flow.approximations()) < 0.02
+    assert exact * (1 - 1e-6) <= flow.worst() <= exact * 1.02
+
+
+def test_an_end_that_has_lost_a_link_is_a_bound() -> None:
+    """Uniform traffic on 1 of 7 links less takes 7/6 as long, whatever else is crowded."""
+    machine = topology.cloudmatrix384(4)
+    npu = machine.npus[3]
+    machine = machine.without(links=[next(iter(machine.graph.out_edges(npu)))])
+    flow = router(machine, "optimal").route()
+    capacity = machine.graph.out_degree(npu, weight="capacity")
+    assert flow.worst() == pytest.approx((len(machine.npus) - 1) / capacity, rel=0.01)
+
+
 def test_symmetric_machines_need_no_search() -> None:
     """The spray is proved the best, so the loads are its own, link by link."""
     machine = topology.cloudmatrix384(12)
