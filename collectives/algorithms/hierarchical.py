@@ -100,7 +100,8 @@ def helped_all_reduce(
 
 def _places(team: Team, name: str) -> IntArray:
     """Return the members of each domain by rail, shape (m, g); of each group if there are none."""
-    return require_groups(replace(team, groups=rail_places(team) or team.groups), name)
+    rails = rail_places(team)
+    return require_groups(replace(team, groups=rails.rows if rails else team.groups), name)
 
 
 def three_level(
@@ -242,7 +243,8 @@ def hierarchical_all_to_all(
         How many; by default the best for the team's size S.
     """
     made, words = as_team(team), ["to the rail", "along the rail"]
-    rows = rail_places(made) or made.groups
+    rails = rail_places(made)
+    rows = rails.rows if rails else made.groups
     if rows is None or len({len(row) for row in rows}) == 1:
         steps = grid_steps(_places(made, name).T, words)
     else:

@@ -15,10 +15,12 @@ Australian Journal of Chemistry 2 (1949) 149-168, for the zigzag that uses all l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from collectives.algorithms.networks import networks_of
 from collectives.algorithms.trees import rooted_at
 from collectives.model.schedule import IntArray, Team
 from topology.routing import ecmp
@@ -26,19 +28,39 @@ from topology.routing import ecmp
 _REFERENCES = 16
 
 
+class Rails(NamedTuple):
+    """The members of each domain, those on one rail at the same place as far as can be.
+
+    Attributes
+    ----------
+    rows
+        Positions, a row for each domain.
+    width
+        At how many places, the first ones, every row has a member that reaches those of the others
+        at its place.
+    networks
+        Which network between domains each position is on, -1 for none, shape (p,).
+    """
+
+    rows: list[IntArray]
+    width: int
+    networks: IntArray
+
+
 def rail_tours(team: Team) -> list[IntArray]:
     """Return a tour of all positions for each channel, shape (p,) each.
 
-    There are as many channels as the smallest group has members; a single one, in the order of
-    the positions, where there are no groups, or their members are no nearer than others are.
+    There are as many channels as the group with the fewest has members that reach others; a single
+    one, in the order of the positions, where there are no groups, or their members are no nearer
+    than others are.
 
     Parameters
     ----------
     team
         Who takes part.
     """
-    rows = rail_places(team)
-    return list(_tours(rows, _inside(team, rows))) if rows else [np.arange(team.size)]
+    rails = rail_places(team)
+    return list(_tours(rails.rows, _inside(team, rails))) if rails else [np.arange(team.size)]
 
 
 def rail_trees(
@@ -55,13 +77,14 @@ def rail_trees(
     root
         Position of the root, for trees whose root is 0; None where any will do.
     """
-    rows = rail_places(team)
-    if not rows:
+    rails = rail_places(team)
+    if rails is None:
         return [rooted_at(tree, root or 0) for tree in over(team.size)]
+    rows = rails.rows
     first = 0 if root is None else next(i for i, row in enumerate(rows) if root in row)
     trees = [rooted_at(tree, first) for tree in over(len(rows))]
     found = []
-    for channel in range(min(map(len, rows))):
+    for channel in range(rails.width):
         gate = np.array([row[channel] for row in rows])
         chains = [np.roll(row, -channel) for row in rows]
         if root is not None:
@@ -77,10 +100,10 @@ def rail_trees(
     return found
 
 
-def rail_places(team: Team) -> list[IntArray]:
-    """Return the members of each domain, those on one rail at the same place as far as can be.
+def rail_places(team: Team) -> Rails | None:
+    """Return the members of each domain by rail.
 
-    Two are on one rail if no other pair of their domains is fewer hops apart. Nothing where there
+    Two are on one rail if no other pair of their domains is fewer hops apart. None where there
     are no groups, or their members are no nearer than others are.
 
     Parameters
@@ -90,9 +113,10 @@ def rail_places(team: Team) -> list[IntArray]:
     """
     groups = domains(team)
     if len(groups) < 2 or max(map(len, groups)) == 1:
-        return []
+        return None
+    networks = networks_of(team, groups)
     if team.supernode is None or team.ranks is None:
-        return groups
+        return Rails(groups, min(map(len, groups)), networks)
     ranks = team.ranks
     order = sorted(range(len(groups)), key=lambda i: -len(groups[i]))
     rail: dict[int, IntArray] = {}
@@ -105,7 +129,8 @@ def rail_places(team: Team) -> list[IntArray]:
         in_order = all(np.array_equal(found[j], np.arange(len(groups[j]))) for j in found)
         if in_order or tried == _REFERENCES:
             break  # machines are built alike everywhere
-    return _arranged(groups, [rail.get(i, np.arange(len(row))) for i, row in enumerate(groups)])
+    every = [rail.get(i, np.arange(len(row))) for i, row in enumerate(groups)]
+    return _arranged(groups, every, networks)
 
 
 def domains(team: Team) -> list[IntArray]:
@@ -160,33 +185,43 @@ def _aligned(
             yield j, linear_sum_assignment(near * rails * rails + other)[1]
 
 
-def _arranged(groups: Sequence[IntArray], rails: Sequence[IntArray]) -> list[IntArray]:
+def _arranged(
+    groups: Sequence[IntArray], rails: Sequence[IntArray], networks: IntArray
+) -> Rails:
     """Return groups with the rails that most of them have first, and at the same places."""
-    often = np.bincount(np.concatenate(rails))
+    on = [networks[members] >= 0 for members in groups]
+    every = np.concatenate(rails)
+    often = np.bincount(every[np.concatenate(on)], minlength=int(every.max()) + 1)
     place = np.argsort(np.argsort(-often, kind="stable"))
-    width = min(map(len, groups))
-    found = []
-    for members, rail in zip(groups, rails, strict=True):
+    width = min(int(crosses.sum()) for crosses in on)
+    rows = []
+    for members, rail, crosses in zip(groups, rails, on, strict=True):
         at = place[rail]
         row = np.full(len(members), -1)
-        fixed = at < width
+        fixed = (at < width) & crosses
         row[at[fixed]] = members[fixed]
-        row[row < 0] = members[~fixed]
-        found.append(row)
-    return found
+        row[row < 0] = [*members[~fixed & crosses], *members[~crosses]]
+        rows.append(row)
+    # on networks that are apart, some places may have members that do not reach each other
+    label = np.array([networks[row[:width]] for row in rows])
+    joined = (label == label[0]).all(axis=0)
+    if not joined.any():
+        return Rails(rows, width, networks)
+    first = np.argsort(~joined, kind="stable")
+    rows = [np.concatenate([row[:width][first], row[width:]]) for row in rows]
+    return Rails(rows, int(joined.sum()), networks)
 
 
-def _inside(team: Team, rows: Sequence[IntArray]) -> IntArray:
+def _inside(team: Team, rails: Rails) -> IntArray:
     """Return the places a channel goes through in a group, shape (channels,): a zigzag, or round.
 
     A zigzag, turned for every channel, uses each link of a full mesh once; where there is a
     switch, or some links only, neighbours stay neighbours.
     """
-    width = min(map(len, rows))
-    steps = np.arange(width)
+    steps = np.arange(rails.width)
     if team.supernode is not None and team.ranks is not None:
         fabric = team.supernode.fabric
-        nodes = fabric.npus[team.ranks[rows[0]]]
+        nodes = fabric.npus[team.ranks[rails.rows[0]]]
         linked = np.isin(fabric.tail, nodes) & np.isin(fabric.head, nodes)
         if linked.sum() == len(nodes) * (len(nodes) - 1):
             return np.where(steps % 2, (steps + 1) // 2, -(steps // 2))
