@@ -23,8 +23,8 @@ import numpy.typing as npt
 
 from collectives.algorithms.direct import direct_all_to_all
 from collectives.algorithms.grid import grid_steps
-from collectives.algorithms.hierarchical import hierarchical_all_to_all
 from collectives.algorithms.registry import algorithm
+from collectives.algorithms.relays import hierarchical_all_to_all
 from collectives.model.collective import collective
 from collectives.model.schedule import (
     UNSTATED,

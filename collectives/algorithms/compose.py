@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from collectives.model.buffers import layout
-from collectives.model.schedule import IntArray, Schedule, Step, Transfers, join
+from collectives.model.schedule import IntArray, Schedule, Step, Transfers, join, traffic_of
 from collectives.model.traffic import merged
-from topology.routing import Demand, Uniform
+from topology.routing import Demand, InNetwork, Uniform, add_demands
 from topology.text import counted
 
 Steps = tuple[Step, ...]
@@ -117,15 +117,92 @@ def in_parallel(copies: Sequence[Steps], chunks: int, shards: int = 1) -> Steps:
     piece, count = chunks // shards, len(copies)
     if count == 1:
         return copies[0]
-    ends = sorted({end for steps in copies for end in _ends(steps)})
+    return together([_part_of(steps, i, piece, count) for i, steps in enumerate(copies)])
+
+
+def _part_of(steps: Steps, copy: int, piece: int, count: int) -> Steps:
+    return tuple(
+        replace(step, transfers=_side_by_side([(copy, step, 0)], piece, count),
+                traffic=step.traffic.scaled(1 / count))
+        for step in steps
+    )  # fmt: skip
+
+
+def together(parts: Sequence[Steps]) -> Steps:
+    """Return steps that go together: step i of every part is in step i of the whole.
+
+    Parameters
+    ----------
+    parts
+        The steps of each, on the same ranks and chunks; one with fewer steps ends sooner.
+    """
+    ends = sorted({end for steps in parts for end in _ends(steps)})
     found = []
     for lo, hi in zip([0, *ends], ends, strict=False):
-        active = [(i, *at) for i, steps in enumerate(copies) if (at := _at(steps, lo))]
-        traffic = _at_once([step.traffic for _, step, _ in active]).scaled(1 / count)
-        transfers = _side_by_side(active, piece, count)
-        phases = dict.fromkeys(step.phase for _, step, _ in active)
-        found.append(Step(transfers, traffic, hi - lo, " and ".join(phases)))
+        active = [at for steps in parts if (at := _at(steps, lo))]
+        traffic = _at_once([step.traffic for step, _ in active])
+        phases = dict.fromkeys(step.phase for step, _ in active)
+        found.append(Step(_joined(active), traffic, hi - lo, " and ".join(phases)))
     return tuple(found)
+
+
+def _joined(active: Sequence[tuple[Step, int]]) -> Callable[[int], Transfers]:
+    return lambda t: join([step.transfers(first + t) for step, first in active])
+
+
+def mapped(
+    steps: Steps, positions: IntArray, table: Sequence[IntArray] | IntArray, total: int
+) -> Steps:
+    """Return steps with position i at ``positions[i]`` and, for chunk c, all of ``table[c]``.
+
+    Parameters
+    ----------
+    steps
+        Any; where entries of the table differ in length, chunks belong to positions.
+    positions
+        Where each goes, shape (p,).
+    table
+        Chunks that each stands for.
+    total
+        How many chunks there are where they go.
+    """
+    count = np.array([len(chunks) for chunks in table])
+    start, flat = np.cumsum(count) - count, np.concatenate(table)
+    even = not len(count) or np.ptp(count) == 0
+
+    def moving(step: Step, first: int) -> Callable[[int], Transfers]:
+        def transfers(t: int) -> Transfers:
+            moved = step.transfers(first + t)
+            often = count[moved.chunk]
+            each = np.repeat(np.arange(len(moved)), often)
+            place = np.arange(len(each)) - np.repeat(np.cumsum(often) - often, often)
+            chunk = flat[start[moved.chunk[each]] + place]
+            src, dst = positions[moved.src[each]], positions[moved.dst[each]]
+            return Transfers(src, dst, chunk, reduce=moved.adds[each])
+
+        return transfers
+
+    def cut(step: Step) -> Steps:
+        if even or step.traffic.in_network:
+            traffic = step.traffic if even else _weighted(step.traffic, count)
+            placed = traffic.placed(positions).scaled(len(flat) / total)
+            return (replace(step, transfers=moving(step, 0), traffic=placed),)
+        each = [moving(step, t) for t in range(step.repeat)]
+        return tuple(
+            replace(step, transfers=one, traffic=traffic_of(one(0), 1 / total), repeat=1)
+            for one in each
+        )
+
+    return tuple(one for step in steps for one in cut(step))
+
+
+def _weighted(traffic: Demand, count: IntArray) -> Demand:
+    """Return what switches add up for each rank, or copy from it, by how many chunks it has."""
+    if not isinstance(traffic, InNetwork):
+        return traffic
+    each = count.reshape(len(traffic.members), -1).sum(axis=1)
+    weight = each[traffic.members] / each.mean()
+    return replace(traffic, added=traffic.added * weight, copied=traffic.copied * weight)
 
 
 def segmented(schedule: Schedule, segments: int) -> Schedule:
@@ -196,6 +273,8 @@ def _at_once(parts: Sequence[Demand]) -> Demand:
     first = sets[0]
     if first is not None and all(s is not None and np.array_equal(s, first) for s in sets):
         return Uniform(first, sum(part.amount for part in parts if isinstance(part, Uniform)))
+    if any(part.in_network for part in parts):
+        return add_demands(parts)
     return merged([part.pairs() for part in parts])
 
 

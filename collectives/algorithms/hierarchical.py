@@ -4,7 +4,6 @@ With g ranks in each of m nodes, rail j joins the ranks at place j of every node
 
 References
 ----------
-NCCL's PXN: Kobus et al., Doubling all2all performance with NCCL 2.12, NVIDIA technical blog, 2022.
 The two-level all-reduce: Thakur, Rabenseifner and Gropp, IJHPCA 19 (2005) 49-66, and the
 hierarchical schemes that follow it.
 """
@@ -18,8 +17,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
-from collectives.algorithms.compose import Steps
-from collectives.algorithms.grid import grid_steps
+from collectives.algorithms.columns import Tier, column_steps, columns_of
 from collectives.algorithms.levels import Levels, levels_schedule, levels_steps
 from collectives.algorithms.neighbours import direct_lanes
 from collectives.algorithms.rails import rail_places
@@ -31,10 +29,7 @@ from collectives.model.schedule import (
     DoesNotFitError,
     IntArray,
     Schedule,
-    Step,
     Team,
-    Transfers,
-    as_team,
     require_groups,
 )
 from topology.routing import Uniform
@@ -75,8 +70,14 @@ def hierarchical(
     segments
         How many; by default the best for the team's size S.
     """
-    levels = Levels(_places(team, name).T, _WORDS, [inner, outer])
-    return levels_schedule(kind, name, team, [levels], segments)
+    columns = columns_of(team, name)
+    if columns.regular:
+        levels = Levels(columns.gates.T, _WORDS, [inner, outer])
+        return levels_schedule(kind, name, team, [levels], segments)
+    whole = np.zeros(team.size, dtype=np.int64)
+    tiers = [Tier(whole, inner, _WORDS[0]), Tier(whole, outer, _WORDS[1])]
+    steps, chunks = column_steps(kind, name, team, tiers, columns)
+    return in_segments(team, Schedule(name, collective(kind), team.size, chunks, steps), segments)
 
 
 def helped_all_reduce(
@@ -220,58 +221,3 @@ for _name, _inner, _outer in (
     ("collnet_chain", "ring", "sharp"),
 ):
     algorithm("all_reduce", _name)(partial(helped_all_reduce, _name, inner=_inner, outer=_outer))
-
-
-def hierarchical_all_to_all(
-    name: str, team: Team | int, *, segments: int | None = None
-) -> Schedule:
-    """All-to-all in two steps: to the neighbour on the right rail, then along that rail.
-
-    Every rank first gives each neighbour what is meant for that neighbour's place on any node,
-    S/g each; then sends S/m to every node along its own rail. Messages between nodes are g
-    times larger and stay on their rail (NCCL's PXN): (g-1)/g · S/B_i + (m-1)/m · S/B_e + 2α in one
-    segment, and the longer of the two terms in many.
-
-    Parameters
-    ----------
-    name
-        Of the algorithm.
-    team
-        Who takes part, in groups; where these differ in size, a rank's rail in a smaller one is
-        its own modulo the size.
-    segments
-        How many; by default the best for the team's size S.
-    """
-    made, words = as_team(team), ["to the rail", "along the rail"]
-    rails = rail_places(made)
-    rows = rails.rows if rails else made.groups
-    if rows is None or len({len(row) for row in rows}) == 1:
-        steps = grid_steps(_places(made, name).T, words)
-    else:
-        steps = _over_rails(rows, words)
-    whole = Schedule(name, collective("all_to_all"), made.size, made.size**2, steps)
-    return in_segments(made, whole, segments)
-
-
-def _over_rails(rows: Sequence[IntArray] | IntArray, words: Sequence[str]) -> Steps:
-    """Return the two steps of an all-to-all by rails, for rows of different lengths."""
-    p = sum(len(row) for row in rows)
-    home, place = np.empty(p, dtype=np.int64), np.empty(p, dtype=np.int64)
-    for number, row in enumerate(rows):
-        home[row], place[row] = number, np.arange(len(row))
-    relay = np.array([rows[home[o]][place % len(rows[home[o]])] for o in range(p)])
-    origin, target = np.divmod(np.arange(p * p), p)
-    relay = np.where(home[origin] == home[target], target, relay.reshape(-1))
-    hops = [(origin, relay), (relay, target)]
-    steps = []
-    for (src, dst), word in zip(hops, words, strict=True):
-        moves = np.flatnonzero(src != dst)
-        moved = Transfers(src[moves], dst[moves], moves)
-        steps += [Step(lambda _, moved=moved: moved, phase=word)] if len(moves) else []  # type: ignore[misc]
-    return tuple(steps)
-
-
-for _name in ("pxn", "hierarchical"):  # its name in NCCL, and what it is
-    algorithm("all_to_all", _name, candidate=_name == "pxn")(
-        partial(hierarchical_all_to_all, _name)
-    )

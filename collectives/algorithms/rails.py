@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 
 from collectives.algorithms.networks import networks_of
 from collectives.algorithms.trees import rooted_at
-from collectives.model.schedule import IntArray, Team
+from collectives.model.schedule import DoesNotFitError, IntArray, Team
 from topology.routing import ecmp
 
 _REFERENCES = 16
@@ -58,9 +58,22 @@ def rail_tours(team: Team) -> list[IntArray]:
     ----------
     team
         Who takes part.
+
+    Raises
+    ------
+    DoesNotFitError
+        If only one member of a group of several reaches other groups.
     """
     rails = rail_places(team)
-    return list(_tours(rails.rows, _inside(team, rails))) if rails else [np.arange(team.size)]
+    if rails is None:
+        return [np.arange(team.size)]
+    for row in rails.rows:
+        if len(row) > 1 and (rails.networks[row] >= 0).sum() < 2:
+            raise DoesNotFitError(
+                f"a ring enters a group by one member and leaves it by another, and of the "
+                f"{len(row)} members of one only one reaches others; use 'tree' or 'hierarchical'"
+            )
+    return list(_tours(rails.rows, _inside(team, rails)))
 
 
 def rail_trees(
@@ -185,9 +198,7 @@ def _aligned(
             yield j, linear_sum_assignment(near * rails * rails + other)[1]
 
 
-def _arranged(
-    groups: Sequence[IntArray], rails: Sequence[IntArray], networks: IntArray
-) -> Rails:
+def _arranged(groups: Sequence[IntArray], rails: Sequence[IntArray], networks: IntArray) -> Rails:
     """Return groups with the rails that most of them have first, and at the same places."""
     on = [networks[members] >= 0 for members in groups]
     every = np.concatenate(rails)

@@ -14,8 +14,8 @@ Algorithm: TypeAlias = Callable[[Team], Schedule]
 F = TypeVar("F", bound=Callable[..., Schedule])
 
 FAMILIES = (
-    "ring", "multi_ring", "direct", "hierarchical", "butterfly", "pat", "rooted", "pipeline",
-    "torus", "swing", "fan", "bfb", "matching", "innetwork", "alltoall",
+    "ring", "multi_ring", "direct", "hierarchical", "relays", "butterfly", "pat", "rooted",
+    "pipeline", "spread", "torus", "swing", "fan", "bfb", "matching", "innetwork", "alltoall",
 )  # fmt: skip
 """Modules in the order in which "auto" tries what is in them: of equal ones the first is taken."""
 

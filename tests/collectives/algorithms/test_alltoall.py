@@ -26,7 +26,7 @@ from collectives.algorithms.alltoall import (
     uneven,
 )
 from collectives.algorithms.direct import direct_all_to_all
-from collectives.algorithms.hierarchical import hierarchical_all_to_all
+from collectives.algorithms.relays import hierarchical_all_to_all
 from collectives.model.schedule import Team, consecutive_groups
 from tests.strategies import byte_matrices, two_levels, widths
 from topology.fabric import FloatArray
