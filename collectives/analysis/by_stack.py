@@ -11,7 +11,7 @@ import numpy as np
 from collectives.analysis.candidate import Candidate, Selection
 from collectives.analysis.question import Job, Question
 from collectives.model.schedule import DoesNotFitError, IntArray, Schedule, ScheduleError
-from collectives.stacks import Shape, Stack, Way, deploy, shape_of
+from collectives.stacks import MADE_FOR, Shape, Stack, Way, deploy, shape_of
 from collectives.timing import Plan
 from topology.errors import RoutingError
 
@@ -39,18 +39,17 @@ def stack_selection(question: Question, job: Job, make: Callable[[str], Candidat
             f"{stack.title} has no way {asked!r} for {job.kind.title} here; its ways are {have}"
         )
     fitting: list[tuple[Candidate, Candidate, Way]] = []
-    plain: list[Candidate] = []
+    plain: dict[str, tuple[Candidate, Candidate]] = {}
     refused: dict[str, str] = {}
     for way in wanted:
-        one = make(asked if way.schedule == "*" else way.schedule)
+        name = asked if way.schedule == "*" else way.schedule
         try:
-            one.placement(job.bytes)
+            one = plain[name] = plain[name] if name in plain else _for_any_size(make(name))
         except (DoesNotFitError, RoutingError) as error:
             refused[way.title] = str(error)
             continue
         time, tuner = (_by_stack(question, one, way, shape, use) for use in ("time", "tuner"))
         fitting.append((time, tuner, way))
-        plain.append(one)
     if not fitting:
         raise ScheduleError(f"{stack.title}: no way to do {job.kind.title} fits: {refused}")
 
@@ -66,9 +65,29 @@ def stack_selection(question: Question, job: Job, make: Callable[[str], Candidat
         least = max((fitting[i][0].time(s) for s, i in before), default=0.0)
         if least <= chosen.time(size):
             return chosen
-        return _by_stack(question, plain[at], way, shape, "time", least)
+        one = plain[asked if way.schedule == "*" else way.schedule]
+        return _by_stack(question, one, way, shape, "time", least)
 
     return Selection(tuple(time for time, *_ in fitting), refused, rule=rule)
+
+
+def _for_any_size(plain: Candidate) -> tuple[Candidate, Candidate]:
+    """Return an algorithm with one schedule for all sizes, its plan made once, and as it is.
+
+    A stack cuts a call in chunks by rules of its own; in how many segments the schedule comes
+    changes what its links carry by rounding alone.
+    """
+    schedule, ranks = plain.placement(MADE_FOR)
+    fixed = replace(schedule, sized=False), ranks
+    plans: list[Plan] = []
+
+    def route(_: Schedule, ranks: IntArray) -> Plan:
+        if not plans:
+            plans.append(plain.route(schedule, ranks))
+        return plans[0]
+
+    once = replace(plain, make=lambda _: fixed, route=route, _made={}, _plans={}, _times={})
+    return once, plain
 
 
 def switches(pick: Callable[[float], int], most: float) -> list[tuple[float, int]]:
@@ -113,13 +132,19 @@ def _is_wanted(way: Way, algorithm: str | Schedule) -> bool:
 
 
 def _by_stack(
-    question: Question, plain: Candidate, way: Way, shape: Shape, use: str, least: float = 0.0
+    question: Question,
+    plain: tuple[Candidate, Candidate],
+    way: Way,
+    shape: Shape,
+    use: str,
+    least: float = 0.0,
 ) -> Candidate:
     """Return a candidate as a question's stack carries it out."""
     stack = _stack_of(question)
+    once, perfect = plain
 
     def route(schedule: Schedule, ranks: IntArray) -> Plan:
-        plan = question.plan(schedule, ranks)
-        return deploy(plan, question.routes, stack, way, shape, use, least)
+        plan = once.route(schedule, ranks)
+        return deploy(plan, question.routes, stack, way, shape, use, perfect.time, least)
 
-    return replace(plain, name=way.title, route=route, race=None, _made={}, _plans={}, _times={})
+    return replace(once, name=way.title, route=route, race=None, _made={}, _plans={}, _times={})

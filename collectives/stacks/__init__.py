@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collectives.stacks.deployed import MADE_FOR as MADE_FOR
 from collectives.stacks.deployed import Deployed as Deployed
 from collectives.stacks.deployed import Shape as Shape
 from collectives.stacks.deployed import deploy as deploy

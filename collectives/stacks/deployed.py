@@ -17,7 +17,7 @@ src/device/all_reduce.h for the stages of NVLS. Thakur, Rabenseifner and Gropp, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import floor, log2
@@ -34,7 +34,10 @@ from collectives.timing.cost import Latency, StepCost
 from collectives.timing.routed import RoutedTraffic, Routes
 from topology.approximation import Approximation
 from topology.fabric import Fabric, FloatArray, IntArray
-from topology.units import GB
+from topology.units import GB, GiB
+
+MADE_FOR = GiB
+"""Bytes for which schedules are made that are made for one size."""
 
 _LEAST = 64.0  # bytes, of the first factor of a correction by size
 
@@ -101,6 +104,8 @@ class Deployed:
         How the ranks stand.
     use
         "time", or "tuner" for what the stack itself believes.
+    ideal
+        Returns seconds that perfect software takes in the same way, at a size in bytes.
     least
         Seconds that it takes at least: what it takes for smaller calls.
     """
@@ -110,6 +115,7 @@ class Deployed:
     way: Way
     shape: Shape
     use: str
+    ideal: Callable[[float], float]
     least: float
     _traffic: tuple[tuple[Step, RoutedTraffic], ...]
 
@@ -247,7 +253,7 @@ class Deployed:
         if self.use == "tuner":
             return Latency(endpoint=software, serialisation=moving)
         added, least = (self.stack.launch_time(name) for name in ("added", "floor"))
-        ideal = self.plan.time(size)
+        ideal = self.ideal(size)
         rest = max(0.0, max(least, ideal, self.least) - software - moving - added)
         return Latency(endpoint=software + added + rest, serialisation=moving)
 
@@ -287,6 +293,7 @@ def deploy(
     way: Way,
     shape: Shape,
     use: str = "time",
+    ideal: Callable[[float], float] | None = None,
     least: float = 0.0,
 ) -> Plan:
     """Return a plan as a stack carries it out.
@@ -301,14 +308,16 @@ def deploy(
         By whom, with which algorithm and protocol, and how the ranks stand.
     use
         "time", or "tuner" for what the stack itself believes.
-    least
-        Seconds that it takes at least.
+    ideal, least
+        As in `Deployed`; by default what the plan takes, and 0.
     """
     traffic = tuple(
         (step, routes.find(step.traffic.placed(plan.ranks))) for step in plan.schedule.steps
     )
     return replace(
-        plan, rate="effective", engine=Deployed(plan, stack, way, shape, use, least, traffic)
+        plan,
+        rate="effective",
+        engine=Deployed(plan, stack, way, shape, use, ideal or plan.time, least, traffic),
     )
 
 

@@ -41,9 +41,10 @@ class Compared(Printed):
         With which algorithm and protocol the model has it.
     size
         S in bytes, as the measurement counts it.
-    seconds, time, ideal, bound
-        Seconds measured, that the stack takes, that perfect software takes, and that anything
-        takes at least.
+    seconds, time
+        Seconds measured, and that the stack takes.
+    found
+        The analysis that says so.
     fitted
         Whether a constant was fitted on it.
     """
@@ -54,9 +55,18 @@ class Compared(Printed):
     size: float
     seconds: float
     time: float
-    ideal: float
-    bound: float
+    found: Analysis
     fitted: bool
+
+    @property
+    def ideal(self) -> float:
+        """Return seconds that perfect software takes."""
+        return self.found.ideal.time
+
+    @property
+    def bound(self) -> float:
+        """Return seconds that anything takes at least."""
+        return self.found.bound.time
 
     @property
     def error(self) -> float:
@@ -229,16 +239,15 @@ def _compared(machine: Supernode, run: Sequence[Measurement]) -> list[Compared]:
     if first.collective in MOE:
         phases = [_phase(machine, one, runs_on) for one in run]
         own, sizes = [found for found, _ in phases], [size for _, size in phases]
-        best = [_phase(machine, one, None)[0] for one in run]
     else:
-        own, best = (_plain(machine, run, by) for by in (runs_on, None))
+        own = _plain(machine, run, runs_on)
         sizes = [one.size or _LARGE for one in run]
     return [
         Compared(
             one, runs_on.generation, stacked.cost.steps[0].phase, size, one.took(size),
-            stacked.time, ideal.time, stacked.bound.time, one.name in runs_on.fitted_on,
+            stacked.time, stacked, one.name in runs_on.fitted_on,
         )
-        for one, size, stacked, ideal in zip(run, sizes, own, best, strict=True)
+        for one, size, stacked in zip(run, sizes, own, strict=True)
     ]  # fmt: skip
 
 
