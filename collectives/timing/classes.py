@@ -135,7 +135,7 @@ def _joined(program: Program, found: IntArray) -> Program:
         program, share=sparse.csc_array(share), count=count, latency=program.latency[chosen],
         resources=Resources(old.arc, resource[old.at], old.part, node_at, fewer),
         capacity=program.capacity[row], bytes=program.bytes[chosen], patterns=tuple(patterns),
-        actor=actor[program.actor], origin=Origin(program, message, actor, chosen),
+        actor=actor[program.actor], origin=Origin(program, message, actor),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from collectives.model.schedule import ScheduleError
+from collectives.model.schedule import IntArray, ScheduleError
 from topology import border
 from topology.fabric import BoolArray, FloatArray
 
@@ -53,41 +53,67 @@ def fair_rates(
     by_flow = sparse.csc_array(use, dtype=float)
     flows = by_flow.shape[1]
     weight = np.ones(flows) if count is None else np.asarray(count, dtype=float)
-    rate = np.full(flows, np.inf) if limit is None else np.array(limit, dtype=float)
-    _check(by_flow, capacity, weight, rate)
+    most = np.full(flows, np.inf) if limit is None else np.array(limit, dtype=float)
+    _check(by_flow, capacity, weight, most)
     finite = np.flatnonzero(np.isfinite(capacity))
     by_flow = sparse.csc_array(by_flow[finite] if len(finite) < len(capacity) else by_flow)
     by_flow.eliminate_zeros()
-    free = np.asarray(capacity, dtype=float)[finite]
-    active = np.flatnonzero((np.diff(by_flow.indptr) > 0) & (rate > 0))
-    while len(active):
-        growing = by_flow[:, active]
-        level, full = _fill(growing, free, weight[active], rate[active])
-        rate[active[full]] = level
-        free = np.maximum(0.0, free - growing[:, full] @ (weight[active[full]] * level))
-        active = active[~full]
+    flow = np.repeat(np.arange(flows), np.diff(by_flow.indptr))
+    room = np.asarray(capacity, dtype=float)[finite]
+    return fill(flow, by_flow.indices, by_flow.data * weight[flow], room, most)
+
+
+def fill(
+    flow: IntArray, row: IntArray, need: FloatArray, room: FloatArray, limit: FloatArray
+) -> FloatArray:
+    """Return max-min fair rates by progressive filling, shape (flows,).
+
+    Parameters
+    ----------
+    flow, row, need
+        Each flow on each resource that it uses, in order of the flows, and what all flows that it
+        stands for use of the resource per byte of one of them, above zero.
+    room
+        Bytes/s of each resource.
+    limit
+        Greatest rate of each flow.
+    """
+    rate = limit.copy()
+    while len(flow):
+        first = np.flatnonzero(np.diff(flow, prepend=-1))
+        growing = flow[first]
+        lengths = np.diff(first, append=len(flow))
+        least, full = _stop(row, need, room, limit[growing], first, lengths)
+        rate[growing[full]] = least[full]
+        over = np.repeat(full, lengths)
+        spent = need[over] * np.repeat(least[full], lengths[full])
+        room = np.maximum(0.0, room - np.bincount(row[over], spent, minlength=len(room)))
+        flow, row, need = flow[~over], row[~over], need[~over]
     return rate
 
 
-def _fill(
-    use: sparse.csc_array, free: FloatArray, weight: FloatArray, limit: FloatArray
+def _stop(
+    row: IntArray,
+    need: FloatArray,
+    room: FloatArray,
+    limit: FloatArray,
+    first: IntArray,
+    lengths: IntArray,
 ) -> tuple[FloatArray, BoolArray]:
-    """Return which flows stop growing now, and the rates at which they do.
+    """Return the rate at which each flow would stop as things are, and which of them do.
 
     A resource that fills up no later than all others that its flows use will do so whatever
     happens elsewhere, as the level of any resource only rises when flows stop below it: all such
     resources are taken at once, not only the very first.
     """
-    rows, starts = use.indices, use.indptr[:-1]
-    lengths = np.diff(use.indptr)
-    demand = np.bincount(rows, use.data * np.repeat(weight, lengths), minlength=len(free))
-    level = np.divide(free, demand, out=np.full(len(free), np.inf), where=demand > 0)
-    least = np.minimum(np.minimum.reduceat(level[rows], starts), limit)
-    held = np.full(len(free), np.inf)
-    np.minimum.at(held, rows, np.repeat(least, lengths))
-    first = level <= held * (1 + _TIE)
-    full: BoolArray = np.logical_or.reduceat(first[rows], starts) | (least >= limit)
-    return least[full], full
+    demand = np.bincount(row, need, minlength=len(room))
+    level = np.divide(room, demand, out=np.full(len(room), np.inf), where=demand > 0)
+    least = np.minimum(np.minimum.reduceat(level[row], first), limit)
+    held = np.full(len(room), np.inf)
+    np.minimum.at(held, row, np.repeat(least, lengths))
+    fills = level <= held * (1 + _TIE)
+    full: BoolArray = np.logical_or.reduceat(fills[row], first) | (least >= limit)
+    return least, full
 
 
 def _check(

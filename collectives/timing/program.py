@@ -99,14 +99,11 @@ class Origin:
         The same, with each on its own.
     message, actor
         What each of its messages and actors is now, shapes (messages,) and (actors,).
-    first
-        One of its messages for each that there is now, shape (messages now,).
     """
 
     program: Program
     message: IntArray
     actor: IntArray
-    first: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,15 +177,11 @@ class Program:
     @cached_property
     def peak(self) -> FloatArray:
         """Bytes/s of each message with nothing else on its links, shape (messages,)."""
-        if self.origin is not None:
-            return self.origin.program.peak[self.origin.first]
         share = self.share
-        found = np.full(share.shape[1], np.inf)
         message = np.repeat(np.arange(share.shape[1]), np.diff(share.indptr))
-        used = share.data > 0
-        np.minimum.at(
-            found, message[used], self.capacity[share.indices[used]] / share.data[used]
-        )  # fmt: skip
+        need, most = share.data * self.count[message], self.capacity[share.indices]
+        found = np.full(share.shape[1], np.inf)
+        np.minimum.at(found, message[need > 0], most[need > 0] / need[need > 0])
         return found
 
     @cached_property

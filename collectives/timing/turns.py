@@ -14,12 +14,11 @@ from typing import TypeAlias
 import numpy as np
 
 from collectives.model.schedule import IntArray, ScheduleError
-from collectives.timing.fair import fair_rates
+from collectives.timing.flows import TIE, Flows
 from collectives.timing.program import Pattern, Program
 from collectives.timing.trace import Changes, Record, Trace
 from topology.fabric import FloatArray
 
-TIE = 1e-12  # of the time: events nearer than this are at once
 STUCK = "simulation: messages are under way on links that carry nothing"
 Watch: TypeAlias = Callable[[float, float], object]
 _A_TURN = 100  # microseconds, and one for each message
@@ -121,44 +120,22 @@ def _flow(
 
 def _shared(program: Program, here: IntArray, start: FloatArray, watch: Watch) -> _Flowed:
     """Return how messages move that share links with each other alone."""
-    share, count = program.share[:, here], program.count[here]
-    left, rate = program.bytes[here].copy(), np.zeros(len(here))
-    sent = np.full(len(here), np.nan)
-    waiting = np.argsort(start, kind="stable")
-    changes: list[tuple[float, IntArray, FloatArray]] = []
-    now, at = 0.0, 0
-    under_way = np.zeros(len(here), dtype=bool)
-    while at < len(waiting) or under_way.any():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ends = np.where(under_way, now + np.where(left > 0, left / rate, 0.0), np.inf)
-        then = float(min(ends.min(), start[waiting[at]] if at < len(waiting) else np.inf))
-        if not np.isfinite(then):
+    flows, sent = Flows(program), np.full(len(here), np.nan)
+    order = np.argsort(start, kind="stable")
+    at = 0
+    while at < len(order) or np.isnan(sent).any():
+        now = float(min(flows.next, start[order[at]] if at < len(order) else np.inf))
+        if not np.isfinite(now):
             raise ScheduleError(STUCK)
-        gone = under_way & (ends <= then * (1 + TIE))
-        moved = np.where(np.isfinite(rate), rate * (then - now), 0.0)
-        left = np.where(gone, 0.0, left - moved)
-        sent[gone] = then
-        under_way &= ~gone
-        upto = at + int(np.searchsorted(start[waiting[at:]], then * (1 + TIE), side="right"))
-        under_way[waiting[at:upto]] = True
-        now, at = then, upto
         watch(now, _A_TURN + len(here))
-        active = np.flatnonzero(under_way)
-        after = np.zeros(len(here))
-        after[active] = fair_rates(share[:, active], program.capacity, count[active])
-        changed = np.flatnonzero(after != rate)
-        changes.append((now, here[changed], (after - rate)[changed]))
-        rate = after
-    return _Flowed(start, sent - start, joined_changes(changes))
-
-
-def joined_changes(parts: list[tuple[float, IntArray, FloatArray]]) -> Changes:
-    """Return changes of rates at several times as one."""
-    return (
-        np.repeat([time for time, _, _ in parts], [len(by) for _, _, by in parts]),
-        np.concatenate([np.zeros(0, dtype=np.int64), *(message for _, message, _ in parts)]),
-        np.concatenate([np.zeros(0), *(by for _, _, by in parts)]),
-    )
+        sent[flows.leave(now * (1 + TIE))[0] - here[0]] = now
+        upto = at + int(np.searchsorted(start[order[at:]], now * (1 + TIE), side="right"))
+        starting, at = order[at:upto], upto
+        instant = flows.instant[here[starting]]
+        sent[starting[instant]] = now
+        flows.start(now, 0, here[starting[~instant]])
+        flows.share(now)
+    return _Flowed(start, sent - start, flows.changes)
 
 
 def _again(program: Program, turn: int) -> int:

@@ -83,7 +83,7 @@ def test_a_limit_changes_nothing_or_is_told(
 
 @pytest.mark.parametrize("limit", [1, 2**40])
 @pytest.mark.parametrize("at", [("collectives.timing.turns", "_CELLS"),
-                                ("collectives.timing.fluid", "_KNOWN")])  # fmt: skip
+                                ("collectives.timing.flows", "_KNOWN")])  # fmt: skip
 def test_what_a_simulation_keeps_changes_no_time(
     at: tuple[str, str], limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
