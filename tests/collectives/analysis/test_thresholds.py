@@ -31,7 +31,7 @@ LIMITS = {
     "collectives.bounds.gather": ("_WORK", "_FEWEST"),
     "collectives.algorithms.hamiltonian": ("_TRIES", "_SMALL", "_STEPS"),
     "collectives.algorithms.tiers": ("_MOST_RANKS",),
-    "collectives.analysis.selection": ("_MOST_WORK",),
+    "collectives.analysis.candidate": ("_MOST_WORK",),
     "collectives.timing.stepwise": ("_TRIED",),
 }  # fmt: skip
 BY_NAME = {"_TRIES", "_SMALL", "_STEPS", "_MOST_RANKS"}  # what they leave out is refused by name
