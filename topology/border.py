@@ -205,7 +205,7 @@ def quantity(
         try:
             value = _READ[unit](value)
         except UnitError as fault:
-            raise error(f"{what}: {fault}") from fault
+            raise UnitError(f"{what}: {fault}") from fault
     return number(value, what, above=above, unit=unit, error=error)
 
 

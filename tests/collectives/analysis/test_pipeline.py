@@ -293,7 +293,7 @@ def test_what_is_not_tried_is_said_and_exact_tries_it(monkeypatch: pytest.Monkey
     machine, dear = topology.star(8, link="nvlink5"), {"message": 1e-4}
     free = collectives.analyze(machine, "all_reduce", KiB, **dear)
     assert free.approximations == ()
-    monkeypatch.setattr("collectives.analysis.selection._MOST_WORK", 0.0)
+    monkeypatch.setattr("collectives.analysis.candidate._MOST_WORK", 0.0)
     few = collectives.analyze(machine, "all_reduce", KiB, **dear)
     (note,) = few.approximations
     assert "not tried" in note.why
