@@ -20,7 +20,7 @@ from collectives.timing.lower_bound import run_floor
 from tests.strategies import damaged_networks, networks, supernodes
 from topology import Supernode
 from topology.approximation import NotExactError
-from topology.errors import RoutingError, SupernodeError
+from topology.errors import RoutingError, SupernodeError, UnitError
 from topology.units import GB, KiB, MiB, us
 
 EVEN = {
@@ -308,5 +308,5 @@ def test_quantities_are_taken_as_texts_with_units_as_sizes_are() -> None:
         ("injection", "50", "has no unit"), ("ejection", "50GB", "did you mean 50 GB/s"),
         ("alpha", "2", "has no unit"), ("tick", "1GB", "unknown unit"),
     ]:  # fmt: skip
-        with pytest.raises(ScheduleError, match=f"{name}: .*{said}"):
+        with pytest.raises(UnitError, match=f"{name}: .*{said}"):
             collectives.simulate(machine, **ask, **{name: value})
