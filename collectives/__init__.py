@@ -58,9 +58,13 @@ from collectives.timing import Cost as Cost
 from collectives.timing import Latency as Latency
 from collectives.timing import Plan as Plan
 from collectives.timing import plan as plan
+from collectives.validation import Calibration as Calibration
+from collectives.validation import Curve as Curve
 from collectives.validation import Measurement as Measurement
 from collectives.validation import Validation as Validation
+from collectives.validation import calibrate as calibrate
 from collectives.validation import measurements as measurements
+from collectives.validation import read_curve as read_curve
 from collectives.validation import validate as validate
 from collectives.workloads.all_to_all_v import analyze_all_to_all_v as analyze_all_to_all_v
 from collectives.workloads.groups import Groups as Groups

@@ -49,14 +49,18 @@ class Case:
 
 @dataclass(frozen=True)
 class Constants:
-    """The rows of one stack, those that count for more first."""
+    """The rows of one stack, those that count for more first; a user's own before all others."""
 
     rows: tuple[Row, ...]
+    own: tuple[Row, ...] = ()
 
     def find(self, name: str, case: Case) -> Row | None:
         """Return the closest row that has a number, or None; of equals the first."""
-        fits = [row for row in self.rows if name in row.values and _holds(row, case)]
-        return max(fits, key=_closeness, default=None)
+        for rows in (self.own, self.rows):
+            fits = [row for row in rows if name in row.values and _holds(row, case)]
+            if fits:
+                return max(fits, key=_closeness)
+        return None
 
     def value(self, name: str, case: Case, default: float = 0.0) -> float:
         """Return a number in SI units, or the default where no row has one."""

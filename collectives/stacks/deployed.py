@@ -159,7 +159,8 @@ class Deployed:
         slowest = max(near, net, float(self._inside.max(initial=0.0))) + extra
         caps = [self._number("cap"), self._number("channels") * self._number("channel")]
         factor = kind.factor(self.shape.ranks)
-        return max([slowest, *(factor / cap for cap in caps if cap > 0)])
+        least = max([slowest, *(factor / cap for cap in caps if cap > 0)])
+        return least / self._number("bandwidth", default=1.0)
 
     def _grid(self, near: float) -> float:
         """Return what is left of links' rate by the speeds that multicast heads can have.
@@ -231,13 +232,15 @@ class Deployed:
         plateau = self._number("plateau")
         if plateau and size >= _LEAST * self.shape.ranks * self._number("channels"):
             found *= plateau
-        return found
+        return found * self._number("fixed", default=1.0)
 
-    def _bytes(self, size: float) -> float:
-        """Seconds the bytes take at a size, with what fills the pipeline."""
+    def terms(self, size: float) -> tuple[float, float, float]:
+        """Return seconds of software, seconds per byte, and bytes that fill the pipeline."""
         stages = self._number("stages")
         flight = min(size, self._pieces * self._number("chunk", size=size)) if stages else 0.0
-        return (size + stages * flight) * self._seconds / self._correction(size)
+        fill = stages * flight * self._number("fill", default=1.0)
+        fill += (self._number("half") * size) ** 0.5
+        return self._software(size), self._seconds / self._correction(size), fill
 
     def _correction(self, size: float) -> float:
         factors = self.stack.constants.word("correction", self._case).split()
@@ -249,7 +252,8 @@ class Deployed:
         return self._split(size).total
 
     def _split(self, size: float) -> Latency:
-        software, moving = self._software(size), self._bytes(size)
+        software, per_byte, fill = self.terms(size)
+        moving = (size + fill) * per_byte
         if self.use == "tuner":
             return Latency(endpoint=software, serialisation=moving)
         added, least = (self.stack.launch_time(name) for name in ("added", "floor"))

@@ -35,10 +35,13 @@ class KnownError:
         How many there are of its generation and size class, without those it was fitted on.
     error
         Their geometric mean error; 0 where there are none.
+    where
+        What they are of, in words.
     """
 
     measurements: int
     error: float
+    where: str = "on this generation"
 
     @property
     def words(self) -> str:
@@ -46,11 +49,14 @@ class KnownError:
         if not self.measurements:
             return "not validated: no measurement of this size on this generation"
         count = counted(self.measurements, "measurement")
-        return f"± {format_percent(self.error)}, from {count} on this generation"
+        return f"± {format_percent(self.error)}, from {count} {self.where}"
 
 
 def known_error(stack: Stack, size: float) -> KnownError:
     """Return how far a stack's times at a size in bytes are from published measurements."""
+    if stack.origin is not None:
+        own = stack.origin
+        return KnownError(own.measurements, own.error, f"that {own.name} is fitted to")
     wanted = {"stack": stack.name, "generation": stack.generation, "size_class": size_class(size)}
     for row in load_rows("stack_errors.csv", tuple(wanted)):
         if dict(row.words) == wanted:

@@ -10,6 +10,7 @@ import numpy as np
 from collectives.model.collective import collective_names
 from collectives.model.errors import ScheduleError
 from collectives.stacks.constants import Case, Constants, all_stacks, rows_of
+from collectives.stacks.files import Origin, is_stack_file, read_stack_file
 from topology import border
 from topology.errors import unknown_name
 from topology.hardware.catalogue import Row
@@ -60,12 +61,15 @@ class Stack(Printed):
         What it takes.
     launch
         How its processes are launched, one of `launches`.
+    origin
+        The file of a user's own that it is from; None for the library's.
     """
 
     name: str
     generation: str
     constants: Constants
     launch: str = LAUNCH
+    origin: Origin | None = None
 
     @property
     def title(self) -> str:
@@ -126,7 +130,8 @@ class Stack(Printed):
     @property
     def sources(self) -> tuple[str, ...]:
         """Return where its constants come from."""
-        return tuple(dict.fromkeys(row.source for row in self.constants.rows))
+        rows = (*self.constants.own, *self.constants.rows)
+        return tuple(dict.fromkeys(row.source for row in rows))
 
     @property
     def fitted_on(self) -> frozenset[str]:
@@ -186,6 +191,8 @@ def stack(
     """
     if isinstance(given, Stack):
         found: Stack | None = given
+    elif is_stack_file(given):
+        found = _of_file(given, supernode, ranks)
     else:
         found = _known(given, supernode, ranks)
     if found is None:
@@ -223,6 +230,21 @@ def _known(given: object, supernode: Supernode, ranks: Iterable[int] | None) -> 
             "Say which are nearest: " + " or ".join(f'"{name}:generation={one}"' for one in known)
         )
     return Stack(name, found.pop(), Constants(rows))
+
+
+def _of_file(given: str, supernode: Supernode, ranks: Iterable[int] | None) -> Stack:
+    """Return the stack of a file: the one it is based on, with the file's constants before all."""
+    file = read_stack_file(given, stack_names()[1:])
+    based = _known(file.stack, supernode, ranks)
+    if based is None:
+        raise ScheduleError(f"{given}: perfect software has no constants")
+    if file.generation and file.generation != based.generation:
+        known = sorted(set(_generations(based.constants.rows).values()))
+        border.choice(file.generation, f"{given}: generation", known, ScheduleError)
+        based = replace(based, generation=file.generation)
+    launch = border.choice(file.launch or LAUNCH, f"{given}: launch", based.launches, ScheduleError)
+    constants = Constants(based.constants.rows, file.rows)
+    return replace(based, constants=constants, launch=launch, origin=file.origin)
 
 
 def usual_stack(supernode: Supernode, ranks: Iterable[int]) -> str:
