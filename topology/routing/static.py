@@ -2,8 +2,9 @@
 
 On its way up from level l a pair takes parent q mod w, and lane q div w of the link to it, with
 q = x div (w_0 ... w_(l-1)), x the number of one end and w_l how many parents a node of level l
-has. The way down is fixed but for its lanes, which go by the same numbers. Numbers are ranks: where
-those of a leaf are not consecutive, as on rails, several go by one spine.
+has. The way down is fixed but for its lanes, which go by the same numbers. Ends are numbered leaf
+by leaf, whatever their ranks are: those of one leaf in a row, as far as they share a subtree. What
+leads to no top, such as the switch inside a node, counts neither as a parent nor as a leaf.
 
 References
 ----------
@@ -17,9 +18,11 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from topology.errors import RoutingError
-from topology.fabric import Fabric, IntArray
+from topology.fabric import BoolArray, Fabric, IntArray
 from topology.routing.paths import Heads
 from topology.routing.policies import routing
 from topology.routing.quotient import expand
@@ -33,6 +36,8 @@ class UpDown(ShortestWalker):
     ----------
     level
         Hops of each node from the nearest rank, shape (nodes,); -1 where none reaches it.
+    number
+        Of each rank, leaf by leaf, shape (ranks,).
     parents, stride
         How many parents nodes of a level have, and all levels below it together, shape (levels,).
     """
@@ -40,8 +45,10 @@ class UpDown(ShortestWalker):
     def __init__(self, fabric: Fabric, *, exact: bool = False) -> None:
         super().__init__(fabric, exact=exact)
         self.level = _levels(fabric)
-        rise = self._rise()
-        up = np.flatnonzero(rise > 0)
+        up = np.flatnonzero(self._rise() > 0)
+        tops = _below_tops(fabric, self.level, up)
+        up = up[tops[fabric.head[up]]]
+        self.number = _leaf_by_leaf(fabric, self.level, up)
         count = np.bincount(fabric.tail[up], minlength=len(fabric.nodes))
         self.parents = np.ones(int(self.level.max(initial=0)) + 1, dtype=np.int64)
         np.maximum.at(self.parents, self.level[fabric.tail[up]], count[fabric.tail[up]])
@@ -68,8 +75,8 @@ class UpDown(ShortestWalker):
     def words(self) -> str:
         """Say which way traffic goes."""
         return (
-            f"static up/down, each pair's way up by the rank of its {self.end}, as ranks are "
-            "numbered (shifts keep apart where that is leaf by leaf, on rails it is not)"
+            f"static up/down, each pair's way up by the number of its {self.end}, counted leaf by "
+            "leaf"
         )
 
     @property
@@ -86,9 +93,8 @@ class UpDown(ShortestWalker):
             ends = (self.fabric.npus[ranks[valley[0]]] for ranks in (at.src, at.dst))
             u, v = (self.fabric.nodes[node] for node in ends)
             raise RoutingError(f"{self.title}: every shortest path from {u} to {v} goes up again")
-        number = (at.dst if self.end == "destination" else at.src) // self.stride[
-            np.minimum(here, there)
-        ]
+        end = at.dst if self.end == "destination" else at.src
+        number = self.number[end] // self.stride[np.minimum(here, there)]
         entry = hops.first + number % hops.count
         turn = np.where(there > here, hops.count, self.parents[there])
         return entry, number // turn % hops.lanes[entry]
@@ -106,6 +112,34 @@ class SModK(UpDown):
     """The way up goes by the source."""
 
     title, end = "S-mod-K", "source"
+
+
+def _below_tops(fabric: Fabric, level: IntArray, up: IntArray) -> BoolArray:
+    """Return which nodes are at the highest level, or lead up to it, shape (nodes,)."""
+    found: BoolArray = level == level.max(initial=0)
+    for height in range(int(level.max(initial=0)) - 1, -1, -1):
+        arcs = up[level[fabric.tail[up]] == height]
+        found[fabric.tail[arcs[found[fabric.head[arcs]]]]] = True
+    return found
+
+
+def _leaf_by_leaf(fabric: Fabric, level: IntArray, up: IntArray) -> IntArray:
+    """Return numbers of ranks by which those of a subtree are in a row, shape (ranks,).
+
+    A subtree of height h is what arcs up to level h join; of each, the lowest rank comes first.
+    """
+    keys = [np.arange(len(fabric.npus))]
+    for height in range(1, int(level.max(initial=0)) + 1):
+        arcs = up[level[fabric.head[up]] <= height]
+        ends = fabric.tail[arcs], fabric.head[arcs]
+        shape = len(fabric.nodes), len(fabric.nodes)
+        linked = sparse.coo_array((np.ones(len(arcs)), ends), shape=shape)
+        _, subtree = connected_components(linked, directed=False)
+        _, first, same = np.unique(subtree[fabric.npus], return_index=True, return_inverse=True)
+        keys.append(first[same.reshape(-1)])
+    number = np.empty(len(fabric.npus), dtype=np.int64)
+    number[np.lexsort(keys)] = np.arange(len(fabric.npus))
+    return number
 
 
 def _levels(fabric: Fabric) -> IntArray:

@@ -42,14 +42,27 @@ def test_a_tree_that_is_not_full_cannot_keep_shifts_apart() -> None:
     assert router(machine, "d_mod_k").route(_shift(16, 4)).worst() == pytest.approx(2.0)
 
 
-def test_on_rails_ranks_are_not_numbered_leaf_by_leaf_and_that_is_said() -> None:
-    """All of a leaf are equal modulo 8, so that shifts meet; a subnet manager may number better."""
-    policy = router(topology.dgx_h100(4), "d_mod_k")
-    spray = router(policy.fabric, "ecmp")
-    shifts = [_shift(32, by) for by in range(1, 32)]
-    worst = [max(one.route(shift).worst() for shift in shifts) for one in (policy, spray)]
-    assert worst[0] > worst[1] * (1 + 1e-9)
-    assert "leaf by leaf, on rails it is not" in policy.words
+@pytest.mark.parametrize("name", ["d_mod_k", "s_mod_k"])
+@pytest.mark.parametrize("machine", FULL, ids=lambda machine: machine.name)
+def test_ends_are_numbered_leaf_by_leaf_whatever_their_ranks(machine: Supernode, name: str) -> None:
+    """With ranks drawn anew, shifts from leaf to leaf still have every lane to themselves."""
+    order = np.random.default_rng(7).permutation(len(machine.npus))
+    drawn = topology.from_networkx(machine.graph, npus=[machine.npus[at] for at in order])
+    policy, count = router(drawn, name), len(order)
+    rank = np.argsort(policy.number)  # type: ignore[attr-defined]
+    for by in range(1, count, 3):
+        src = np.arange(count)
+        pairs = Pairs(rank[src], rank[(src + by) % count], np.full(count, GB))
+        assert policy.route(pairs).worst() == 1.0
+
+
+def test_on_rails_the_ranks_of_a_leaf_go_by_different_spines() -> None:
+    """All of a leaf, 8 apart in rank, to all of another leaf, each to another node."""
+    machine = topology.dgx_h100(16)
+    src = np.arange(0, 128, 8)
+    pairs = Pairs(src, (src + 8 + 3) % 128, np.full(16, GB))
+    loads = [router(machine, name).route(pairs).worst() for name in ("d_mod_k", "ecmp")]
+    assert loads[0] == pytest.approx(loads[1])
 
 
 @given(fat_trees(), st.data())
