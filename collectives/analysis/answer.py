@@ -65,6 +65,9 @@ class Rated(Printed):
         return self.bound.time / self.time if self.time > 0 else 1.0
 
 
+_MOST_RANKS = 2_048  # to have the usual stack beside each answer
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Analysis(Rated):
     """How long collectives take, what limits them, and what nothing could beat.
@@ -166,12 +169,18 @@ class Analysis(Rated):
 
     @cached_property
     def deployed(self) -> Analysis | None:
-        """What the stack that was asked for takes, or the one most run on these NPUs, if any."""
+        """What the stack that was asked for takes, or the one most run on these NPUs, if any.
+
+        None too beyond some thousands of ranks, where they take long to route: ask for it.
+        """
         if self.question.stack is not None:
             return self
         name = usual_stack(self.supernode, self.question.ranks)
+        if not name or len(self.jobs) > 1 or len(self.question.ranks) > _MOST_RANKS:
+            return None
+        question = self.question.run_by(name)
         try:
-            return answer(self.question.run_by(name), [self.size])[0] if name else None
+            return answer(question, [self.size])[0]
         except SupernodeError:  # it has no way to do this here
             return None
 

