@@ -128,7 +128,8 @@ def _is_wanted(way: Way, algorithm: str | Schedule) -> bool:
     if isinstance(algorithm, Schedule):
         return way.schedule == "*"
     names = {way.schedule, way.algorithm.lower(), way.title.lower()}
-    return way.schedule != "*" and (algorithm == "auto" or algorithm.lower() in names)
+    auto = algorithm == "auto" and not way.named
+    return way.schedule != "*" and (auto or algorithm.lower() in names)
 
 
 def _by_stack(

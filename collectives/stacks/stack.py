@@ -34,12 +34,15 @@ class Way:
         The library's algorithm that is the same.
     up_to
         Bytes up to which the stack takes it, where it chooses by size.
+    named
+        Whether it is taken only where it is asked for by name.
     """
 
     algorithm: str
     protocol: str
     schedule: str
     up_to: float = np.inf
+    named: bool = False
 
     @property
     def title(self) -> str:
@@ -117,7 +120,7 @@ class Stack(Printed):
             least, most = values.get("domains", 0), values.get("domains_most", np.inf)
             for protocol in words.get("protocol", "").split() or [""]:
                 way = Way(words["algorithm"], protocol, words["schedule"],
-                          values.get("up_to", np.inf))  # fmt: skip
+                          values.get("up_to", np.inf), words.get("use") == "named")  # fmt: skip
                 if least <= domains <= most and (way.title, way.up_to) not in seen:
                     seen.add((way.title, way.up_to))
                     yield way

@@ -145,6 +145,16 @@ def test_unknown_devices_are_refused_and_a_generation_can_be_said() -> None:
                             algorithm="bruck")  # fmt: skip
 
 
+def test_reads_and_writes_are_between_two() -> None:
+    machine = MACHINES["CloudMatrix384"]
+    found = collectives.analyze(machine, "broadcast", MiB, stack="hccl", algorithm="write",
+                                ranks=[0, 8])  # fmt: skip
+    assert found.cost.steps[0].phase == "write"
+    with pytest.raises(SupernodeError, match="has no way"):
+        collectives.analyze(machine, "broadcast", MiB, stack="hccl")
+    assert collectives.analyze(machine, "broadcast", MiB).deployed is None
+
+
 def test_a_launch_is_a_floor_or_comes_on_top() -> None:
     machine: Supernode = MACHINES["one node"]
     plain, one, torch = (
