@@ -102,7 +102,7 @@ def _lockstep(kind: str) -> str:
 
 
 @given(st.one_of(questions(), helped_questions()))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_no_answer_beats_its_bound(asked: Asked) -> None:
     try:
         answers = every_answer(asked)
